@@ -1,0 +1,112 @@
+/* conf.h: runbookd.yml as a value.
+ *
+ * One declaration of every key, conf_table.c (name, type, unit, default, limits, sentence), feeds
+ * the parser, --dump-config, the manual page and this struct's defaults. Every key has a default: an
+ * empty file is valid. Loading reports all errors at once; a struct conf that was loaded is complete
+ * and never changed: reload makes a new one.
+ */
+#ifndef RB_CONF_CONF_H
+#define RB_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/diag.h"
+#include "base/log.h"
+#include "base/str.h"
+
+/* A text of the file with the place to blame for it later (matchers are parsed by rule/). */
+struct conf_text {
+	struct str text;
+	int line, column;
+};
+
+struct conf_list {
+	struct conf_text *v;
+	size_t n;
+};
+
+struct conf_correlation {
+	struct conf_list match;	/* matchers, all must hold; n == 0: every alert */
+	struct conf_list by;	/* left sides of matchers */
+	int64_t window_ms;
+};
+
+struct conf_source {
+	struct str name;
+	struct str kind;
+	int line, column;
+};
+
+enum conf_redis_fsync {
+	CONF_FSYNC_ALWAYS,
+	CONF_FSYNC_EVERYSEC,
+};
+
+struct conf {
+	struct arena arena;	/* owns everything below */
+	struct str path;	/* the file, absolute; "" where there was none */
+	struct str dir;		/* its folder: relative paths start here */
+
+	struct {
+		struct conf_list listen;	/* "host:port" or "unix:/path" */
+		int64_t body_limit;		/* bytes */
+		int64_t connection_limit;
+		int64_t request_timeout_ms;
+	} http;
+	struct conf_text redis;		/* embedded | redis://… | unix:/path */
+	bool redis_embedded;
+	enum conf_redis_fsync redis_fsync;
+	int64_t redis_slow_after_ms;	/* redis_slow_after: answer 503 where Redis takes longer (default 5s) */
+	struct str namespace_;
+	struct str state_dir;		/* absolute */
+	struct conf_list rules;		/* globs */
+	struct conf_list runbooks;	/* folders */
+	struct {
+		bool enabled;
+		struct conf_list pools;
+		int64_t slots;
+		struct str user;
+		int64_t lease_ms;	/* worker.lease: a run whose worker was silent this long is taken from it (15s) */
+		int64_t grace_ms;	/* worker.grace: time for running runs when stopping (30s) */
+	} worker;
+	struct conf_correlation *correlation;
+	size_t correlation_n;
+	struct {
+		int64_t reopen_window_ms;
+		int64_t stale_after_ms;
+		int64_t retention_ms;
+		int64_t occurrence_skew_ms;
+	} incidents;
+	struct {
+		int64_t chain_depth;
+		int64_t queue;
+		int64_t queue_ttl_ms;
+		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (1000000) */
+	} limits;
+	struct conf_source *sources;
+	size_t sources_n;
+	int64_t audit_retention_ms;
+	struct {
+		enum log_format format;	/* log.format: logfmt | json */
+		enum log_level level;	/* log.level */
+	} log;
+};
+
+/* Reads `path` (NULL or "": only defaults). NULL where d got an error. The caller owns the result. */
+struct conf *conf_load(const char *path, struct diags *d);
+/* The same from bytes; dir is what relative paths start at. For tests and fuzzers. */
+struct conf *conf_parse(struct str bytes, const char *name, const char *dir, struct diags *d);
+void conf_free(struct conf *c);
+
+/* --dump-config: YAML with every key, which parses back to the same. */
+void conf_dump(const struct conf *c, struct buf *out);
+/* The table as roff, for runbookd.yml(5). */
+void conf_print_man(struct buf *out);
+
+/* For each key whose change needs a restart (http.listen, redis, namespace, state_dir) and differs: one warning. */
+void conf_diff_restart(const struct conf *old, const struct conf *now, struct diags *d);
+
+#endif

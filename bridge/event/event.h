@@ -1,0 +1,75 @@
+/* event.h: what every input becomes.
+ *
+ * A struct event borrows all its text from the arena of the request (or of the reader) that made it.
+ * Its JSON, written here and nowhere else, is what the API, the bus and a runbook's stdin show
+ * (docs/event.md).
+ */
+#ifndef RB_EVENT_EVENT_H
+#define RB_EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+
+enum event_status {
+	EVENT_FIRING,
+	EVENT_RESOLVED,
+	EVENT_INFO,
+};
+
+enum event_severity {
+	SEVERITY_UNKNOWN,	/* in this order: worse is greater */
+	SEVERITY_INFO,
+	SEVERITY_WARNING,
+	SEVERITY_ERROR,
+	SEVERITY_CRITICAL,
+};
+
+struct event {
+	struct str id;		/* "" until the store gave one */
+	struct str source;	/* the source's name, not its kind */
+	struct str type;	/* "alert", or the event's own */
+	enum event_status status;
+	enum event_severity severity;
+	int64_t time_ns;	/* when it happened, by the sender; 0 where unknown */
+	int64_t received_ms;	/* by Redis's clock; 0 until the store took it */
+	struct str fingerprint;	/* 16 hex digits; "" for what is no alert */
+	int64_t starts_ns;	/* 0 where there is none */
+	int64_t ends_ns;	/* 0 where there is none: still firing */
+	struct str summary;
+	struct kv *labels;	/* sorted by name, no name twice */
+	size_t labels_n;
+	struct kv *annotations;	/* the same */
+	size_t annotations_n;
+	struct kv *links;
+	size_t links_n;
+	const struct json *data;	/* the sender's own object; NULL: {} */
+	unsigned depth;		/* how many runs led to it (limits.chain_depth) */
+};
+
+const char *event_status_name(enum event_status s);
+bool event_status_parse(struct str s, enum event_status *out);
+const char *event_severity_name(enum event_severity s);
+/* The sender's word onto the scale, in any case: critical crit fatal emergency page p1 -> critical, … ; else unknown. */
+enum event_severity event_severity_of(struct str word);
+
+/* Label or annotation by name; STR_NONE where there is none. Binary search. */
+struct str event_label(const struct event *e, struct str name);
+struct str event_annotation(const struct event *e, struct str name);
+/* Sorts by name and drops doubled names (the last one wins) and empty values where drop_empty. */
+void event_sort_labels(struct kv *v, size_t *n, bool drop_empty);
+/* Prometheus's and Alertmanager's fingerprint of sorted labels, 16 hex digits. */
+struct str event_fingerprint(struct arena *a, const struct kv *labels, size_t n);
+
+/* The whole object {"id":…,"source":…,…}. Members whose value is unknown are null; id and received are left
+ * out where the event has none: the store puts them in front (event_json_with_id). */
+void event_write_json(struct json_w *w, const struct event *e);
+/* And back; strings point into the arena. For the worker and for explain. ERR_INPUT names the member. */
+int event_read_json(struct arena *a, const struct json *j, struct event *out, struct err *e);
+
+#endif

@@ -1,0 +1,29 @@
+/* flow/load.h: everything that a configuration names, read and checked as one thing.
+ *
+ * What starting, --check, reload and runbookctl check all do: runbookd.yml, the rules files, the runbooks (owner
+ * and mode of each, too), built into a ruleset. All or nothing, all findings at once.
+ */
+#ifndef RB_FLOW_LOAD_H
+#define RB_FLOW_LOAD_H
+
+#include "base/diag.h"
+#include "conf/conf.h"
+#include "rule/ruleset.h"
+
+struct loaded {
+	struct conf *conf;
+	struct ruleset *rules;
+};
+
+/* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.
+ * Runbooks that another user may change are errors (file_check_safe). */
+struct loaded *load_all(const char *conf_path, struct diags *d);
+void loaded_free(struct loaded *l);
+
+/* One runbook file by name in the configured folders: its path, or "" ; for the worker, which reads and checks it itself. */
+struct str load_find_runbook(struct arena *a, const struct conf *c, struct str name);
+
+/* Files and folders to watch for changes: the configuration, the rules' folders, the runbooks' folders. In a. */
+size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out);
+
+#endif

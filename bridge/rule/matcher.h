@@ -1,0 +1,79 @@
+/* matcher.h: Alertmanager's matcher syntax, compiled, over an event.
+ *
+ * `alertname =~ "Host.*", severity != info, event.source = "am"`: comma = and; values quoted or plain
+ * words; braces around the whole are allowed. Left sides: a label, or a field by its prefix (event.source,
+ * event.type, event.status, event.severity, event.summary, annotations.x, data.a.b.0.c); a label whose
+ * name holds a dot is quoted. An absent label is the empty string, as in Alertmanager. Regexes are PCRE2
+ * (JIT, UTF), anchored at both ends; named groups are handed out. Pure; a compiled list may be used by
+ * several threads, each with a struct matcher_scratch of its own.
+ */
+#ifndef RB_RULE_MATCHER_H
+#define RB_RULE_MATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/arena.h"
+#include "base/err.h"
+#include "event/event.h"
+
+/* A left side, as matchers and `by:` lists have it. */
+enum field_kind {
+	FIELD_LABEL,
+	FIELD_EVENT,
+	FIELD_ANNOTATION,
+	FIELD_DATA,
+};
+
+struct field {
+	enum field_kind kind;
+	struct str name;	/* the label; or what follows the prefix */
+	struct str text;	/* as written */
+};
+
+/* A whole text as one left side. ERR_INPUT. Text is copied into a. */
+int field_parse(struct arena *a, struct str text, struct field *out, struct err *e);
+/* Its value in ev; "" where absent. A number or bool of data is its text; an object or array is compact JSON. */
+struct str field_value(struct arena *a, const struct field *f, const struct event *ev);
+
+enum matcher_op {
+	MATCH_EQ,
+	MATCH_NE,
+	MATCH_RE,
+	MATCH_NRE,
+};
+
+struct matcher;			/* one comparison */
+
+struct matchers {		/* all must hold */
+	struct matcher *v;
+	size_t n;
+};
+
+#define MATCHER_LIMIT 64		/* comparisons in one text */
+#define MATCHER_REGEX_LIMIT 8192	/* bytes of one regex */
+#define MATCHER_JIT_STACK (512 * 1024)	/* bytes, one a scratch */
+
+/* e->offset: byte of text to blame. Structs live in a; the compiled regexes need matchers_release. */
+int matchers_parse(struct arena *a, struct str text, struct matchers *out, struct err *e);
+void matchers_release(struct matchers *m);
+/* Does it compare event.type or event.source? (flow: only such rules see runbookd's own events.) */
+bool matchers_name_event_origin(const struct matchers *m);
+
+/* What matching needs and a thread owns: match data, JIT stack, the limit. */
+struct matcher_scratch;
+struct matcher_scratch *matcher_scratch_new(uint32_t match_limit);
+void matcher_scratch_free(struct matcher_scratch *s);
+
+struct matcher_groups {		/* named groups, in the order met; values in the arena */
+	struct kv *v;
+	size_t n;
+};
+
+/* 1 all hold, 0 not, -1 a regex hit the match limit (e names the matcher). groups may be NULL. */
+int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
+	const struct event *ev, struct matcher_groups *groups, struct err *e);
+/* For explain: the index of the first matcher that does not hold, its text and the value it saw; n where all hold. */
+size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
+	const struct event *ev, struct str *text, struct str *saw);
+
+#endif

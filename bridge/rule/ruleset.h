@@ -1,0 +1,139 @@
+/* ruleset.h: all rules of one configuration: immutable, counted, named by a hash.
+ *
+ * Built whole from bytes (ruleset_build is also what --check does), swapped by one pointer, freed with its
+ * last reference. Matching costs no allocation but in the caller's arena. Pure.
+ */
+#ifndef RB_RULE_RULESET_H
+#define RB_RULE_RULESET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/hash.h"
+#include "conf/conf.h"
+#include "event/event.h"
+#include "rule/matcher.h"
+#include "rule/runbook.h"
+#include "rule/template.h"
+
+#define RULE_NAME_LIMIT 100
+#define RULE_STEPS_LIMIT 32
+
+enum rule_when {
+	WHEN_FIRING,		/* firing and info: the default */
+	WHEN_RESOLVED,
+	WHEN_ANY,
+};
+
+struct rule_param {
+	struct str name;
+	struct template *value;
+};
+
+struct rule_step {
+	struct str name;		/* the runbook's name; with "-2", "-3" where a rule has it again */
+	const struct runbook *runbook;
+	struct rule_param *with;
+	size_t with_n;
+	struct template *pool;		/* NULL: "default" */
+	int64_t timeout_ms;		/* 0: the runbook's own; may only shorten it */
+	bool always;
+};
+
+struct rule {
+	struct str name;
+	struct str description;
+	struct str file;
+	int line;
+	struct str source_yaml;		/* the texts of `match` as written, joined by ", ": for GET /rules */
+	struct matchers match;		/* all must hold */
+	struct matchers *any;		/* one must hold; n == 0: no condition */
+	size_t any_n;
+	enum rule_when when;
+	int64_t cooldown_ms;		/* 0 none */
+	struct field *cooldown_by;	/* n == 0: by the incident's correlation key */
+	size_t cooldown_by_n;
+	bool dry_run;			/* mode: dry_run */
+	bool sees_own_events;		/* names event.type or event.source */
+	struct rule_step *steps;
+	size_t steps_n;
+};
+
+struct runbooks {			/* sorted by name; owned by the ruleset once built */
+	struct runbook **v;
+	size_t n;
+};
+
+struct ruleset {
+	struct arena arena;
+	unsigned refs;			/* one thread */
+	struct rule *rules;		/* in order of file name, then of the file */
+	size_t rules_n;
+	struct runbooks runbooks;
+	struct conf_correlation *correlation_conf;
+	struct correlation *correlation;
+	size_t correlation_n;
+	struct matcher_scratch *scratch;
+	char hash[HASH_SHA256_HEX];	/* of the rules' and runbooks' bytes and the correlation */
+};
+
+struct ruleset_file {
+	const char *name;
+	struct str bytes;
+};
+
+struct ruleset_input {
+	const struct ruleset_file *rules;	/* sorted by name */
+	size_t rules_n;
+	const struct ruleset_file *runbooks;	/* whole files, sorted by path */
+	size_t runbooks_n;
+	const struct conf *conf;		/* correlation, limits.match_limit; used only during the call */
+};
+
+/* NULL where d got an error. One reference for the caller. */
+struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d);
+struct ruleset *ruleset_ref(struct ruleset *rs);
+void ruleset_unref(struct ruleset *rs);
+const struct runbook *ruleset_runbook(const struct ruleset *rs, struct str name);
+
+/* One rule that wants the event (or could not tell: failed). */
+struct rule_match {
+	const struct rule *rule;
+	struct matcher_groups groups;
+	bool failed;		/* a regex hit its limit: decision `error` */
+	struct str reason;	/* where failed */
+};
+
+/* The rules that match, in order, in a. `when` is looked at, too. -1: the arena is full. */
+int ruleset_match(const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_match **out, size_t *n);
+
+/* One step with everything filled in that is known at decision time. */
+struct rule_rendered_step {
+	const struct rule_step *step;
+	struct str pool;
+	struct str params_json;	/* checked, defaults filled in; or where late: the templates' texts as written */
+	bool late;		/* rendered and checked again at the claim */
+};
+/* ERR_INPUT: the decision is `error` with this text. Steps in a. */
+int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
+	struct rule_rendered_step **out, size_t *n, struct err *e);
+/* At the claim: params_json with templates -> texts. For the worker. */
+int rule_render_late(struct arena *a, const struct json *params, const struct template_ctx *ctx,
+	struct kv **out, size_t *n, struct err *e);
+
+/* The values of `by` as one text, with lengths so that no two lists collide; also names and values for people. */
+struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const struct event *ev);
+
+/* Which incident the event belongs to: the first policy whose matchers hold and of whose `by` fields the event has at
+ * least one; else the event's own fingerprint. */
+struct rule_correlation {
+	struct str key;		/* opaque, unique by policy and values */
+	struct str key_json;	/* {"instance":"web-1:9100"} */
+	int64_t window_ms;
+};
+int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_correlation *out);
+
+#endif

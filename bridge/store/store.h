@@ -1,0 +1,285 @@
+/* store.h: everything runbookd keeps, in Redis, by one function call each.
+ *
+ * The only layer that knows Redis. Each call is one FCALL of the library in runbookd.lua: atomic, validated
+ * before its first write, on Redis's clock. Calls of one loop turn go out in one write; answers come back on
+ * the loop as callbacks, in order. A callback is called exactly once for each call that returned 0, also when
+ * the connection breaks (ERR_AWAY: whether Redis did it is then unknown; all calls may be sent again, dedup
+ * and fences make it safe). Texts in results live until the callback returns. Keys: docs/redis.md.
+ */
+#ifndef RB_STORE_STORE_H
+#define RB_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+#include "base/err.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "event/event.h"
+
+#define STORE_SCHEMA 1			/* of the data; a higher one found in Redis: ERR_VERSION, never touched */
+#define STORE_INGEST_EVENTS_MAX 256	/* a call */
+#define STORE_PENDING_LIMIT 100000	/* calls in flight; past it ERR_AWAY at once */
+
+struct store;
+
+struct store_options {
+	uv_loop_t *loop;
+	struct str address;		/* redis://… or unix:/path */
+	struct str namespace_;
+	int64_t slow_after_ms;		/* a call without answer for so long ends in ERR_AWAY */
+	bool load_library;		/* bridge: loads or upgrades the function library; worker: waits for it */
+	bool blocking;			/* opens a second connection for store_wait_work */
+	/* Up or down, and why; also called with ERR_VERSION, after which the program ends. */
+	void (*on_state)(void *ctx, bool up, const struct err *why);
+	void *ctx;
+};
+
+/* Connects, and connects again (50 ms doubling to 2 s), until closed. NULL with e for a bad address. */
+struct store *store_new(const struct store_options *o, struct err *e);
+/* Ends all calls in flight with ERR_AWAY, then calls done; frees s. */
+void store_close(struct store *s, void (*done)(void *ctx), void *ctx);
+bool store_up(const struct store *s);
+/* Why it is not up: "cannot connect to '…': Connection refused". */
+const char *store_why(const struct store *s);
+
+/* ---- ingest ---- */
+
+enum decision {
+	DECISION_RUN,
+	DECISION_PENDING,
+	DECISION_APPROVAL,
+	DECISION_DUPLICATE,
+	DECISION_COOLDOWN,
+	DECISION_LIMIT,
+	DECISION_FLAPPING,
+	DECISION_PAUSED,
+	DECISION_DRY_RUN,
+	DECISION_ERROR,
+};
+const char *decision_name(enum decision d);
+
+struct store_step_in {
+	struct str name;
+	struct str runbook;
+	struct str runbook_sha256;
+	struct str pool;
+	struct str params_json;
+	bool late;			/* params_json holds templates */
+	bool always;
+	bool idempotent;
+	int64_t timeout_ms;		/* 0: the runbook's */
+	int64_t retries_max;
+	int64_t retries_backoff_ms;
+};
+
+struct store_decision_in {
+	struct str rule;
+	enum decision ask;		/* DECISION_RUN, _DRY_RUN or _ERROR: what C alone would decide */
+	struct str reason;		/* for _ERROR */
+	int64_t cooldown_ms;
+	struct str cooldown_key;	/* "": the correlation key */
+	const struct store_step_in *steps;
+	size_t steps_n;
+};
+
+struct store_event_in {
+	const struct event *event;
+	struct str json;		/* event_write_json, without id and received */
+	struct str labels_json;
+	struct str corr_key;		/* which incident; "" for what opens none (status info) */
+	struct str corr_json;
+	int64_t corr_window_ms;
+	struct str inbox;		/* inbox entry this came from: taken off in the same step; "" */
+	const struct store_decision_in *decisions;
+	size_t decisions_n;
+};
+
+struct store_limits {
+	int64_t occurrence_skew_ms, reopen_window_ms;
+	int64_t queue;			/* runs waiting a pool */
+	int64_t queue_ttl_ms;
+};
+
+struct store_ingest {
+	const struct store_event_in *events;
+	size_t n;			/* at most STORE_INGEST_EVENTS_MAX */
+	struct str ruleset_hash;
+	int64_t truncated;		/* shown on the incidents of this message */
+	struct store_limits limits;
+};
+
+enum store_outcome {
+	STORE_NEW,			/* a new occurrence, a resolve, an info event */
+	STORE_DUPLICATE,
+	STORE_REOPENED,			/* we had resolved it ourselves; no run */
+	STORE_TAKEN,			/* inbox entry was gone: another bridge had it */
+};
+
+struct store_decision_out {
+	enum decision decision;
+	struct str reason;
+	struct str run;			/* the first step's run; "" */
+};
+
+struct store_event_out {
+	enum store_outcome outcome;
+	struct str id;			/* of the stored event; for a duplicate that of its occurrence */
+	struct str incident;		/* "" */
+	const struct store_decision_out *decisions;	/* as many as went in, in their order */
+};
+
+/* e NULL: done and durable; out has as many as went in. ERR_FULL: nothing was stored. */
+typedef void (*store_ingest_cb)(void *ctx, const struct err *e, const struct store_event_out *out, size_t n);
+int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e);
+
+/* ---- runs: for the worker ---- */
+
+struct store_claimed {
+	struct str run;			/* "" where there was nothing to claim */
+	uint64_t fence;
+	struct str rule, runbook, runbook_sha256, step, pool;
+	struct str params_json;
+	bool late;
+	struct str event_json;		/* as the API shows it */
+	struct str incident;		/* id, "" */
+	struct str incident_json;	/* as the API shows it; "" */
+	struct str steps_json;		/* earlier steps of the same rule's run: {"name": {"state":…,"exit_code":…,"output":…}} */
+	int64_t attempt;		/* from 1 */
+	int64_t timeout_ms;		/* 0: the runbook's */
+	int64_t event_received_ms, claimed_ms;	/* Redis's clock */
+	unsigned depth;
+};
+typedef void (*store_claim_cb)(void *ctx, const struct err *e, const struct store_claimed *c);
+typedef void (*store_done_cb)(void *ctx, const struct err *e);
+
+/* The worker `name` (host name and, after a dot, more where there are several on it) has started: runs that an earlier
+ * instance of this name still holds are taken from it at once. instance: a ULID made at start. */
+int store_worker_hello(struct store *s, struct str name, struct str instance, const struct str *pools, size_t n,
+	int64_t lease_ms, store_done_cb cb, void *ctx, struct err *e);
+/* Claims the best ready run of the pools. c->run "" : none. */
+int store_claim(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
+	int64_t lease_ms, store_claim_cb cb, void *ctx, struct err *e);
+/* Calls back when a run may be ready in one of the pools, or after at most timeout_ms. On the blocking connection; one at a time. */
+int store_wait_work(struct store *s, const struct str *pools, size_t n, int64_t timeout_ms, store_done_cb cb, void *ctx,
+	struct err *e);
+
+struct store_held {
+	struct str run;
+	uint64_t fence;
+};
+/* Renews the leases; lost: indexes of held whose fence is not theirs any more. */
+typedef void (*store_heartbeat_cb)(void *ctx, const struct err *e, const size_t *lost, size_t n);
+int store_heartbeat(struct store *s, struct str worker, struct str instance, const struct store_held *held, size_t n,
+	int64_t lease_ms, store_heartbeat_cb cb, void *ctx, struct err *e);
+
+struct store_line {
+	int64_t time_ms;
+	bool is_stderr;
+	struct str text;		/* without the newline; any bytes */
+};
+/* Appends output; ERR_CONFLICT where the fence is not ours. */
+int store_output(struct store *s, struct store_held run, const struct store_line *lines, size_t n, store_done_cb cb,
+	void *ctx, struct err *e);
+
+/* A run's change of state; the table of allowed ones is in runbookd.lua. Called by flow/run_state.c only. */
+struct store_run_change {
+	struct store_held run;
+	struct str state;		/* succeeded failed timed_out cancelled lost; or "retry" */
+	struct str reason;
+	bool has_exit;
+	int64_t exit_code;
+	int64_t signal;			/* 0 none */
+	struct str artifacts_json;	/* [{"name":…,"size":…}] */
+	struct str params_json;		/* as they were executed */
+	struct str runbook_sha256;	/* of what was executed */
+	int64_t duration_ms;
+	const struct str *emitted;	/* events that the script wrote, JSON each, for the inbox */
+	size_t emitted_n;
+	struct str who;			/* for the audit: "worker NAME" */
+};
+int store_run_change(struct store *s, const struct store_run_change *c, store_done_cb cb, void *ctx, struct err *e);
+
+/* ---- runs by hand ---- */
+struct store_manual_run {
+	struct store_step_in step;
+	struct str who;			/* for the audit */
+	struct str idempotency_key;	/* "" */
+	struct store_limits limits;
+	struct str ruleset_hash;
+};
+/* out: the run's id; an Idempotency-Key seen before gives the run of that time. */
+typedef void (*store_text_cb)(void *ctx, const struct err *e, struct str text);
+int store_run_new(struct store *s, const struct store_manual_run *in, store_text_cb cb, void *ctx, struct err *e);
+
+/* ---- time ---- */
+struct store_tick {
+	struct store_limits limits;
+	int64_t stale_after_ms, retention_ms, audit_retention_ms;
+};
+struct store_tick_result {
+	int64_t requeued, lost, expired, resolved_stale, trimmed;
+	bool more;			/* call again soon */
+};
+typedef void (*store_tick_cb)(void *ctx, const struct err *e, const struct store_tick_result *r);
+/* Leases that ran out, runs past queue_ttl, stale alerts, retention; bounded work a call. Any bridge may call it at any time. */
+int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, void *ctx, struct err *e);
+
+struct store_inbox_entry {
+	struct str id;
+	struct str json;		/* {"type":…,"data":…,"labels":…, "run":…, "depth":n} */
+};
+typedef void (*store_inbox_cb)(void *ctx, const struct err *e, const struct store_inbox_entry *v, size_t n);
+/* The oldest entries; they stay until an ingest takes them off. */
+int store_inbox(struct store *s, size_t limit, store_inbox_cb cb, void *ctx, struct err *e);
+
+/* ---- answers: rows are JSON as the API shows it ---- */
+enum store_list {
+	STORE_INCIDENTS,
+	STORE_ALERTS,
+	STORE_EVENTS,
+	STORE_RUNS,
+	STORE_AUDIT,
+	STORE_TIMELINE,			/* of page.id, oldest first */
+	STORE_INCIDENT_ALERTS,		/* of page.id */
+	STORE_INCIDENT_RUNS,
+};
+struct store_page {
+	struct str id;
+	struct str status;		/* "" all */
+	int64_t since_ms, until_ms;	/* 0 none */
+	int64_t limit;
+	struct str cursor;		/* "" from the newest */
+};
+struct store_rows {
+	const struct str *v;
+	const struct str *cursors;	/* of each row: the place after it */
+	size_t n;
+	bool more;
+};
+typedef void (*store_rows_cb)(void *ctx, const struct err *e, const struct store_rows *rows);
+int store_list(struct store *s, enum store_list what, const struct store_page *page, store_rows_cb cb, void *ctx, struct err *e);
+enum store_kind {
+	STORE_INCIDENT,
+	STORE_RUN,
+	STORE_EVENT,
+};
+/* text: its JSON; ERR_NOT_FOUND. */
+int store_get(struct store *s, enum store_kind kind, struct str id, store_text_cb cb, void *ctx, struct err *e);
+/* Output of a run from line `from` on: rows are {"time","stream","text"}; more: it may still grow. */
+int store_run_output(struct store *s, struct str run, int64_t from, int64_t limit, store_rows_cb cb, void *ctx, struct err *e);
+/* An administrative act for the audit (reload, start): object as JSON. */
+int store_audit(struct store *s, struct str json, store_done_cb cb, void *ctx, struct err *e);
+/* What /metrics mirrors: [kind, name, …] as flat texts; see docs/redis.md, stats. */
+struct store_stat {
+	struct str name;		/* "runs", "run_seconds", "queue_depth", … */
+	struct str labels[3];
+	double value;
+	const uint64_t *buckets;	/* histograms: metric_buckets_n counts, not cumulative; value is the sum */
+	uint64_t count;
+};
+typedef void (*store_stats_cb)(void *ctx, const struct err *e, const struct store_stat *v, size_t n);
+int store_stats(struct store *s, store_stats_cb cb, void *ctx, struct err *e);
+
+#endif
