@@ -4,9 +4,11 @@
  * is copied into the arena, and the defined answers to odd input are:
  * invalid UTF-8, a NUL or other control byte, trailing bytes, depth over the
  * limit: refused with the byte offset. A key twice in one object: the last one
- * wins (as Go's encoding/json, which Alertmanager's own consumers use).
+ * wins (as Go's encoding/json, which Alertmanager's own consumers use); the
+ * earlier members are not in the tree.
  * Numbers keep their text; json_i64 says no where it does not fit. "\u0000" in
- * a string is kept as a NUL byte: a struct str has a length.
+ * a string is kept as a NUL byte: a struct str has a length. Half of a surrogate
+ * pair ("\ud800") becomes "?" (first half) or U+FFFD (second half), as yajl gives it.
  * Documented for users in docs/http-api.md.
  */
 #ifndef RB_BASE_JSON_H
@@ -20,8 +22,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* ---- writing. Commas are put by the writer; nesting at most JSON_W_DEPTH. ---- */
-#define JSON_W_DEPTH 64
+/* ---- writing. Commas are put by the writer; past JSON_W_DEPTH the buffer's sticky error is set. ---- */
+#define JSON_W_DEPTH 128	/* more than a reader takes, so that what was read can be put inside */
 
 struct json_w {
 	struct buf *out;
@@ -75,7 +77,7 @@ struct json {
 };
 
 struct json_limits {
-	unsigned depth;		/* default 64 */
+	unsigned depth;		/* default 64, which is also the most */
 	size_t nodes;		/* default 1,000,000 */
 };
 
