@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct err *e, enum err_code code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void set(struct err *e, enum err_code code,
+	const char *fmt, va_list ap)
 {
 	e->code = code;
 	e->offset = 0;
