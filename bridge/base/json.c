@@ -42,6 +42,7 @@ struct json_reader {
 	unsigned depth;
 	unsigned depth_max;
 	size_t base;		/* bytes of the pieces before this one */
+	bool started;		/* something but white space came */
 	bool dead;
 	struct err err;		/* set by a callback that stopped the parser */
 	struct frame frames[DEPTH_MAX + 1];
@@ -363,6 +364,8 @@ int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err 
 		return err_set(e, ERR_INPUT, "the document was refused already");
 	if (n == 0)
 		return 0;
+	for (size_t i = 0; i < n && !r->started; i++)
+		r->started = !memchr(" \t\r\n", p[i], 4);
 	yajl_status status = yajl_parse(r->yajl, (const unsigned char *)p, n);
 	if (status != yajl_status_ok)
 		return fail(r, status, e);
@@ -383,10 +386,10 @@ struct json *json_reader_finish(struct json_reader *r, struct err *e)
 		return r->root;
 	if (status == yajl_status_client_canceled)
 		fail(r, status, e);
-	else if (!r->root && r->nodes == 0 && !r->key.p)
-		err_set(e, ERR_INPUT, "the document is empty");
-	else
+	else if (r->started)
 		err_set(e, ERR_INPUT, "the document is incomplete");
+	else
+		err_set(e, ERR_INPUT, "the document is empty");
 	if (e)
 		e->offset = total;
 	return NULL;

@@ -85,7 +85,8 @@ struct json_reader;		/* one document; a yajl handle inside */
 
 /* lives in arena; *limits may be NULL. NULL: no memory. */
 struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits);
-/* 0, or -1 with e (ERR_INPUT with offset, or ERR_LIMIT). After -1 the reader takes no more. */
+/* 0, or -1 with e (ERR_INPUT or ERR_LIMIT). The offset counts the bytes read when the fault was found: it
+ * is at the fault or at the end of the token that is at fault. After -1 the reader takes no more. */
 int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err *e);
 /* The document, owned by the arena; NULL with e where it is incomplete or empty. */
 struct json *json_reader_finish(struct json_reader *r, struct err *e);

@@ -53,14 +53,24 @@ static bool is_null(struct str s)
 		str_is(s, "NULL");
 }
 
-/* An empty value has no place of its own: it gets the one of what came before it. */
+static bool is_quoted(struct fy_event *event)
+{
+	if (event->type != FYET_SCALAR || !event->scalar.value)
+		return false;
+	enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
+/* An empty value has no place of its own: it gets the one of what came before it. The library
+ * counts from 0, and marks a quoted text and an alias behind their first character. */
 static void note_place(struct builder *b, struct fy_event *event)
 {
 	const struct fy_mark *m = fy_event_start_mark(event);
 	if (!m)
 		return;
+	bool behind = is_quoted(event) || event->type == FYET_ALIAS;
 	b->line = m->line + 1 + b->line_base;
-	b->column = m->column + 1 + b->column_base;
+	b->column = m->column + !behind + b->column_base;
 }
 
 static void check_tag(struct builder *b, struct fy_token *tag, bool *is_text)
