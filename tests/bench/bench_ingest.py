@@ -1,0 +1,315 @@
+"""make bench-ingest: what a notification costs, held against webhook and against the machine's ceiling.
+
+Cases, in turn and interleaved, at 1, 32 and 128 connections:
+  a  runbook-bridge: resends of known alerts
+  b  runbook-bridge: distinct new alerts that no rule matches, ten to an incident
+  c  runbook-bridge: a storm into one incident, with a matching rule in cooldown
+  d  webhook: a regex rule that is not satisfied
+  e  webhook: a regex rule that is, running /bin/true
+  f  tests/bench/ceiling.c: libmicrohttpd and pipelined Redis, nothing else
+and then: POST to a script's first instruction, and memory when idle. Redis runs with appendfsync always
+in a, b, c and f. docs/performance.md says how to read it.
+"""
+import argparse
+import http.client
+import json
+import os
+import re
+import select
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "integration"))
+
+from alerts import alert, notification  # noqa: E402
+from harness import (Runbookd, builddir, free_port, http_request, make_folder, remove_folder,  # noqa: E402
+                     request_on, spawn, wait_for)
+
+TICKS = os.sysconf("SC_CLK_TCK")
+CASES = "abcdef"
+TITLES = {
+    "a": "bridge, resends",
+    "b": "bridge, new alerts",
+    "c": "bridge, storm in cooldown",
+    "d": "webhook, rule not satisfied",
+    "e": "webhook, runs /bin/true",
+    "f": "ceiling",
+}
+RULES = """
+rules:
+  - name: no-alert-of-the-benchmark
+    match: 'alertname =~ "Nothing.*|None[0-9]+"'
+    steps: [{runbook: "true"}]
+  - name: storm
+    match: 'alertname =~ "Bench(mark)?Storm"'
+    cooldown: 1h
+    steps: [{runbook: "true"}]
+  - name: stamp
+    match: 'alertname =~ "Bench(mark)?Stamp"'
+    steps: [{runbook: stamp}]
+"""
+FRONT = "# ---\n# summary: Part of the benchmark\n# kind: diagnose\n# ---\n"
+ANNOTATIONS = {"summary": "Disk of web-01 is 91% full"}
+
+
+def one_alert(name, instance, n=0):
+    labels = {"alertname": name, "instance": instance, "job": "node", "severity": "warning", "n": f"{n:08d}"}
+    return notification([alert(labels, starts_at="2026-11-22T19:19:32.624714673Z", annotations=ANNOTATIONS)])
+
+
+def text_of(payload):
+    return json.dumps(payload, separators=(",", ":"))
+
+
+class Server:
+    """Something that takes the notifications: its port, its path, the processes whose CPU counts."""
+
+    def __init__(self, port, path, processes):
+        self.port, self.path, self.processes = port, path, processes
+
+
+class Redis:
+    def __init__(self, folder):
+        self.socket = folder / "redis.sock"
+        self.process = spawn(["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder),
+                              "--appendonly", "yes", "--appendfsync", "always", "--save", ""], folder / "redis.log")
+        wait_for(lambda: self.socket.exists(), "the ceiling's redis-server")
+
+
+class Bench:
+    """Starts all servers once; they idle while another one is measured."""
+
+    def __init__(self, folder, cases):
+        self.folder, self.started, self.rb = folder, [], None
+        self.fifo = folder / "stamps"
+        os.mkfifo(self.fifo, 0o666)
+        self.stamp_script = f"#!{builddir() / 'tests/bench/stamp'} {self.fifo}\n" + FRONT
+        self.servers = {}
+        if set("abc") & set(cases):
+            bridge = self.start_runbookd()
+            self.servers.update({c: bridge for c in "abc"})
+        if set("de") & set(cases):
+            webhook = self.start_webhook()
+            self.servers.update({"d": Server(webhook, "/hooks/unsatisfied", self.webhook_pids),
+                                 "e": Server(webhook, "/hooks/satisfied", self.webhook_pids)})
+        if "f" in cases:
+            self.servers["f"] = self.start_ceiling()
+
+    def start_runbookd(self):
+        self.rb = Runbookd(self.folder, rules=RULES, conf={"limits": {"queue": 1000000}},
+                           runbooks={"true.sh": "#!/bin/sh\n" + FRONT, "stamp.sh": self.stamp_script})
+        self.rb.start()
+        pids = {"bridge": self.rb.pid("bridge"), "redis": self.rb.pid("redis")}
+        return Server(int(self.rb.address.rpartition(":")[2]), "/ingest/alertmanager", pids)
+
+    def start_webhook(self):
+        stamp = self.folder / "stamp-for-webhook"
+        stamp.write_text(self.stamp_script)
+        stamp.chmod(0o755)
+
+        def hook(name, command, regex):
+            return {"id": name, "execute-command": str(command), "trigger-rule": {"match": {
+                "type": "regex", "regex": regex, "parameter": {"source": "payload", "name": "alerts.0.labels.alertname"}}}}
+        hooks = self.folder / "hooks.json"
+        hooks.write_text(json.dumps([hook("unsatisfied", "/bin/true", "^(Nothing.*|None[0-9]+)$"),
+                                     hook("satisfied", "/bin/true", "^Bench.*$"), hook("stamp", stamp, "^Bench.*$")]))
+        port = free_port()
+        p = spawn(["webhook", "-hooks", str(hooks), "-ip", "127.0.0.1", "-port", str(port)], self.folder / "webhook.log")
+        self.started.append(p)
+        self.webhook_pids = {"webhook": p.pid}
+        wait_for(lambda: http_request(f"127.0.0.1:{port}", "GET", "/").status, "webhook")
+        return port
+
+    def start_ceiling(self):
+        folder = self.folder / "ceiling"
+        folder.mkdir()
+        redis = Redis(folder)
+        port = free_port()
+        p = spawn([str(builddir() / "tests/bench/ceiling"), str(port), str(redis.socket)], folder / "log")
+        self.started += [redis.process, p]
+        wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, "the ceiling")
+        return Server(port, "/", {"ceiling": p.pid, "redis": redis.process.pid})
+
+    def close(self):
+        for p in self.started:
+            p.kill()
+            p.wait()
+        if self.rb:
+            self.rb.close()
+
+
+def cpu_seconds(pid):
+    """(own, of children that ended): all threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / TICKS, sum(map(int, fields[13:15])) / TICKS
+
+
+def wrk(server, case, connections, seconds, run):
+    """One measurement: (requests, requests/s, p99 in ms, errors)."""
+    argv = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "--latency",
+            "-s", str(HERE / "notify.lua"), f"http://127.0.0.1:{server.port}{server.path}", "--", case, str(run)]
+    out = subprocess.run(argv, capture_output=True, text=True, check=True,
+                         env={**os.environ, "BENCH_BODY": text_of(one_alert("BenchmarkAlert", "INSTANCE"))}).stdout
+    requests = int(re.search(r"(\d+) requests in", out)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
+    errors = re.findall(r"(?:Non-2xx or 3xx responses|Socket errors):.*", out)
+    return requests, rate, float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit], errors
+
+
+def measure(server, case, connections, seconds, run):
+    before = {name: cpu_seconds(pid) for name, pid in server.processes.items()}
+    requests, rate, p99, errors = wrk(server, case, connections, seconds, run)
+    cpu = {}
+    for name, pid in server.processes.items():
+        own, children = (b - a for a, b in zip(before[name], cpu_seconds(pid)))
+        cpu[name] = own / requests * 1e6
+        if children:
+            cpu[f"children of {name}"] = children / requests * 1e6
+    for text in errors:
+        print(f"  !! {case} at {connections}: {text}", flush=True)
+    return {"rate": rate, "p99": p99, "cpu": cpu}
+
+
+def own_cpu(result):
+    return sum(us for name, us in result["cpu"].items() if not name.startswith("children"))
+
+
+def median_of(results):
+    """The median of each figure over the rounds."""
+    names = sorted({n for r in results for n in r["cpu"]})
+    return {"rate": statistics.median(r["rate"] for r in results), "p99": statistics.median(r["p99"] for r in results),
+            "cpu": {n: statistics.median(r["cpu"].get(n, 0.0) for r in results) for n in names}}
+
+
+def run_rounds(bench, cases, connections, rounds, seconds):
+    results = {(case, c): [] for case in cases for c in connections}
+    run = 0
+    for turn in range(rounds):
+        for c in connections:
+            order = cases[turn % len(cases):] + cases[:turn % len(cases)]
+            for case in order:
+                run += 1
+                r = measure(bench.servers[case], case, c, seconds, run)
+                results[case, c].append(r)
+                print(f"  round {turn + 1}, {c:3d} connections, {case}: {r['rate']:8.0f}/s", file=sys.stderr, flush=True)
+    return {key: median_of(v) for key, v in results.items()}
+
+
+def print_table(results, cases, connections):
+    print(f"{'case':33} {'conns':>5} {'requests/s':>11} {'p99 ms':>8} {'CPU us':>7}  by process, us a request")
+    for c in connections:
+        for case in cases:
+            r = results[case, c]
+            parts = ", ".join(f"{n} {us:.1f}" for n, us in r["cpu"].items())
+            print(f"({case}) {TITLES[case]:29} {c:5d} {r['rate']:11.0f} {r['p99']:8.2f} {own_cpu(r):7.1f}  {parts}")
+
+
+def print_ratios(results, cases, c):
+    """Those that docs/performance.md promises, each with its bound."""
+    def rate(x, y):
+        return results[x, c]["rate"] / results[y, c]["rate"]
+
+    def cpu(x, y):
+        return own_cpu(results[x, c]) / own_cpu(results[y, c])
+    wanted = [("a", "f", "requests/s", rate, ">=", 0.7), ("a", "d", "CPU", cpu, "<=", 0.75),
+              ("b", "f", "requests/s", rate, ">=", 0.35), ("b", "d", "CPU", cpu, "<=", 1.3),
+              ("c", "e", "requests/s", rate, ">=", 2.0)]
+    print(f"\nratios at {c} connections")
+    for x, y, what, ratio, sign, bound in wanted:
+        if x in cases and y in cases:
+            value = ratio(x, y)
+            good = value >= bound if sign == ">=" else value <= bound
+            print(f"  {what:10} of ({x}) to ({y}): {value:5.2f}  wanted {sign} {bound}  {'good' if good else 'MISSED'}")
+
+
+def start_latency(bench, address, path, samples):
+    """Milliseconds from before the POST to the script's first instruction, one at a time."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port))
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found = []
+    fifo = os.open(bench.fifo, os.O_RDONLY | os.O_NONBLOCK)
+    keep = os.open(bench.fifo, os.O_WRONLY | os.O_NONBLOCK)  # so that the FIFO never reads as ended
+    for n in range(samples):
+        body = text_of(one_alert("BenchmarkStamp", f"host-{path}-{n}", n)).encode()
+        sent = time.time_ns()
+        answer = request_on(connection, "POST", path, body, {"Content-Type": "application/json"})
+        assert answer.status == 200, answer
+        if not select.select([fifo], [], [], 30)[0]:
+            raise RuntimeError(f"{path}: no script started within 30 s")
+        found.append((int(os.read(fifo, 100)) - sent) / 1e6)
+    os.close(keep)
+    os.close(fifo)
+    return found
+
+
+def print_latency(bench, samples):
+    print("\nPOST to the script's first instruction, ms")
+    p50 = {}
+    ways = []
+    if "e" in bench.servers:
+        ways.append(("webhook", f"127.0.0.1:{bench.servers['e'].port}", "/hooks/stamp"))
+    if bench.rb:
+        ways.append(("runbookd", bench.rb.address, "/ingest/alertmanager"))
+    for name, address, path in ways:
+        found = sorted(start_latency(bench, address, path, samples))
+        p50[name] = statistics.median(found)
+        print(f"  {name:9} p50 {p50[name]:6.2f}   p90 {found[int(len(found) * 0.9)]:6.2f}   worst {found[-1]:6.2f}   of {samples}")
+    if len(p50) == 2:
+        gap = p50["runbookd"] - p50["webhook"]
+        print(f"  runbookd - webhook, p50: {gap:.2f}  wanted <= 1  {'good' if gap <= 1 else 'MISSED'}")
+
+
+def pss_mb(pid):
+    return int(re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1]) / 1024
+
+
+def print_memory(rb, when):
+    pids = {"runbookd": rb.process.pid, "bridge": rb.pid("bridge"), "worker": rb.pid("worker"), "redis": rb.pid("redis")}
+    pss = {name: pss_mb(pid) for name, pid in pids.items()}
+    print(f"\nPSS {when}, MB: " + ", ".join(f"{n} {mb:.1f}" for n, mb in pss.items()))
+    if when == "idle":
+        for what, value, bound in (("bridge and worker", pss["bridge"] + pss["worker"], 12), ("runbookd", pss["runbookd"], 4)):
+            print(f"  {what}: {value:.1f}  wanted <= {bound}  {'good' if value <= bound else 'MISSED'}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--seconds", type=int, default=10, help="of one measurement (10)")
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--connections", default="1,32,128")
+    p.add_argument("--cases", default=CASES)
+    p.add_argument("--samples", type=int, default=300, help="of POST to the script's start (300); 0: none")
+    o = p.parse_args()
+    connections = [int(c) for c in o.connections.split(",")]
+    body = text_of(one_alert("BenchmarkAlert", "host-00000001:9100"))
+    print(f"{os.cpu_count()} CPUs, body {len(body)} bytes, {o.rounds} rounds of {o.seconds} s, medians", flush=True)
+    folder = make_folder()
+    bench = None
+    try:
+        bench = Bench(folder, o.cases)
+        if bench.rb:
+            print_memory(bench.rb, "idle")
+        if o.samples:
+            print_latency(bench, o.samples)
+        print(flush=True)
+        results = run_rounds(bench, o.cases, connections, o.rounds, o.seconds)
+        print_table(results, o.cases, connections)
+        print_ratios(results, o.cases, connections[-1])
+        if bench.rb:
+            print_memory(bench.rb, "after the load")
+    finally:
+        if bench:
+            bench.close()
+        remove_folder(folder)
+
+
+if __name__ == "__main__":
+    main()

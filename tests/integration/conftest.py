@@ -1,0 +1,56 @@
+"""Fixtures of the integration tests; what they give is in harness.py and chain.py."""
+import signal
+
+import pytest
+
+from harness import Runbookd, make_folder, remove_folder
+
+TEST_DEADLINE = 300  # seconds: a test that hangs ends, as a failure
+
+
+def pytest_runtest_makereport(item, call):
+    """Shows the programs' logs under a test that failed, and only there."""
+    if call.excinfo is not None:
+        for title, text in [(t, p.read_text(errors="replace")[-20000:]) for t, p in getattr(item, "logs", [])]:
+            item.add_report_section(call.when, title, text)
+
+
+@pytest.fixture(autouse=True)
+def deadline():
+    """Every test has one, whatever it waits for."""
+    def late(_signal, _frame):
+        raise TimeoutError(f"the test took longer than {TEST_DEADLINE} s")
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(TEST_DEADLINE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def folder():
+    """A short-named folder that goes when the test ends."""
+    path = make_folder()
+    yield path
+    remove_folder(path)
+
+
+@pytest.fixture
+def runbookd(request):
+    """Makes Runbookd objects, each in a folder of its own, and ends them; a sanitizer's finding fails the test."""
+    made = []
+    request.node.logs = []
+
+    def make(**options):
+        rb = Runbookd(make_folder(), **options)
+        made.append(rb)
+        request.node.logs.append((f"log of runbookd in {rb.folder}", rb.log))
+        return rb
+
+    yield make
+    findings = []
+    for rb in made:
+        rb.close()
+        findings += rb.sanitizer_findings()
+        remove_folder(rb.folder)
+    assert not findings, "a sanitizer found:\n" + "\n".join(findings)

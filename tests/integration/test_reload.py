@@ -1,0 +1,116 @@
+"""Configuration is taken whole or not at all, at start and at reload, and what is wrong is said with its place."""
+import os
+import re
+import signal
+
+import pytest
+
+from alerts import alert, notification
+from harness import DEADLINE, wait_for
+
+NOTE = """#!/bin/sh
+# ---
+# summary: Leaves its rule's name
+# kind: diagnose
+# ---
+echo "$RUNBOOK_RULE" >> DIR/ran
+"""
+OLD = "rules:\n  - name: old\n    match: 'alertname = \"X\"'\n    steps: [{runbook: note}]\n"
+NEW = OLD.replace("old", "new")
+BROKEN = {
+    "syntax": (OLD + "  - name: [\n", None),
+    "unknown key": (OLD + "    cooldwon: 5m\n", (5, 5)),
+    "bad matcher": (OLD.replace('= "X"', '=~ "("'), (3, None)),
+    "no such runbook": (OLD.replace("note", "nothing"), (4, None)),
+}
+
+
+@pytest.fixture
+def server(runbookd):
+    return runbookd(rules=OLD, runbooks={"note.sh": NOTE})
+
+
+def rule_names(rb):
+    return [r["name"] for r in rb.get("/api/v1/rules")["items"]]
+
+
+def places(text):
+    return [(int(line), int(column)) for line, column in re.findall(r"rules/test\.yml:(\d+):(\d+): \S", text)]
+
+
+def check_place(text, where):
+    found = places(text)
+    assert found, text
+    if where:
+        assert any(line == where[0] and where[1] in (None, column) for line, column in found), text
+
+
+def fire(rb, instance):
+    return rb.post_alertmanager(notification([alert({"alertname": "X", "instance": instance})]))
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_rules_at_reload_change_nothing(server, kind):
+    server.start()
+    text, where = BROKEN[kind]
+    server.write_rules(text)
+    answer = server.api("POST", "/-/reload")
+    assert 400 <= answer.status < 500, answer
+    check_place(answer.json()["detail"], where)
+    assert server.metric("runbookd_config_reload_success") == 0
+    assert rule_names(server) == ["old"]
+    assert [d["rule"] for d in fire(server, "a")["decisions"]] == ["old"]
+
+    server.write_rules(NEW)
+    assert server.api("POST", "/-/reload").status == 200
+    assert server.metric("runbookd_config_reload_success") == 1
+    assert rule_names(server) == ["new"]
+    assert [d["rule"] for d in fire(server, "b")["decisions"]] == ["new"]
+    server.wait_settled()
+    assert server.lines("ran") == ["old", "new"]
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_rules_at_start_are_exit_3(server, kind):
+    text, where = BROKEN[kind]
+    server.write_rules(text)
+    for program in ("runbookd", "runbook-bridge", "runbook-worker"):
+        check = server.run_check(program, "--check")
+        assert check.returncode == 3, (program, check)
+        check_place(check.stdout + check.stderr, where)
+    server.spawn()
+    assert server.process.wait(timeout=DEADLINE) == 3
+    check_place(server.log_text(), where)
+
+
+def test_all_errors_at_once_with_the_nearest_name(server):
+    server.write_rules(OLD + "    cooldwon: 5m\n  - nmae: two\n")
+    server.configure({"htpt": {}})
+    check = server.run_check("runbookd", "--check")
+    text = check.stdout + check.stderr
+    assert check.returncode == 3
+    assert "cooldown" in text and "http" in text and "name" in text, text
+    assert len(re.findall(r"^\S*runbookd\.yml:\d+:\d+: ", text, re.M)) == 1, text
+    assert len(places(text)) >= 2, text
+
+
+def test_sighup_reloads(server):
+    server.start()
+    server.write_rules(NEW)
+    os.kill(server.process.pid, signal.SIGHUP)
+    wait_for(lambda: rule_names(server) == ["new"], "the new rules after SIGHUP")
+
+
+def test_changed_file_is_taken_by_itself(server):
+    server.start()
+    server.write_rules(NEW)
+    wait_for(lambda: rule_names(server) == ["new"], "the new rules after the file changed")
+
+
+def test_dump_is_configuration_and_gives_itself(server):
+    dump = server.run_check("runbookd", "--dump-config")
+    assert dump.returncode == 0, dump
+    server.conf_path.write_text(dump.stdout)
+    again = server.run_check("runbookd", "--dump-config")
+    assert (again.returncode, again.stdout) == (0, dump.stdout)
+    assert server.run_check("runbookd", "--check").returncode == 0
