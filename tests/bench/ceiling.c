@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 	freeReplyObject(r);
 	redis->flags &= ~REDIS_BLOCK;
 	fcntl(redis->fd, F_SETFL, O_NONBLOCK);
-	ok = MHD_create_response_from_buffer(2, "ok", MHD_RESPMEM_PERSISTENT);
+	ok = MHD_create_response_from_buffer(2, (char[]){"ok"}, MHD_RESPMEM_MUST_COPY);
 	struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)strtoul(argv[1], NULL, 10),
 		NULL, NULL, on_request, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 	if (!d)
