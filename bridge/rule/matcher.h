@@ -4,14 +4,16 @@
  * words; braces around the whole are allowed. Left sides: a label, or a field by its prefix (event.source,
  * event.type, event.status, event.severity, event.summary, annotations.x, data.a.b.0.c); a label whose
  * name holds a dot is quoted. An absent label is the empty string, as in Alertmanager. Regexes are PCRE2
- * (JIT, UTF), anchored at both ends; named groups are handed out. Pure; a compiled list may be used by
- * several threads, each with a struct matcher_scratch of its own.
+ * (JIT, UTF), anchored at both ends, and their dot matches a line feed, too; named groups are handed out.
+ * "{}" holds for every event; the empty text is an error. Pure; a compiled list may be used by several
+ * threads, each with a struct matcher_scratch of its own.
  */
 #ifndef RB_RULE_MATCHER_H
 #define RB_RULE_MATCHER_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/arena.h"
 #include "base/err.h"
 #include "event/event.h"
@@ -24,15 +26,25 @@ enum field_kind {
 	FIELD_DATA,
 };
 
+enum field_event {
+	FIELD_EVENT_SOURCE,
+	FIELD_EVENT_TYPE,
+	FIELD_EVENT_STATUS,
+	FIELD_EVENT_SEVERITY,
+	FIELD_EVENT_SUMMARY,
+};
+
 struct field {
 	enum field_kind kind;
+	enum field_event event;	/* where kind is FIELD_EVENT */
 	struct str name;	/* the label; or what follows the prefix */
 	struct str text;	/* as written */
 };
 
 /* A whole text as one left side. ERR_INPUT. Text is copied into a. */
 int field_parse(struct arena *a, struct str text, struct field *out, struct err *e);
-/* Its value in ev; "" where absent. A number or bool of data is its text; an object or array is compact JSON. */
+/* Its value in ev; "" where absent. A number or bool of data is its text; an object or array is compact JSON, which
+ * alone needs a. */
 struct str field_value(struct arena *a, const struct field *f, const struct event *ev);
 
 enum matcher_op {
@@ -52,24 +64,32 @@ struct matchers {		/* all must hold */
 #define MATCHER_LIMIT 64		/* comparisons in one text */
 #define MATCHER_REGEX_LIMIT 8192	/* bytes of one regex */
 #define MATCHER_JIT_STACK (512 * 1024)	/* bytes, one a scratch */
+#define MATCHER_GROUPS_LIMIT 64		/* capture groups of one regex */
+#define MATCHER_HEAP_LIMIT (16 * 1024)	/* KiB, where there is no JIT */
 
 /* e->offset: byte of text to blame. Structs live in a; the compiled regexes need matchers_release. */
 int matchers_parse(struct arena *a, struct str text, struct matchers *out, struct err *e);
 void matchers_release(struct matchers *m);
+/* Appends those of `from`, which is empty after. ERR_NOMEM leaves both as they were. */
+int matchers_join(struct arena *a, struct matchers *to, struct matchers *from, struct err *e);
 /* Does it compare event.type or event.source? (flow: only such rules see runbookd's own events.) */
 bool matchers_name_event_origin(const struct matchers *m);
+/* Has one of its =~ regexes a group of this name? */
+bool matchers_have_group(const struct matchers *m, struct str name);
 
 /* What matching needs and a thread owns: match data, JIT stack, the limit. */
 struct matcher_scratch;
 struct matcher_scratch *matcher_scratch_new(uint32_t match_limit);
 void matcher_scratch_free(struct matcher_scratch *s);
 
-struct matcher_groups {		/* named groups, in the order met; values in the arena */
+struct matcher_groups {		/* named groups that took part, in the order met, no name twice (the first one
+				 * wins); they point into the event and the compiled regex */
 	struct kv *v;
 	size_t n;
 };
 
-/* 1 all hold, 0 not, -1 a regex hit the match limit (e names the matcher). groups may be NULL. */
+/* 1 all hold, 0 not, -1 a regex hit the match limit (e names the matcher). groups may be NULL; else it is {0} or what an
+ * earlier call filled, and is appended to. */
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e);
 /* For explain: the index of the first matcher that does not hold, its text and the value it saw; n where all hold. */

@@ -19,6 +19,9 @@
 
 #define RULE_NAME_LIMIT 100
 #define RULE_STEPS_LIMIT 32
+#define RULE_BY_LIMIT 16	/* fields of one `by` list */
+#define RULE_POOL_LIMIT 200	/* bytes of a pool's name */
+#define RULESET_MEMORY_LIMIT ((size_t)512 << 20)
 
 enum rule_when {
 	WHEN_FIRING,		/* firing and info: the default */
@@ -46,7 +49,8 @@ struct rule {
 	struct str description;
 	struct str file;
 	int line;
-	struct str source_yaml;		/* the texts of `match` as written, joined by ", ": for GET /rules */
+	struct str source_yaml;		/* the texts of `match` as written, joined by ", ", and those of `any` as
+					 * "any(a; b)": for GET /rules */
 	struct matchers match;		/* all must hold */
 	struct matchers *any;		/* one must hold; n == 0: no condition */
 	size_t any_n;
@@ -71,7 +75,7 @@ struct ruleset {
 	struct rule *rules;		/* in order of file name, then of the file */
 	size_t rules_n;
 	struct runbooks runbooks;
-	struct conf_correlation *correlation_conf;
+	struct conf_correlation *correlation_conf;	/* a copy, as written: for people */
 	struct correlation *correlation;
 	size_t correlation_n;
 	struct matcher_scratch *scratch;
@@ -113,24 +117,26 @@ int ruleset_match(const struct ruleset *rs, struct arena *a, const struct event 
 struct rule_rendered_step {
 	const struct rule_step *step;
 	struct str pool;
-	struct str params_json;	/* checked, defaults filled in; or where late: the templates' texts as written */
+	struct str params_json;	/* checked, defaults filled in; or where late: templates in which what is known by now is
+				 * filled in as constants, defaults not filled in */
 	bool late;		/* rendered and checked again at the claim */
 };
 /* ERR_INPUT: the decision is `error` with this text. Steps in a. */
 int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
 	struct rule_rendered_step **out, size_t *n, struct err *e);
-/* At the claim: params_json with templates -> texts. For the worker. */
+/* At the claim: params_json with templates -> texts, which runbook_check_params must see next. For the worker. */
 int rule_render_late(struct arena *a, const struct json *params, const struct template_ctx *ctx,
 	struct kv **out, size_t *n, struct err *e);
 
-/* The values of `by` as one text, with lengths so that no two lists collide; also names and values for people. */
+/* Names and values of `by` as one text, "name=length:value;…", so that no two lists collide; a long one as its
+ * SHA-256, with # in front. */
 struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const struct event *ev);
 
 /* Which incident the event belongs to: the first policy whose matchers hold and of whose `by` fields the event has at
- * least one; else the event's own fingerprint. */
+ * least one; else the event's own source and fingerprint; "" for an event without either. -1: the arena is full. */
 struct rule_correlation {
-	struct str key;		/* opaque, unique by policy and values */
-	struct str key_json;	/* {"instance":"web-1:9100"} */
+	struct str key;		/* opaque, unique by policy and values, at most 300 bytes */
+	struct str key_json;	/* {"instance":"web-1:9100"}; long values are cut */
 	int64_t window_ms;
 };
 int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct event *ev,

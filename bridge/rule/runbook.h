@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/json.h"
 
@@ -19,6 +20,12 @@
 #define RUNBOOK_OUTPUT_DEFAULT (256 << 10)
 #define RUNBOOK_OUTPUT_MAX (16 << 20)
 #define RUNBOOK_PARAM_LIMIT (64 << 10)		/* bytes of one parameter's value */
+#define RUNBOOK_PARAMS_LIMIT 64
+#define RUNBOOK_NAME_LIMIT 100			/* bytes */
+#define RUNBOOK_TIMEOUT_MAX_MS (24 * 3600 * 1000)
+#define RUNBOOK_GRACE_MAX_MS (10 * 60 * 1000)
+#define RUNBOOK_RETRIES_MAX 100
+#define RUNBOOK_PATTERN_MATCH_LIMIT 1000000	/* PCRE2's match limit for a parameter's pattern */
 
 enum param_type {
 	PARAM_STRING,
@@ -41,7 +48,7 @@ struct param {
 	bool required;
 	bool has_default;
 	struct str default_;
-	struct str pattern;	/* unanchored PCRE2; "" none */
+	struct str pattern;	/* unanchored PCRE2, where $ is the very end; "" none */
 	void *code;		/* pcre2_code of pattern */
 	struct str *values;	/* enum */
 	size_t values_n;
@@ -74,6 +81,13 @@ struct runbook {
  * not kept is worse than none. */
 struct runbook *runbook_parse(struct arena *a, struct str bytes, const char *path, struct diags *d);
 void runbook_release(struct runbook *r);	/* the compiled patterns */
+/* The file's name without folder and extension; borrowed from path. */
+struct str runbook_name(const char *path);
+const char *runbook_kind_name(enum runbook_kind k);
+const char *param_type_name(enum param_type t);
+const struct param *runbook_param(const struct runbook *r, struct str name);
+/* One value against one parameter, as runbook_check_params does. */
+int param_check(const struct param *p, struct str value, struct err *e);
 
 /* The parameters as given (an object of strings, numbers, bools; NULL: none) checked against the front matter: unknown
  * name, missing, type, pattern, enum, length, NUL byte. *out: an object with each parameter's text, defaults filled in,

@@ -41,10 +41,20 @@ int source_finish(struct source_parse *p, struct source_batch *out, struct err *
 /* For a request that is given up. */
 void source_abort(struct source_parse *p);
 
-#define SOURCE_DEPTH_LIMIT 64		/* nesting of the body */
+#define SOURCE_DEPTH_LIMIT 48		/* nesting of the body; less than json.h's, since answers wrap `data` again */
 #define SOURCE_NODES_LIMIT 2000000	/* JSON values a body */
 #define SOURCE_LABELS_LIMIT 256		/* labels an alert, annotations too */
 #define SOURCE_NAME_LIMIT 1024		/* bytes of a label's name */
 #define SOURCE_VALUE_LIMIT (1 << 20)	/* bytes of a label's or annotation's value */
+#define SOURCE_SUMMARY_LIMIT 4096	/* bytes of an event's summary; a longer one is cut at a character */
+
+/* For the kinds. A member that may be an object of strings -> pairs, not yet sorted; NULL and null give none.
+ * place ("alerts[3].labels") names it in the error; ERR_INPUT, or ERR_LIMIT past the limits above. */
+int source_read_map(struct arena *a, const struct json *j, const char *place, struct kv **out, size_t *n,
+	struct err *e);
+/* ERR_INPUT "place: want WANTED, got a number", at j's offset (NULL: "missing"). Returns -1. */
+int source_wrong_kind(struct err *e, const struct json *j, const char *place, const char *wanted);
+/* s, or its beginning of at most limit bytes, not cut inside a character. */
+struct str source_cut(struct str s, size_t limit);
 
 #endif

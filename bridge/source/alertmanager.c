@@ -1,0 +1,307 @@
+/* alertmanager.c: what Prometheus Alertmanager posts to a webhook, version 4 and, by its fields, 3.
+ *
+ * One event an alert, in the order of the message. alerts[].status says firing or resolved; the
+ * status of the message does not, since one message carries both. An alert that is not in the
+ * message says nothing about that alert: max_alerts cuts the list, and truncatedAlerts, which is
+ * handed on, says by how many.
+ *
+ * Known fields have their type or the whole message is refused; unknown ones, which newer versions
+ * add, are left alone and stay in the event's data. null stands for "not set", as Go writes it, for
+ * all but the list of alerts. A firing alert needs its startsAt: it tells one occurrence from the
+ * next, and without it a second one would never run anything. Fingerprints are taken as given where
+ * they look like one.
+ */
+#include "source/kinds.h"
+
+#include <stdio.h>
+#include "base/clock.h"
+
+#define PLACE_MAX 64 /* "alerts[18446744073709551615].generatorURL" */
+
+/* The fields of a message and of an alert: what they must be, null apart. */
+enum field {
+	TOP_ALERTS,
+	TOP_TRUNCATED,
+	TOP_GROUP_KEY,
+	TOP_EXTERNAL_URL,
+	TOP_VERSION,
+	TOP_STATUS,
+	TOP_RECEIVER,
+	TOP_GROUP_LABELS,
+	TOP_COMMON_LABELS,
+	TOP_COMMON_ANNOTATIONS,
+	TOP_COUNT,
+
+	ALERT_STATUS = 0,
+	ALERT_LABELS,
+	ALERT_ANNOTATIONS,
+	ALERT_STARTS,
+	ALERT_ENDS,
+	ALERT_GENERATOR,
+	ALERT_FINGERPRINT,
+	ALERT_COUNT,
+};
+
+enum wanted {
+	WANT_STRING,
+	WANT_NUMBER,
+	WANT_TEXT, /* version 3 has a number where 4 has a string */
+	WANT_LIST,
+	WANT_MAP,
+};
+
+struct known {
+	struct str name;
+	enum wanted wanted;
+};
+
+#define NAME(literal)                                                                              \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+
+static const struct known top_fields[TOP_COUNT] = {
+	[TOP_ALERTS] = {NAME("alerts"), WANT_LIST},
+	[TOP_TRUNCATED] = {NAME("truncatedAlerts"), WANT_NUMBER},
+	[TOP_GROUP_KEY] = {NAME("groupKey"), WANT_TEXT},
+	[TOP_EXTERNAL_URL] = {NAME("externalURL"), WANT_STRING},
+	[TOP_VERSION] = {NAME("version"), WANT_STRING},
+	[TOP_STATUS] = {NAME("status"), WANT_STRING},
+	[TOP_RECEIVER] = {NAME("receiver"), WANT_STRING},
+	[TOP_GROUP_LABELS] = {NAME("groupLabels"), WANT_MAP},
+	[TOP_COMMON_LABELS] = {NAME("commonLabels"), WANT_MAP},
+	[TOP_COMMON_ANNOTATIONS] = {NAME("commonAnnotations"), WANT_MAP},
+};
+
+static const struct known alert_fields[ALERT_COUNT] = {
+	[ALERT_STATUS] = {NAME("status"), WANT_STRING},
+	[ALERT_LABELS] = {NAME("labels"), WANT_MAP},
+	[ALERT_ANNOTATIONS] = {NAME("annotations"), WANT_MAP},
+	[ALERT_STARTS] = {NAME("startsAt"), WANT_STRING},
+	[ALERT_ENDS] = {NAME("endsAt"), WANT_STRING},
+	[ALERT_GENERATOR] = {NAME("generatorURL"), WANT_STRING},
+	[ALERT_FINGERPRINT] = {NAME("fingerprint"), WANT_STRING},
+};
+
+static const struct {
+	const char *text;
+	unsigned kinds; /* bits of enum json_kind */
+} wants[] = {
+	[WANT_STRING] = {"a string", 1u << JSON_STRING},
+	[WANT_NUMBER] = {"a number", 1u << JSON_NUMBER},
+	[WANT_TEXT] = {"a string", 1u << JSON_STRING | 1u << JSON_NUMBER},
+	[WANT_LIST] = {"an array", 1u << JSON_ARRAY},
+	[WANT_MAP] = {"an object of strings", 1u << JSON_OBJECT},
+};
+
+/* "alerts[3].startsAt", or just the name above the alerts. */
+static void place_of(char out[PLACE_MAX], const size_t *index, const char *name)
+{
+	if (index)
+		snprintf(out, PLACE_MAX, "alerts[%zu]%s%s", *index, *name ? "." : "", name);
+	else
+		snprintf(out, PLACE_MAX, "%s", name);
+}
+
+/* Sorts the members of j by the table in one pass: found[i] is NULL where there is none, or null. A
+ * name twice: the last one, but both must have the type. */
+static int pick(const struct json *j, const struct known *table, size_t n, const size_t *index,
+	const struct json **found, struct err *e)
+{
+	for (const struct json *m = j->child; m; m = m->next) {
+		for (size_t i = 0; i < n; i++) {
+			if (!str_eq(m->key, table[i].name))
+				continue;
+			found[i] = m->kind == JSON_NULL ? NULL : m;
+			if (!found[i] || wants[table[i].wanted].kinds & 1u << m->kind)
+				break;
+			char place[PLACE_MAX];
+			place_of(place, index, table[i].name.p);
+			return source_wrong_kind(e, m, place, wants[table[i].wanted].text);
+		}
+	}
+	return 0;
+}
+
+static int read_status(const struct json *j, size_t index, enum event_status *out, struct err *e)
+{
+	if (j && str_is(j->text, "firing")) {
+		*out = EVENT_FIRING;
+		return 0;
+	}
+	if (j && str_is(j->text, "resolved")) {
+		*out = EVENT_RESOLVED;
+		return 0;
+	}
+	if (!j)
+		return err_set(e, ERR_INPUT,
+			"alerts[%zu].status: missing, want 'firing' or 'resolved'", index);
+	err_set(e, ERR_INPUT, "alerts[%zu].status: want 'firing' or 'resolved', got '%.*s'", index,
+		(int)(j->text.n < 40 ? j->text.n : 40), j->text.p);
+	e->offset = j->offset;
+	return -1;
+}
+
+/* Go's zero time and an empty text are "not set": 0. */
+static int read_time(
+	const struct json *j, size_t index, const char *name, int64_t *ns, struct err *e)
+{
+	*ns = 0;
+	if (!j || j->text.n == 0 || clock_parse_rfc3339(j->text, ns))
+		return 0;
+	err_set(e, ERR_INPUT, "alerts[%zu].%s: '%.*s' is no time as in RFC 3339", index, name,
+		(int)(j->text.n < 40 ? j->text.n : 40), j->text.p);
+	e->offset = j->offset;
+	return -1;
+}
+
+static int read_times(const struct json **f, size_t index, struct event *ev, struct err *e)
+{
+	if (read_time(f[ALERT_STARTS], index, "startsAt", &ev->starts_ns, e) < 0 ||
+		read_time(f[ALERT_ENDS], index, "endsAt", &ev->ends_ns, e) < 0)
+		return -1;
+	if (ev->status == EVENT_FIRING) {
+		if (ev->starts_ns == 0)
+			return err_set(e, ERR_INPUT,
+				"alerts[%zu].startsAt: missing; a firing alert needs it, it tells "
+				"one occurrence from the next",
+				index);
+		/* It fires, says its status; when it will have ended is not known yet. */
+		ev->ends_ns = 0;
+	}
+	ev->time_ns = ev->ends_ns ? ev->ends_ns : ev->starts_ns;
+	return 0;
+}
+
+static int read_pairs(
+	struct arena *a, const struct json **f, size_t index, struct event *ev, struct err *e)
+{
+	char place[PLACE_MAX];
+
+	place_of(place, &index, "labels");
+	if (source_read_map(a, f[ALERT_LABELS], place, &ev->labels, &ev->labels_n, e) < 0)
+		return -1;
+	event_sort_labels(ev->labels, &ev->labels_n, true);
+	place_of(place, &index, "annotations");
+	if (source_read_map(
+		    a, f[ALERT_ANNOTATIONS], place, &ev->annotations, &ev->annotations_n, e) < 0)
+		return -1;
+	event_sort_labels(ev->annotations, &ev->annotations_n, false);
+	return 0;
+}
+
+static bool is_fingerprint(const struct json *j)
+{
+	if (!j || j->text.n != 16)
+		return false;
+	for (size_t i = 0; i < 16; i++) {
+		char c = j->text.p[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+			return false;
+	}
+	return true;
+}
+
+static struct str summary_of(const struct event *ev)
+{
+	static const char *const names[] = {"summary", "message", "description"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct str s = event_annotation(ev, str_of(names[i]));
+		if (s.n > 0)
+			return source_cut(s, SOURCE_SUMMARY_LIMIT);
+	}
+	return source_cut(event_label(ev, STR("alertname")), SOURCE_SUMMARY_LIMIT);
+}
+
+static int set_links(struct arena *a, const struct json *alertmanager, const struct json *generator,
+	struct event *ev)
+{
+	struct kv *v = arena_array(a, 2, sizeof(*v));
+
+	if (!v)
+		return -1;
+	if (alertmanager && alertmanager->text.n > 0)
+		v[ev->links_n++] = (struct kv){STR("alertmanager"), alertmanager->text};
+	if (generator && generator->text.n > 0)
+		v[ev->links_n++] = (struct kv){STR("generator"), generator->text};
+	ev->links = v;
+	return 0;
+}
+
+static int read_alert(struct arena *a, struct str source, const struct json *external_url,
+	const struct json *alert, size_t index, struct event *ev, struct err *e)
+{
+	const struct json *f[ALERT_COUNT] = {NULL};
+
+	if (alert->kind != JSON_OBJECT) {
+		char place[PLACE_MAX];
+		place_of(place, &index, "");
+		return source_wrong_kind(e, alert, place, "an object");
+	}
+	*ev = (struct event){.source = source, .type = STR("alert"), .data = alert};
+	if (pick(alert, alert_fields, ALERT_COUNT, &index, f, e) < 0 ||
+		read_status(f[ALERT_STATUS], index, &ev->status, e) < 0 ||
+		read_times(f, index, ev, e) < 0 || read_pairs(a, f, index, ev, e) < 0)
+		return -1;
+	ev->severity = event_severity_of(event_label(ev, STR("severity")));
+	ev->summary = summary_of(ev);
+	ev->fingerprint = is_fingerprint(f[ALERT_FINGERPRINT])
+				  ? f[ALERT_FINGERPRINT]->text
+				  : event_fingerprint(a, ev->labels, ev->labels_n);
+	if (set_links(a, external_url, f[ALERT_GENERATOR], ev) < 0 || arena_failed(a))
+		return err_set(e, ERR_LIMIT,
+			"alerts[%zu]: the body does not fit the memory of a request", index);
+	return 0;
+}
+
+/* Fields that nothing is made of yet have their types all the same. */
+static int check_group_maps(struct arena *a, const struct json **f, struct err *e)
+{
+	static const enum field maps[] = {
+		TOP_GROUP_LABELS, TOP_COMMON_LABELS, TOP_COMMON_ANNOTATIONS};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		struct kv *v;
+		size_t n;
+		if (source_read_map(a, f[maps[i]], top_fields[maps[i]].name.p, &v, &n, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_truncated(const struct json *j, int64_t *out, struct err *e)
+{
+	*out = 0;
+	if (!j || (json_i64(j, out) && *out >= 0))
+		return 0;
+	err_set(e, ERR_INPUT, "truncatedAlerts: want a whole number from 0, got %.*s",
+		(int)(j->text.n < 40 ? j->text.n : 40), j->text.p);
+	e->offset = j->offset;
+	return -1;
+}
+
+int alertmanager_read(struct arena *a, struct str source_name, const struct json *body,
+	struct source_batch *out, struct err *e)
+{
+	const struct json *f[TOP_COUNT] = {NULL};
+
+	if (body->kind != JSON_OBJECT)
+		return source_wrong_kind(e, body, "body", "an object with 'alerts'");
+	if (pick(body, top_fields, TOP_COUNT, NULL, f, e) < 0 || check_group_maps(a, f, e) < 0 ||
+		read_truncated(f[TOP_TRUNCATED], &out->truncated, e) < 0)
+		return -1;
+	const struct json *alerts = f[TOP_ALERTS];
+	if (!alerts)
+		return source_wrong_kind(e, json_get(body, "alerts"), "alerts", "an array");
+	out->group = f[TOP_GROUP_KEY] ? f[TOP_GROUP_KEY]->text : STR_NONE;
+	out->events = arena_array(a, alerts->count ? alerts->count : 1, sizeof(*out->events));
+	if (!out->events)
+		return err_set(e, ERR_LIMIT, "alerts: %zu do not fit the memory of a request",
+			alerts->count);
+	for (const struct json *alert = alerts->child; alert; alert = alert->next, out->n++)
+		if (read_alert(a, source_name, f[TOP_EXTERNAL_URL], alert, out->n,
+			    &out->events[out->n], e) < 0)
+			return -1;
+	return 0;
+}

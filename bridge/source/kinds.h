@@ -1,0 +1,10 @@
+/* kinds.h: the readers that source_table.c lists, one a file. As struct source_kind's read. */
+#ifndef RB_SOURCE_KINDS_H
+#define RB_SOURCE_KINDS_H
+
+#include "source/source.h"
+
+int alertmanager_read(struct arena *a, struct str source_name, const struct json *body,
+	struct source_batch *out, struct err *e);
+
+#endif

@@ -1,0 +1,19 @@
+/* source_table.c: the kinds of senders. A new one is its file and its line here.
+ *
+ * Owns nothing but the table, which docs and --check read as well. Does not say who may send: that
+ * is the configuration's matter.
+ */
+#include "source/kinds.h"
+
+const struct source_kind source_kinds[] = {
+	{"alertmanager", "Prometheus Alertmanager's webhook, version 4 and 3.", alertmanager_read},
+	{NULL, NULL, NULL},
+};
+
+const struct source_kind *source_kind_find(struct str name)
+{
+	for (const struct source_kind *k = source_kinds; k->name; k++)
+		if (str_is(name, k->name))
+			return k;
+	return NULL;
+}
