@@ -3,7 +3,7 @@
 # summary: What fills a file system (space, inodes, biggest folders and files, deleted files still open)
 # kind: diagnose
 # params:
-#   path: {type: string, default: "/", pattern: '^/[^[:cntrl:]]{0,4095}\z', summary: "a folder of the file system to look at"}
+#   path: {type: string, default: "/", pattern: '^/[^[:cntrl:]]{0,4095}$', summary: "a folder of the file system to look at"}
 # timeout: 5m
 # idempotent: true
 # user: root

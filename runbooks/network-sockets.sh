@@ -3,7 +3,7 @@
 # summary: Sockets and interfaces (states, full listen queues, busiest peers, errors, connection tracking)
 # kind: diagnose
 # params:
-#   device: {type: string, default: "", pattern: '^[A-Za-z0-9._:@-]{0,32}\z', summary: "an interface to show in full"}
+#   device: {type: string, default: any, pattern: '^[A-Za-z0-9._:@-]{1,32}$', summary: "an interface to show in full, or any"}
 # timeout: 1m
 # idempotent: true
 # user: root
@@ -14,7 +14,7 @@ set -u
 export LC_ALL=C
 
 here=$(uname -n)
-device=${PARAM_device:-}
+device=${PARAM_device:-any}
 
 keep() {	# stdin becomes the artifact $1
 	if [ -n "${RUNBOOK_ARTIFACTS:-}" ]; then cat >"$RUNBOOK_ARTIFACTS/$1"; else cat >/dev/null; fi
@@ -83,7 +83,7 @@ findings=$(
 			"$(numfmt --to=iec "$out")" "$in_errors" "$out_errors" "$in_drops" "$out_drops" \
 			"$(cat "/sys/class/net/$name/operstate" 2>/dev/null)"
 	done
-	if [ -n "$device" ]; then
+	if [ "$device" != any ]; then
 		printf '\nInterface %s\n' "$device"
 		if [ -d "/sys/class/net/$device" ]; then
 			for what in operstate speed duplex mtu carrier_changes; do

@@ -3,9 +3,9 @@
 # summary: Send the incident to a webhook, as JSON or as a chat message
 # kind: notify
 # params:
-#   url: {type: string, default: "", pattern: '^(https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,2000})?\z', summary: "where to; not for addresses that are secret"}
-#   url_file: {type: string, default: "", pattern: '^(/[^[:cntrl:]]{1,1000})?\z', summary: "a file whose first line is the address; for chat hooks, whose address is a secret"}
-#   token_file: {type: string, default: "", pattern: '^(/[^[:cntrl:]]{1,1000})?\z', summary: "a file whose first line is sent as a bearer token"}
+#   url: {type: string, default: "", pattern: '^(https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,2000})?$', summary: "where to; not for addresses that are secret"}
+#   url_file: {type: string, default: "", pattern: '^(/[^[:cntrl:]]{1,1000})?$', summary: "a file whose first line is the address; for chat hooks, whose address is a secret"}
+#   token_file: {type: string, default: "", pattern: '^(/[^[:cntrl:]]{1,1000})?$', summary: "a file whose first line is sent as a bearer token"}
 #   format: {type: enum, values: [json, chat], default: json, summary: "json is all that is known; chat is one text, for Slack, Mattermost, Rocket.Chat and Google Chat"}
 #   text: {type: string, default: "", summary: "the chat message; without one it is made from the labels"}
 # timeout: 1m

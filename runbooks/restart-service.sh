@@ -3,7 +3,7 @@
 # summary: Restart one systemd unit and make sure that it stays up
 # kind: remediate
 # params:
-#   unit: {type: string, required: true, pattern: '^[A-Za-z0-9_][A-Za-z0-9_:.@\\-]{0,199}\z', summary: "a service's name; .service where it has no suffix"}
+#   unit: {type: string, required: true, pattern: '^[A-Za-z0-9_][A-Za-z0-9_:.@\\-]{0,199}$', summary: "a service's name; .service where it has no suffix"}
 #   stable: {type: int, default: 5, summary: "seconds that it must stay up before this counts as a success, at most 60"}
 # timeout: 3m
 # idempotent: false

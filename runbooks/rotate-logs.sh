@@ -3,8 +3,8 @@
 # summary: Free space below a log folder (compress and empty big logs, drop the oldest rotated ones)
 # kind: remediate
 # params:
-#   path: {type: string, required: true, pattern: '^/[^[:cntrl:]]{1,4095}\z', summary: "a folder below /var/log, or below a folder in ROTATE_LOGS_ROOTS"}
-#   min_size: {type: string, default: 10MiB, pattern: '^[1-9][0-9]{0,6}(KiB|MiB|GiB)\z', summary: "a log in use that is smaller is left alone"}
+#   path: {type: string, required: true, pattern: '^/[^[:cntrl:]]{1,4095}$', summary: "a folder below /var/log, or below a folder in ROTATE_LOGS_ROOTS"}
+#   min_size: {type: string, default: 10MiB, pattern: '^[1-9][0-9]{0,6}(KiB|MiB|GiB)$', summary: "a log in use that is smaller is left alone"}
 #   keep: {type: int, default: 3, summary: "rotated files of each log that are never deleted, at least 1"}
 #   min_age: {type: duration, default: 24h, summary: "a rotated file that is younger is never deleted"}
 # timeout: 10m

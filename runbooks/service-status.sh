@@ -3,7 +3,7 @@
 # summary: State of one systemd unit, why it is in it, and the tail of its log
 # kind: diagnose
 # params:
-#   unit: {type: string, required: true, pattern: '^[A-Za-z0-9_][A-Za-z0-9_:.@\\-]{0,199}\z', summary: "a unit's name; .service where it has no suffix"}
+#   unit: {type: string, required: true, pattern: '^[A-Za-z0-9_][A-Za-z0-9_:.@\\-]{0,199}$', summary: "a unit's name; .service where it has no suffix"}
 #   lines: {type: int, default: 40, summary: "lines of its log to print"}
 # timeout: 1m
 # idempotent: true
