@@ -23,12 +23,14 @@ static const char script[] =
 	"redis.call('XADD', 'bus', 'MAXLEN', '~', 10000, '*', 'alert', KEYS[1], 'new', new and 1 or 0)\n"
 	"return new and 1 or 0";
 
+#define BODY_LIMIT 4096
+
 struct post {
 	struct MHD_Connection *connection;
 	struct post *next;	/* in the order of the commands, which is that of the answers */
 	size_t n;
 	bool done;
-	char body[4096];
+	char body[];
 };
 
 static struct post *first, **last = &first;
@@ -42,23 +44,27 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	struct post *p = *state;
 
 	(void)cls, (void)url, (void)method, (void)version;
-	if (!p)
-		return (*state = calloc(1, sizeof(*p))) ? MHD_YES : MHD_NO;
+	if (!p) {
+		if (!(*state = p = malloc(sizeof(*p) + BODY_LIMIT)))
+			return MHD_NO;
+		*p = (struct post){.connection = c};
+		return MHD_YES;
+	}
 	if (p->done)
 		return MHD_queue_response(c, MHD_HTTP_OK, ok);
 	if (*n) {
-		if (p->n + *n >= sizeof(p->body))
+		if (p->n + *n >= BODY_LIMIT)
 			return MHD_NO;
 		memcpy(p->body + p->n, data, *n);
 		p->n += *n;
 		*n = 0;
 		return MHD_YES;
 	}
+	p->body[p->n] = '\0';
 	const char *key = strstr(p->body, "\"fingerprint\":\"");
 	if (!key)
 		return MHD_NO;
 	redisAppendCommand(redis, "EVALSHA %s 1 %b %b", sha, key + 15, (size_t)16, p->body, p->n);
-	p->connection = c;
 	*last = p;
 	last = &p->next;
 	MHD_suspend_connection(c);
@@ -105,7 +111,8 @@ int main(int argc, char **argv)
 	fcntl(redis->fd, F_SETFL, O_NONBLOCK);
 	ok = MHD_create_response_from_buffer(2, (char[]){"ok"}, MHD_RESPMEM_MUST_COPY);
 	struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)strtoul(argv[1], NULL, 10),
-		NULL, NULL, on_request, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		NULL, NULL, on_request, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096, MHD_OPTION_END);
 	if (!d)
 		errx(1, "cannot listen on %s", argv[1]);
 	epoll_ctl(ep, EPOLL_CTL_ADD, MHD_get_daemon_info(d, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &ev[0]);
