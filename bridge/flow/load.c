@@ -394,16 +394,18 @@ static bool has_front_matter(struct str bytes)
 }
 
 /* A file that nobody can execute is a README, a library, or a runbook whose mode was forgotten. */
-static void look_for_forgotten_mode(const char *path, struct diags *d)
+static bool is_meant_as_runbook(const char *path)
 {
 	struct err e = {0};
 	struct buf b;
+	bool meant;
 
+	if (is_executable(path))
+		return true;
 	buf_init(&b, LOAD_RUNBOOK_LIMIT);
-	if (file_read(path, &b, &e) == 0 && has_front_matter(buf_as_str(&b)))
-		diag_add(d, DIAG_WARNING, path, 0, 0,
-			"has a front matter but is not executable, so it is no runbook; chmod +x it");
+	meant = file_read(path, &b, &e) == 0 && has_front_matter(buf_as_str(&b));
 	buf_release(&b);
+	return meant;
 }
 
 static void find_runbooks(const struct conf *c, struct paths *out, struct diags *d)
@@ -464,8 +466,11 @@ static void read_runbooks(const struct conf *c, struct paths *found, struct file
 		const char *path = found->v[i].p;
 		struct err e = {0};
 
+		if (!is_meant_as_runbook(path))
+			continue;
 		if (!is_executable(path)) {
-			look_for_forgotten_mode(path, d);
+			diag_add(d, DIAG_WARNING, path, 0, 0,
+				"has a front matter but is not executable, so it is no runbook; chmod +x it");
 			continue;
 		}
 		if (file_check_safe(path, geteuid(), 1, &e) < 0)
@@ -499,7 +504,7 @@ static void check_source_kinds(const struct conf *c, struct diags *d)
 	}
 }
 
-static struct conf *load_conf(const char *path, struct diags *d)
+struct conf *load_conf(const char *path, struct diags *d)
 {
 	static const char fallback[] = RB_SYSCONFDIR "/runbookd.yml";
 
@@ -567,7 +572,21 @@ void loaded_free(struct loaded *l)
 	free(l);
 }
 
-/* ---- for the worker, and for those who watch ---- */
+/* ---- for the worker, lint, and those who watch ---- */
+
+size_t load_list_runbooks(struct arena *a, const struct conf *c, struct str **out, struct diags *d)
+{
+	struct paths p = {.a = a};
+	size_t kept = 0;
+
+	find_runbooks(c, &p, d);
+	for (size_t i = 0; i < p.n; i++) {
+		if (is_meant_as_runbook(p.v[i].p))
+			p.v[kept++] = p.v[i];
+	}
+	*out = p.v;
+	return kept;
+}
 
 struct str load_find_runbook(struct arena *a, const struct conf *c, struct str name)
 {

@@ -20,6 +20,12 @@ struct loaded {
 struct loaded *load_all(const char *conf_path, struct diags *d);
 void loaded_free(struct loaded *l);
 
+/* The configuration alone: path NULL is the default one, which may be missing: a warning, and the defaults. NULL: d says why. */
+struct conf *load_conf(const char *path, struct diags *d);
+
+/* The runbooks' paths in the configured folders, sorted, executable or not where they have a front matter. In a. */
+size_t load_list_runbooks(struct arena *a, const struct conf *c, struct str **out, struct diags *d);
+
 /* One runbook file by name in the configured folders: its path, or "" ; for the worker, which reads and checks it itself. */
 struct str load_find_runbook(struct arena *a, const struct conf *c, struct str name);
 

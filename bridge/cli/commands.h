@@ -1,0 +1,24 @@
+/* commands.h: every command's descriptor, for the table. */
+#ifndef RB_CLI_COMMANDS_H
+#define RB_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct command command_incidents_list;
+extern const struct command command_incidents_show;
+extern const struct command command_incidents_timeline;
+extern const struct command command_alerts_list;
+extern const struct command command_events_list;
+extern const struct command command_runs_list;
+extern const struct command command_runs_show;
+extern const struct command command_runs_output;
+extern const struct command command_run;
+extern const struct command command_rules_list;
+extern const struct command command_runbooks_list;
+extern const struct command command_audit_list;
+extern const struct command command_check;
+extern const struct command command_lint;
+extern const struct command command_reload;
+extern const struct command command_version;
+
+#endif

@@ -1,0 +1,250 @@
+/* incident_page.c: what the person on call reads at 3 am, in the order of the questions.
+ *
+ * What is broken, how bad, since when; which alerts say so; what the machine already tried, how that
+ * ended and what it printed; and what happened when. Times are local, with their age. What is long is
+ * cut at its old end, and the line that says so names the command that shows the rest. All texts are
+ * escaped.
+ */
+#include "cli/incident_page.h"
+
+#include <inttypes.h>
+#include "cli/run_view.h"
+#include "cli/show.h"
+#include "cli/timeline.h"
+
+#define ALERTS_SHOWN 20
+#define RUNS_SHOWN 20
+#define TIMELINE_SHOWN 40
+#define FETCH_MAX 10000
+
+static void escaped(struct cli *c, enum style style, struct str text)
+{
+	term_style_on(&c->term, &c->out, style);
+	term_escape(&c->out, text);
+	term_style_off(&c->term, &c->out, style);
+}
+
+static void heading(struct cli *c, const char *title, struct str more)
+{
+	buf_putc(&c->out, '\n');
+	escaped(c, STYLE_BOLD, str_of(title));
+	if (more.n) {
+		buf_puts(&c->out, "  ");
+		escaped(c, STYLE_DIM, more);
+	}
+	buf_putc(&c->out, '\n');
+}
+
+static void field(struct cli *c, const char *name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	term_style_on(&c->term, &c->out, STYLE_DIM);
+	buf_printf(&c->out, "%-9s", name);
+	term_style_off(&c->term, &c->out, STYLE_DIM);
+	term_escape(&c->out, value);
+	buf_putc(&c->out, '\n');
+}
+
+static void field_time(struct cli *c, const char *name, const struct json *incident, const char *key)
+{
+	int64_t ms = show_time(incident, key);
+	char full[SHOW_TIME_MAX], age[SHOW_TIME_MAX];
+
+	if (!ms)
+		return;
+	show_local_full(ms, full);
+	show_age(ms, c->now_ms, age);
+	field(c, name, arena_printf(&c->arena, "%s (%s ago)", full, age));
+}
+
+static int get_items(struct cli *c, const char *path, const char *what, struct cli_list *out)
+{
+	struct str whole = arena_printf(&c->arena, "%s/%s", path, what);
+
+	return cli_list_path(c, whole.p ? whole.p : path, FETCH_MAX, out);
+}
+
+/* ---- head ---- */
+
+static void print_head(struct cli *c, const struct json *incident)
+{
+	struct str severity = show_text(incident, "severity"), status = show_text(incident, "status");
+	int64_t truncated = show_i64(incident, "truncated");
+
+	escaped(c, STYLE_BOLD, show_text(incident, "title"));
+	buf_putc(&c->out, '\n');
+	escaped(c, term_style_of(severity), severity);
+	buf_puts(&c->out, ", ");
+	escaped(c, term_style_of(status), status);
+	if (str_is(status, "open"))
+		buf_puts(&c->out, show_bool(incident, "acked") ? ", acknowledged" : ", not acknowledged");
+	buf_puts(&c->out, "\n\n");
+	field(c, "key", show_pairs(&c->arena, json_get(incident, "key")));
+	field_time(c, "opened", incident, "opened");
+	field_time(c, "updated", incident, "updated");
+	field_time(c, "resolved", incident, "resolved");
+	field(c, "id", show_text(incident, "id"));
+	if (truncated)
+		field(c, "note", arena_printf(&c->arena,
+			"the sender left out %" PRId64 " alerts (its max_alerts); there may be more", truncated));
+}
+
+/* ---- alerts ---- */
+
+/* Labels but the name, which stands in the line above. */
+static struct str other_labels(struct cli *c, const struct json *alert)
+{
+	const struct json *labels = json_get(alert, "labels");
+	struct json rest = {.kind = JSON_OBJECT}, *last = NULL;
+
+	for (const struct json *l = labels ? labels->child : NULL; l; l = l->next) {
+		struct json *copy = str_is(l->key, "alertname") ? NULL : arena_alloc(&c->arena, sizeof(*copy));
+
+		if (!copy)
+			continue;
+		*copy = *l;
+		copy->next = NULL;
+		*(last ? &last->next : &rest.child) = copy;
+		last = copy;
+	}
+	return show_pairs(&c->arena, &rest);
+}
+
+static void print_alert(struct cli *c, const struct json *alert)
+{
+	struct str status = show_text(alert, "status"), severity = show_text(alert, "severity");
+	struct str summary = show_text(alert, "summary"), labels = other_labels(c, alert);
+	bool firing = str_is(status, "firing");
+	int64_t when = show_time(alert, firing ? "starts_at" : "ends_at");
+	char time[SHOW_TIME_MAX], age[SHOW_TIME_MAX];
+
+	show_local(when, c->now_ms, time);
+	show_age(when, c->now_ms, age);
+	buf_puts(&c->out, "  ");
+	escaped(c, term_style_of(status), status);
+	buf_printf(&c->out, "%*s", status.n < 10 ? (int)(10 - status.n) : 1, "");
+	escaped(c, term_style_of(severity), severity);
+	buf_printf(&c->out, "%*s", severity.n < 10 ? (int)(10 - severity.n) : 1, "");
+	escaped(c, STYLE_BOLD, show_alert_name(&c->arena, alert));
+	if (when)
+		buf_printf(&c->out, "  %s %s (%s ago)", firing ? "since" : "at", time, age);
+	if (show_i64(alert, "count") > 1)
+		buf_printf(&c->out, ", reported %" PRId64 " times", show_i64(alert, "count"));
+	if (show_bool(alert, "flapping"))
+		buf_puts(&c->out, ", flapping");
+	buf_putc(&c->out, '\n');
+	if (summary.n) {
+		buf_puts(&c->out, "            ");
+		escaped(c, STYLE_PLAIN, summary);
+		buf_putc(&c->out, '\n');
+	}
+	if (labels.n) {
+		buf_puts(&c->out, "            ");
+		escaped(c, STYLE_DIM, labels);
+		buf_putc(&c->out, '\n');
+	}
+}
+
+static int print_alerts(struct cli *c, const char *path)
+{
+	struct cli_list list;
+	size_t firing = 0, shown = 0;
+	int rc = get_items(c, path, "alerts", &list);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < list.n; i++)
+		firing += str_is(show_text(list.v[i], "status"), "firing");
+	heading(c, "Alerts", arena_printf(&c->arena, "%zu of %zu firing", firing, list.n));
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < list.n && shown < ALERTS_SHOWN; i++) {
+			if (str_is(show_text(list.v[i], "status"), "firing") != (pass == 0))
+				continue;
+			print_alert(c, list.v[i]);
+			shown++;
+		}
+	}
+	if (shown < list.n)
+		buf_printf(&c->out, "  and %zu more: runbookctl alerts list\n", list.n - shown);
+	return 0;
+}
+
+/* ---- runs ---- */
+
+static int print_run(struct cli *c, const struct json *run)
+{
+	struct str state = show_text(run, "state"), took = run_took(c, run), reason = run_reason(c, run);
+	struct str rule = show_text(run, "rule");
+	int64_t started = show_time(run, "started");
+	int64_t when = started ? started : show_time(run, "queued");
+	char time[SHOW_TIME_MAX], age[SHOW_TIME_MAX];
+
+	show_local(when, c->now_ms, time);
+	show_age(when, c->now_ms, age);
+	buf_puts(&c->out, "  ");
+	escaped(c, term_style_of(state), state);
+	buf_printf(&c->out, "%*s", state.n < 10 ? (int)(10 - state.n) : 1, "");
+	escaped(c, STYLE_BOLD, show_text(run, "runbook"));
+	buf_printf(&c->out, "  %s (%s ago)", time, age);
+	if (took.n)
+		buf_printf(&c->out, ", took %.*s", STR_ARG(took));
+	if (rule.n) {
+		buf_puts(&c->out, ", rule ");
+		escaped(c, STYLE_PLAIN, rule);
+	}
+	buf_putc(&c->out, '\n');
+	if (reason.n) {
+		buf_puts(&c->out, "            ");
+		escaped(c, term_style_of(state), reason);
+		buf_putc(&c->out, '\n');
+	}
+	return started ? run_print_tail(c, run, "            | ", RUN_VIEW_LINES) : 0;
+}
+
+static int print_runs(struct cli *c, const char *path)
+{
+	struct cli_list list;
+	int rc = get_items(c, path, "runs", &list);
+
+	if (rc)
+		return rc;
+	heading(c, "What ran", list.n ? STR("") : STR("nothing"));
+	if (list.n > RUNS_SHOWN)
+		buf_printf(&c->out, "  %zu before: runbookctl runs list\n", list.n - RUNS_SHOWN);
+	for (size_t i = list.n < RUNS_SHOWN ? list.n : RUNS_SHOWN; i > 0 && rc == 0; i--)
+		rc = print_run(c, list.v[i - 1]);
+	return rc;
+}
+
+/* ---- timeline ---- */
+
+static int print_timeline(struct cli *c, const char *path, const struct json *incident)
+{
+	struct cli_list list;
+	size_t skip;
+	int rc = get_items(c, path, "timeline", &list);
+
+	if (rc)
+		return rc;
+	heading(c, "Timeline", STR(""));
+	skip = list.n > TIMELINE_SHOWN ? list.n - TIMELINE_SHOWN : 0;
+	if (skip) {
+		buf_printf(&c->out, "  %zu before: runbookctl incidents timeline ", skip);
+		term_escape(&c->out, show_text(incident, "id"));
+		buf_putc(&c->out, '\n');
+	}
+	timeline_print(c, list.v + skip, list.n - skip, 2);
+	return 0;
+}
+
+int incident_page(struct cli *c, const char *path, const struct json *incident)
+{
+	int rc;
+
+	print_head(c, incident);
+	rc = print_alerts(c, path);
+	if (rc == 0)
+		rc = print_runs(c, path);
+	return rc ? rc : print_timeline(c, path, incident);
+}
