@@ -22,7 +22,7 @@ pids=()			# of what we started, in the order to be ended
 packages=(
 	autoconf automake make gcc libc6-dev pkg-config
 	libuv1-dev libmicrohttpd-dev libyajl-dev libpcre2-dev libhiredis-dev libfyaml-dev nettle-dev zlib1g-dev
-	'libcurl4-gnutls-dev|libcurl4-openssl-dev|libcurl4-nss-dev'
+	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev'
 	redis-server prometheus prometheus-alertmanager prometheus-node-exporter curl
 )
 services=(redis-server prometheus prometheus-alertmanager prometheus-node-exporter)
@@ -90,7 +90,7 @@ install_missing() {
 		chmod 755 $guard
 	fi
 	local log; log=$(mktemp)
-	if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+	if ! { apt-get -q -o DPkg::Lock::Timeout=300 update && DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
 		tail -n 20 "$log" >&2; rm -f "$log"; die "apt-get could not install them"
 	fi
 	rm -f "$log"

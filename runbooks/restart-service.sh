@@ -50,8 +50,8 @@ case $unit in
 	echo "refusing '$unit': only services are restarted"; exit 1 ;;
 *) unit=$unit.service ;;
 esac
-if ! command -v systemctl >/dev/null 2>&1 || [ ! -d /run/systemd/system ]; then
-	echo "cannot restart '$unit': systemd does not run on $here"
+if [ -z "$(systemctl show --property=Version --value 2>/dev/null)" ]; then
+	echo "cannot restart '$unit': systemd does not run on $here, or does not answer"
 	exit 1
 fi
 [ "$stable" -ge 1 ] 2>/dev/null && [ "$stable" -le 60 ] || stable=5

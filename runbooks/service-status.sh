@@ -33,8 +33,8 @@ case $unit in
 *.service|*.socket|*.timer|*.mount|*.path|*.target|*.slice|*.scope|*.automount|*.swap|*.device) ;;
 *) unit=$unit.service ;;
 esac
-if ! command -v systemctl >/dev/null 2>&1 || [ ! -d /run/systemd/system ]; then
-	echo "cannot look at '$unit': systemd does not run on $here"
+if [ -z "$(systemctl show --property=Version --value 2>/dev/null)" ]; then
+	echo "cannot look at '$unit': systemd does not run on $here, or does not answer"
 	exit 1
 fi
 [ "$lines" -ge 1 ] 2>/dev/null && [ "$lines" -le 2000 ] || lines=40
