@@ -128,6 +128,9 @@ int rule_render(const struct rule_match *m, struct arena *a, const struct event 
 int rule_render_late(struct arena *a, const struct json *params, const struct template_ctx *ctx,
 	struct kv **out, size_t *n, struct err *e);
 
+/* May this name a pool? Letters, digits and - _ . :, at most RULE_POOL_LIMIT bytes. */
+bool rule_pool_ok(struct str pool);
+
 /* Names and values of `by` as one text, "name=length:value;…", so that no two lists collide; a long one as its
  * SHA-256, with # in front. */
 struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const struct event *ev);
