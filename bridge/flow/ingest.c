@@ -1,0 +1,160 @@
+/* ingest.c: a batch of events through rules and store, in pieces of STORE_INGEST_EVENTS_MAX, in order.
+ *
+ * Guarantees: the callback comes once, and without an error only after Redis has confirmed the last piece;
+ * the ruleset that decided the first piece decides the last one, also where a reload came between. When a
+ * later piece fails the earlier ones stay stored: the sender sends all of it again, and dedup knows them.
+ *
+ * What it does not do: parse, wait, retry. The state of a batch lives in the request's arena; only the
+ * answer's text is malloc'ed, and freed after the callback.
+ */
+#include "flow/ingest.h"
+
+#include "base/metrics.h"
+#include "flow/decide.h"
+
+struct batch_run {
+	struct store *store;
+	struct ruleset *rules;		/* a reference */
+	struct store_limits limits;
+	int64_t chain_depth;
+	struct arena *a;
+	const struct source_batch *batch;
+	ingest_cb cb;
+	void *ctx;
+	struct store_event_in *in;	/* of the piece under way */
+	size_t at, piece;		/* first event of it, and how many */
+	size_t new_, duplicate;
+	struct buf decisions;		/* JSON, comma between, without brackets */
+};
+
+static int send_piece(struct batch_run *b, struct err *e);
+
+static void batch_end(struct batch_run *b, const struct err *e)
+{
+	struct buf answer;
+
+	buf_init(&answer, BUF_NO_LIMIT);
+	if (!e && b->batch->n && b->batch->truncated > 0)
+		metric_add(METRIC_ALERTS_TRUNCATED, (double)b->batch->truncated, &b->batch->events[0].source);
+	if (!e) {
+		buf_puts(&answer, "{\"events\":");
+		buf_u64(&answer, b->batch->n);
+		buf_puts(&answer, ",\"new\":");
+		buf_u64(&answer, b->new_);
+		buf_puts(&answer, ",\"duplicate\":");
+		buf_u64(&answer, b->duplicate);
+		buf_puts(&answer, ",\"decisions\":[");
+		buf_str(&answer, buf_as_str(&b->decisions));
+		buf_puts(&answer, "]}\n");
+	}
+	ruleset_unref(b->rules);
+	buf_release(&b->decisions);
+	b->cb(b->ctx, e, buf_as_str(&answer));
+	buf_release(&answer);
+}
+
+static void write_id(struct json_w *w, const char *key, struct str id)
+{
+	json_w_key(w, str_of(key));
+	if (id.n)
+		json_w_str(w, id);
+	else
+		json_w_null(w);
+}
+
+static void write_decisions(struct buf *out, const struct store_event_in *in, const struct store_event_out *o)
+{
+	struct json_w w;
+
+	for (size_t i = 0; i < in->decisions_n; i++) {
+		const struct store_decision_out *d = &o->decisions[i];
+
+		if (out->n)
+			buf_putc(out, ',');
+		json_w_init(&w, out);
+		json_w_object(&w);
+		write_id(&w, "event", o->id);
+		json_w_kstr(&w, "rule", in->decisions[i].rule);
+		json_w_kstr(&w, "decision", str_of(decision_name(d->decision)));
+		json_w_kstr(&w, "reason", d->reason);
+		write_id(&w, "run", d->run);
+		write_id(&w, "incident", o->incident);
+		json_w_end(&w, '}');
+	}
+}
+
+static void on_piece(void *ctx, const struct err *e, const struct store_event_out *out, size_t n)
+{
+	struct batch_run *b = ctx;
+	struct err next = {0};
+
+	if (e) {
+		batch_end(b, e);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (out[i].outcome == STORE_DUPLICATE)
+			b->duplicate++;
+		else
+			b->new_++;
+		decide_count(b->in[i].event, &b->in[i], &out[i]);
+		write_decisions(&b->decisions, &b->in[i], &out[i]);
+	}
+	b->at += b->piece;
+	if (b->at >= b->batch->n)
+		batch_end(b, NULL);
+	else if (send_piece(b, &next) != 0)
+		batch_end(b, &next);
+}
+
+static int send_piece(struct batch_run *b, struct err *e)
+{
+	size_t left = b->batch->n - b->at;
+	struct store_ingest in = {
+		.events = b->in,
+		.ruleset_hash = str_of(b->rules->hash),
+		.truncated = b->at == 0 ? b->batch->truncated : 0,
+		.limits = b->limits,
+	};
+
+	b->piece = left < STORE_INGEST_EVENTS_MAX ? left : STORE_INGEST_EVENTS_MAX;
+	for (size_t i = 0; i < b->piece; i++) {
+		if (decide_event(b->rules, b->chain_depth, b->a, &b->batch->events[b->at + i], &b->in[i], e) != 0)
+			return -1;
+	}
+	in.n = b->piece;
+	return store_ingest(b->store, &in, on_piece, b, e);
+}
+
+int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch, ingest_cb cb, void *ctx,
+	struct err *e)
+{
+	size_t piece = batch->n < STORE_INGEST_EVENTS_MAX ? batch->n : STORE_INGEST_EVENTS_MAX;
+	struct batch_run *b = arena_zalloc(a, sizeof(*b));
+
+	if (!b)
+		return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
+	*b = (struct batch_run){
+		.store = ic->store,
+		.limits = decide_limits(ic->conf),
+		.chain_depth = ic->conf->limits.chain_depth,
+		.a = a,
+		.batch = batch,
+		.cb = cb,
+		.ctx = ctx,
+	};
+	buf_init(&b->decisions, BUF_NO_LIMIT);
+	b->rules = ruleset_ref(ic->rules);
+	if (batch->n == 0) {	/* nothing to store: nothing can be lost */
+		batch_end(b, NULL);
+		return 0;
+	}
+	b->in = arena_array(a, piece, sizeof(*b->in));
+	if (!b->in)
+		err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
+	if (!b->in || send_piece(b, e) != 0) {
+		ruleset_unref(b->rules);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS, then the inbox until it is empty.
+ *
+ * At most one store_tick and one inbox batch are under way. While Redis is away nothing is sent; what was due
+ * then is due at the first tick after, since all deadlines are values in Redis. Two bridges may tick at once:
+ * the store's functions see to it that each thing happens once.
+ *
+ * Closing is in two steps, since answers may still come: after tick_close nothing new is sent, and done is
+ * called when the calls under way have ended (store_close ends them).
+ */
+#include "flow/tick.h"
+
+#include <stdlib.h>
+#include "flow/decide.h"
+
+#define INBOX_FULL 100	/* a batch of so many entries: there may be more */
+
+struct tick {
+	uv_timer_t timer;
+	const struct ingest_ctx *ic;
+	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r);
+	void *ctx;
+	bool ticking, draining, kicked;
+	bool closing, timer_closed;
+	void (*done)(void *ctx);
+	void *done_ctx;
+};
+
+static void drain(struct tick *t);
+
+static void maybe_done(struct tick *t)
+{
+	void (*done)(void *ctx) = t->done;
+	void *ctx = t->done_ctx;
+
+	if (!t->closing || !t->timer_closed || t->ticking || t->draining)
+		return;
+	free(t);
+	done(ctx);
+}
+
+static void on_drained(void *ctx, const struct err *e, size_t taken)
+{
+	struct tick *t = ctx;
+	bool again = t->kicked || taken >= INBOX_FULL;
+
+	t->draining = false;
+	t->kicked = false;
+	if (e)
+		t->on_result(t->ctx, e, NULL);
+	if (!e && again)
+		drain(t);
+	maybe_done(t);
+}
+
+static void drain(struct tick *t)
+{
+	struct err e = {0};
+
+	if (t->closing || !store_up(t->ic->store))
+		return;
+	if (t->draining) {
+		t->kicked = true;
+		return;
+	}
+	t->draining = true;
+	if (ingest_inbox(t->ic, on_drained, t, &e) != 0) {
+		t->draining = false;
+		t->on_result(t->ctx, &e, NULL);
+	}
+}
+
+static void send_tick(struct tick *t);
+
+static void on_ticked(void *ctx, const struct err *e, const struct store_tick_result *r)
+{
+	struct tick *t = ctx;
+
+	t->ticking = false;
+	t->on_result(t->ctx, e, e ? NULL : r);
+	if (!e && r->more)
+		send_tick(t);
+	drain(t);
+	maybe_done(t);
+}
+
+static void send_tick(struct tick *t)
+{
+	const struct conf *c = t->ic->conf;
+	struct store_tick in = {
+		.limits = decide_limits(c),
+		.stale_after_ms = c->incidents.stale_after_ms,
+		.retention_ms = c->incidents.retention_ms,
+		.audit_retention_ms = c->audit_retention_ms,
+	};
+	struct err e = {0};
+
+	if (t->closing || t->ticking || !store_up(t->ic->store))
+		return;
+	t->ticking = true;
+	if (store_tick(t->ic->store, &in, on_ticked, t, &e) != 0) {
+		t->ticking = false;
+		t->on_result(t->ctx, &e, NULL);
+	}
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	send_tick(timer->data);
+}
+
+struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
+	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r), void *ctx)
+{
+	struct tick *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ic = ic;
+	t->on_result = on_result;
+	t->ctx = ctx;
+	uv_timer_init(loop, &t->timer);
+	t->timer.data = t;
+	uv_timer_start(&t->timer, on_timer, TICK_EVERY_MS, TICK_EVERY_MS);
+	return t;
+}
+
+void tick_kick(struct tick *t)
+{
+	drain(t);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	struct tick *t = h->data;
+
+	t->timer_closed = true;
+	maybe_done(t);
+}
+
+void tick_close(struct tick *t, void (*done)(void *ctx), void *ctx)
+{
+	t->closing = true;
+	t->done = done;
+	t->done_ctx = ctx;
+	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}

@@ -1,0 +1,22 @@
+/* handlers.h: who answers what; the rows of routes.c point here. Not for others. */
+#ifndef RB_HTTP_HANDLERS_H
+#define RB_HTTP_HANDLERS_H
+
+#include "http/request.h"
+
+/* ingest.c */
+extern const struct route_handler handler_ingest;
+/* lists.c */
+extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs, handler_audit,
+	handler_timeline, handler_incident_alerts, handler_incident_runs;
+extern const struct route_handler handler_incident, handler_event, handler_run;
+/* runs.c */
+extern const struct route_handler handler_run_new, handler_artifact;
+/* output.c */
+extern const struct route_handler handler_output;
+/* loaded.c */
+extern const struct route_handler handler_rules, handler_runbooks;
+/* admin.c */
+extern const struct route_handler handler_metrics, handler_healthy, handler_ready, handler_reload;
+
+#endif

@@ -1,0 +1,144 @@
+/* ingest.c: POST /ingest/NAME.
+ *
+ * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and the answer is sent
+ * when Redis has confirmed the last event of it. So 200 means durable; 503 means "send it again", and is given at once
+ * where Redis is known to be away. Each refusal is counted with its reason, and the operator hears of bodies that
+ * cannot be read: one line in ten seconds at most.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "http/handlers.h"
+#include "http/state.h"
+#include "source/source.h"
+
+#define COMPLAIN_EVERY_MS 10000
+
+struct ingest {
+	struct source_parse *parse;	/* NULL: ended */
+	struct source_batch batch;
+	struct str source;
+	int64_t whole_us;		/* when the last byte was there */
+};
+
+static void count_refusal(const struct ingest *in, const char *reason)
+{
+	struct str labels[] = {in && in->source.n ? in->source : STR("unknown"), str_of(reason)};
+
+	metric_add(METRIC_INGEST_REJECTED, 1, labels);
+}
+
+static void complain(struct request *r, const struct ingest *in, const struct err *e)
+{
+	struct server *s = r->server;
+	int64_t now = (int64_t)uv_now(s->loop);
+
+	if (s->complained_ms && now - s->complained_ms < COMPLAIN_EVERY_MS) {
+		s->complaints++;
+		return;
+	}
+	log_kv(LOG_WARN, "refused a request", "source", in->source.p, "error", e->text, "offset", log_i64((long long)e->offset),
+		"more_since_last", s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
+	s->complained_ms = now;
+	s->complaints = 0;
+}
+
+static void refuse(struct request *r, const struct err *e)
+{
+	struct ingest *in = r->data;
+
+	count_refusal(in, err_name(e->code));
+	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
+		complain(r, in, e);
+	request_fail(r, e);
+}
+
+static const struct source_kind *kind_of(const struct conf *c, struct str name)
+{
+	for (size_t i = 0; i < c->sources_n; i++) {
+		if (str_eq(c->sources[i].name, name))
+			return source_kind_find(c->sources[i].kind);
+	}
+	return source_kind_find(name);
+}
+
+static void begin(struct request *r)
+{
+	const struct ingest_ctx *ic = r->server->app.ic;
+	const struct source_kind *kind = kind_of(ic->conf, r->args.name);
+	struct ingest *in;
+
+	if (!kind) {
+		count_refusal(NULL, "not_found");
+		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
+			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
+		return;
+	}
+	in = arena_zalloc(&r->arena, sizeof(*in));
+	if (in)
+		in->source = arena_strdup(&r->arena, r->args.name);
+	r->data = in;
+	if (!store_up(ic->store) || r->server->stopping) {
+		struct err e;
+
+		err_set(&e, ERR_AWAY, "%s", r->server->stopping ? "this bridge is stopping" : store_why(ic->store));
+		count_refusal(in, err_name(ERR_AWAY));
+		request_fail(r, &e);
+		return;
+	}
+	if (in)
+		in->parse = source_begin(&r->arena, kind, in->source);
+	if (!in || !in->parse) {
+		count_refusal(in, err_name(ERR_NOMEM));
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
+	}
+}
+
+static int feed(struct request *r, struct str piece, struct err *e)
+{
+	struct ingest *in = r->data;
+
+	if (source_feed(in->parse, piece.p, piece.n, e) == 0)
+		return 0;
+	refuse(r, e);
+	return -1;
+}
+
+static void on_stored(void *ctx, const struct err *e, struct str answer)
+{
+	struct request *r = ctx;
+	struct ingest *in = r->data;
+
+	if (e) {
+		refuse(r, e);
+		return;
+	}
+	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->whole_us) / 1e6, NULL);
+	buf_str(&r->out, answer);
+	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
+}
+
+static void finish(struct request *r)
+{
+	struct ingest *in = r->data;
+	struct source_parse *parse = in->parse;
+	struct err e = {0};
+
+	in->whole_us = clock_mono_us();
+	in->parse = NULL;
+	if (source_finish(parse, &in->batch, &e) != 0 ||
+		ingest_batch(r->server->app.ic, &r->arena, &in->batch, on_stored, r, &e) != 0)
+		refuse(r, &e);
+}
+
+static void drop(struct request *r)
+{
+	struct ingest *in = r->data;
+
+	if (in && in->parse)
+		source_abort(in->parse);
+	if (!r->answered && r->state == REQUEST_BODY)
+		count_refusal(in, "broken_off");
+}
+
+const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};

@@ -1,0 +1,27 @@
+/* listen.h: from "host:port" or "unix:/path" to a socket that listens. */
+#ifndef RB_HTTP_LISTEN_H
+#define RB_HTTP_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/err.h"
+#include "base/str.h"
+
+#define LISTEN_TEXT_MAX 160
+
+struct listen_socket {
+	int fd;
+	bool is_unix;
+	bool is_loopback;		/* reached from this machine only: bound to loopback, or unix */
+	char text[LISTEN_TEXT_MAX];	/* as in http.addr: "127.0.0.1:9911", "[::1]:9911", "unix:/path" */
+};
+
+/* Opens one socket for each address that `text` stands for (a name may have several); at most max, into out. Non-blocking,
+ * close on exec. The number, or -1 with e. */
+int listen_open(struct str text, struct listen_socket *out, size_t max, struct err *e);
+/* Closes it (fd -1: it was taken over) and removes a unix socket's file. */
+void listen_close(struct listen_socket *l);
+/* The host part of "host:port"; STR_NONE of a unix address. */
+struct str listen_host(struct str text);
+
+#endif

@@ -1,0 +1,549 @@
+/* request.c: the dispatcher and the answers.
+ *
+ * Owns struct request. Before a handler is called it has decided: the route, who asks (while there are no tokens:
+ * this machine, and no web page), how large the body may be, whether its encoding is known. What is refused is
+ * answered as a problem (RFC 9457); the body that still comes is swallowed, so that the connection can go on, but where
+ * the client asked first (Expect) or announced a large one: then the answer goes out at once and the connection closes.
+ *
+ * Bounded: each request's arena, and all of them together (server->held); the second gives 503, the first 413.
+ *
+ * Requests are kept for the next ones, with one block of their arena and their answer's buffer. One thread.
+ */
+#include "http/request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "http/access.h"
+#include "http/state.h"
+
+#define OUT_KEEP ((size_t)64 << 10)	/* bytes of an answer's buffer kept for the next */
+#define STREAM_BLOCK 16384
+#define EARLY_LENGTH ((uint64_t)1 << 20)	/* a refused body longer than this is not waited for */
+
+/* ---- life ---- */
+
+static size_t memory_limit(const struct server *s)
+{
+	size_t body = (size_t)s->app.ic->conf->http.body_limit;
+
+	return SERVER_MEMORY_BASE + body * SERVER_MEMORY_FACTOR;
+}
+
+struct request *request_new(struct server *s, struct conn *c, struct MHD_Connection *mhd)
+{
+	struct request *r = s->pool;
+
+	if (r) {
+		s->pool = r->next;
+		s->pool_n--;
+	} else {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return NULL;
+		buf_init(&r->out, BUF_NO_LIMIT);
+		arena_init(&r->arena, 0);
+	}
+	r->server = s;
+	r->conn = c;
+	r->mhd = mhd;
+	r->fd = -1;
+	r->arena.limit = memory_limit(s);
+	r->begun_ms = (int64_t)uv_now(s->loop);
+	c->request = r;
+	s->requests++;
+	return r;
+}
+
+static void clear(struct request *r)
+{
+	struct arena arena = r->arena;
+	struct buf out = r->out;
+
+	*r = (struct request){0};
+	r->arena = arena;
+	r->out = out;
+	buf_clear(&r->out);
+	arena_reset(&r->arena);
+}
+
+void request_end(struct request *r)
+{
+	struct server *s = r->server;
+
+	if (r->route && r->route->handler->drop)
+		r->route->handler->drop(r);
+	if (r->inflating)
+		inflate_release(&r->inflate);
+	if (r->fd >= 0)
+		close(r->fd);
+	if (r->more)
+		s->streams--;
+	s->held -= r->held;
+	s->requests--;
+	r->conn->request = NULL;
+	r->conn->since_ms = (int64_t)uv_now(s->loop);
+	if (s->pool_n >= SERVER_POOL_LIMIT || r->out.cap > OUT_KEEP) {
+		arena_release(&r->arena);
+		buf_release(&r->out);
+		free(r);
+		return;
+	}
+	clear(r);
+	r->next = s->pool;
+	s->pool = r;
+	s->pool_n++;
+}
+
+void request_free_pool(struct server *s)
+{
+	while (s->pool) {
+		struct request *r = s->pool;
+
+		s->pool = r->next;
+		arena_release(&r->arena);
+		buf_release(&r->out);
+		free(r);
+	}
+	s->pool_n = 0;
+}
+
+/* ---- what it asks ---- */
+
+static struct str lookup(struct request *r, enum MHD_ValueKind kind, const char *name)
+{
+	const char *value = NULL;
+	size_t n = 0;
+
+	if (MHD_lookup_connection_value_n(r->mhd, kind, name, strlen(name), &value, &n) != MHD_YES || !value)
+		return STR_NONE;
+	return (struct str){value, n};
+}
+
+struct str request_header(struct request *r, const char *name)
+{
+	return lookup(r, MHD_HEADER_KIND, name);
+}
+
+struct str request_param(struct request *r, const char *name)
+{
+	return lookup(r, MHD_GET_ARGUMENT_KIND, name);
+}
+
+struct params_check {
+	const char *const *names;
+	struct err *e;
+};
+
+static enum MHD_Result check_param(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct params_check *c = ctx;
+	struct buf known;
+
+	(void)kind;
+	(void)value;
+	for (const char *const *name = c->names; *name; name++) {
+		if (strcmp(*name, key) == 0)
+			return MHD_YES;
+	}
+	buf_init(&known, 256);
+	for (const char *const *name = c->names; *name; name++) {
+		buf_puts(&known, known.n ? ", " : "");
+		buf_puts(&known, *name);
+	}
+	err_set(c->e, ERR_INPUT, "unknown parameter '%.80s'; known here: %s", key, known.n ? known.p : "none");
+	buf_release(&known);
+	return MHD_NO;
+}
+
+int request_params_known(struct request *r, const char *const *names, struct err *e)
+{
+	struct params_check c = {names, e};
+
+	*e = (struct err){0};
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, check_param, &c);
+	return e->code == ERR_NONE ? 0 : -1;
+}
+
+/* ---- answers ---- */
+
+static void resume(struct request *r)
+{
+	if (!r->suspended)
+		return;
+	r->suspended = false;
+	MHD_resume_connection(r->mhd);
+	server_run_soon(r->conn->listener);
+}
+
+static void answered(struct request *r, unsigned status, const char *type)
+{
+	r->answered = true;
+	r->status = status;
+	r->type = type;
+	resume(r);
+}
+
+void request_answer(struct request *r, unsigned status, const char *type)
+{
+	if (buf_failed(&r->out)) {
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the answer");
+		return;
+	}
+	answered(r, status, type);
+}
+
+unsigned request_status_of(const struct err *e)
+{
+	switch (e->code) {
+	case ERR_INPUT:
+		return MHD_HTTP_BAD_REQUEST;
+	case ERR_LIMIT:
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	case ERR_NOT_FOUND:
+		return MHD_HTTP_NOT_FOUND;
+	case ERR_CONFLICT:
+		return MHD_HTTP_CONFLICT;
+	case ERR_NOMEM:
+	case ERR_AWAY:
+	case ERR_FULL:
+	case ERR_VERSION:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	default:
+		return MHD_HTTP_INTERNAL_SERVER_ERROR;
+	}
+}
+
+void request_problem(struct request *r, unsigned status, const struct err *e)
+{
+	struct json_w w;
+
+	if (status >= 500)
+		log_kv(LOG_DEBUG, "request failed", "status", log_i64(status), "error", e->text, (char *)NULL);
+	buf_clear(&r->out);
+	json_w_init(&w, &r->out);
+	json_w_object(&w);
+	json_w_kstr(&w, "type", STR("about:blank"));
+	json_w_kstr(&w, "title", str_of(MHD_get_reason_phrase_for(status)));
+	json_w_ki64(&w, "status", (int64_t)status);
+	json_w_kstr(&w, "detail", str_of(e->text));
+	if (e->offset || (e->code == ERR_INPUT && r->has_body))
+		json_w_ki64(&w, "offset", (int64_t)e->offset);
+	json_w_end(&w, '}');
+	buf_putc(&r->out, '\n');
+	answered(r, status, REQUEST_TYPE_PROBLEM);
+}
+
+void request_fail(struct request *r, const struct err *e)
+{
+	request_problem(r, request_status_of(e), e);
+}
+
+void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
+{
+	struct err e = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e.text, sizeof(e.text), fmt, ap);
+	va_end(ap);
+	request_problem(r, status, &e);
+}
+
+void request_answer_file(struct request *r, int fd, uint64_t size)
+{
+	r->fd = fd;
+	r->fd_size = size;
+	answered(r, MHD_HTTP_OK, "application/octet-stream");
+}
+
+void request_answer_stream(struct request *r, const char *type, void (*more)(struct request *r))
+{
+	if (r->server->streams >= SERVER_STREAMS_LIMIT) {
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "%d outputs are followed already; end one of them",
+			SERVER_STREAMS_LIMIT);
+		return;
+	}
+	r->server->streams++;
+	r->more = more;
+	answered(r, MHD_HTTP_OK, type);
+}
+
+void request_wake(struct request *r)
+{
+	resume(r);
+}
+
+bool request_client_gone(const struct request *r)
+{
+	char byte;
+
+	return recv(r->conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static ssize_t read_stream(void *ctx, uint64_t pos, char *to, size_t max)
+{
+	struct request *r = ctx;
+	size_t n;
+
+	(void)pos;
+	if (r->out_sent == r->out.n && !r->stream_end) {
+		buf_clear(&r->out);
+		r->out_sent = 0;
+		r->more(r);
+	}
+	n = r->out.n - r->out_sent;
+	if (n == 0 && r->stream_end)
+		return r->stream_broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+	if (n == 0) {
+		r->suspended = true;
+		MHD_suspend_connection(r->mhd);
+		return 0;
+	}
+	if (n > max)
+		n = max;
+	memcpy(to, r->out.p + r->out_sent, n);
+	r->out_sent += n;
+	return (ssize_t)n;
+}
+
+static struct MHD_Response *make_response(struct request *r)
+{
+	int fd = r->fd;
+
+	if (r->more)
+		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, r, NULL);
+	if (fd < 0)
+		return MHD_create_response_from_buffer(r->out.n, r->out.p ? r->out.p : (char *)(uintptr_t)"",
+			MHD_RESPMEM_PERSISTENT);
+	r->fd = -1;
+	return MHD_create_response_from_fd64(r->fd_size, fd);
+}
+
+struct MHD_Response *request_response(struct request *r)
+{
+	struct MHD_Response *m = make_response(r);
+
+	if (!m)
+		return NULL;
+	MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, r->type);
+	if (!r->route || r->route->permission != ROUTE_INGEST) {
+		MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+		MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	}
+	if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, SERVER_RETRY_AFTER);
+	if (r->allow.n)
+		MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow.p);
+	if (r->location.n)
+		MHD_add_response_header(m, MHD_HTTP_HEADER_LOCATION, r->location.p);
+	if (r->server->stopping)
+		MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
+	return m;
+}
+
+bool request_answers_early(const struct request *r)
+{
+	uint64_t length = 0;
+	const char *text = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	if (!r->answered || !r->has_body)
+		return false;
+	if (text)
+		length = strtoull(text, NULL, 10);
+	return length > EARLY_LENGTH || MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
+}
+
+/* ---- before the handler ---- */
+
+static const struct sockaddr *peer(struct request *r)
+{
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return i ? i->client_addr : NULL;
+}
+
+/* There are no tokens yet: loopback and unix sockets stand for all scopes. */
+static bool check_access(struct request *r)
+{
+	const struct server *s = r->server;
+	const struct listener *l = r->conn->listener;
+	struct str host = request_header(r, MHD_HTTP_HEADER_HOST);
+	struct str origin = request_header(r, "Origin");
+	bool changes = r->route->method == ROUTE_POST;
+
+	if (r->route->permission == ROUTE_PUBLIC)
+		return true;
+	if (!l->socket.is_loopback && !access_is_local(peer(r))) {
+		request_problemf(r, MHD_HTTP_FORBIDDEN,
+			"without tokens only this machine may ask for '%s'; connect over loopback or a unix socket",
+			route_permission_name(r->route->permission));
+		return false;
+	}
+	if (changes && origin.p && !access_origin_is_host(origin, host)) {
+		request_problemf(r, MHD_HTTP_FORBIDDEN, "a web page of '%.*s' may not do this",
+			(int)(origin.n < 100 ? origin.n : 100), origin.p);
+		return false;
+	}
+	/* Collectors may know us by any name; a browser may be told any name. */
+	if (l->socket.is_loopback && !l->socket.is_unix && (r->route->permission != ROUTE_INGEST || origin.p) &&
+		!access_host_is_ours(host, s->host_names, s->host_names_n)) {
+		request_problemf(r, MHD_HTTP_FORBIDDEN,
+			"'%.*s' is no name of this server; use an IP address, localhost or a name in http.listen",
+			(int)(host.n < 100 ? host.n : 100), host.p);
+		return false;
+	}
+	return true;
+}
+
+static bool find_route(struct request *r, const char *method, const char *path)
+{
+	struct str kept = arena_strdup(&r->arena, str_of(path));
+	struct buf allow;
+
+	if (!kept.p) {
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
+		return false;
+	}
+	switch (route_find(server_routes, method, kept.p, &r->route, &r->args)) {
+	case ROUTE_OK:
+		return true;
+	case ROUTE_NO_PATH:
+		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no '%.200s' here", path);
+		return false;
+	case ROUTE_NO_METHOD:
+		break;
+	}
+	buf_init(&allow, 256);
+	route_allow(server_routes, kept.p, &allow);
+	r->allow = arena_strdup(&r->arena, buf_as_str(&allow));
+	buf_release(&allow);
+	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED, "'%.20s' is none of: %.*s", method, STR_ARG(r->allow));
+	return false;
+}
+
+static bool encoding_is(struct str s, const char *name)
+{
+	return s.n == strlen(name) && strncasecmp(s.p, name, s.n) == 0;
+}
+
+static bool check_encoding(struct request *r)
+{
+	struct str s = request_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING);
+	bool gzip = encoding_is(s, "gzip") || encoding_is(s, "x-gzip");
+
+	if (s.n == 0 || encoding_is(s, "identity") || !r->route->handler->feed)
+		return true;
+	if (gzip || encoding_is(s, "deflate")) {
+		inflate_init(&r->inflate, gzip ? INFLATE_GZIP : INFLATE_DEFLATE, r->limit);
+		r->inflating = true;
+		return true;
+	}
+	request_problemf(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "content-encoding '%.*s' is not known; known are: gzip, deflate",
+		(int)(s.n < 80 ? s.n : 80), s.p);
+	return false;
+}
+
+static void too_large(struct request *r, const char *what)
+{
+	char text[UNITS_TEXT_MAX];
+
+	units_format_size((int64_t)r->limit, text);
+	request_problemf(r, MHD_HTTP_CONTENT_TOO_LARGE, "%s is over %s; %s", what, text,
+		r->route->handler->body_limit ? "send less" : "http.body_limit sets that");
+}
+
+static bool check_length(struct request *r)
+{
+	struct str s = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	r->limit = r->route->handler->body_limit ? r->route->handler->body_limit :
+		(size_t)r->server->app.ic->conf->http.body_limit;
+	r->has_body = s.p ? !str_is(s, "0") : request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p != NULL;
+	/* libmicrohttpd has checked that it is a number. */
+	if (s.p && strtoull(s.p, NULL, 10) > r->limit && r->route->handler->feed) {
+		too_large(r, "the body");
+		return false;
+	}
+	return true;
+}
+
+void request_begin(struct request *r, const char *method, const char *path)
+{
+	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
+		request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
+	if (!find_route(r, method, path) || !check_access(r) || !check_length(r) || !check_encoding(r))
+		return;
+	if (r->route->handler->begin)
+		r->route->handler->begin(r);
+}
+
+/* ---- the body ---- */
+
+static int take_piece(void *ctx, const char *p, size_t n, struct err *e)
+{
+	struct request *r = ctx;
+	struct server *s = r->server;
+
+	r->body_bytes += n;
+	if (r->body_bytes > r->limit) {
+		too_large(r, "the body");
+		return -1;
+	}
+	if (r->route->handler->feed(r, (struct str){p, n}, e) != 0)
+		return -1;
+	s->held += r->arena.used - r->held;
+	r->held = r->arena.used;
+	if (s->held > memory_limit(s)) {
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once; send this one again");
+		return -1;
+	}
+	return 0;
+}
+
+/* What the handler made of the body is not needed any more. */
+static void give_up_body(struct request *r)
+{
+	if (r->inflating)
+		inflate_release(&r->inflate);
+	r->inflating = false;
+}
+
+bool request_feed(struct request *r, const char *p, size_t n)
+{
+	struct err e = {0};
+	int bad;
+
+	r->received += n;
+	if (r->answered || !r->route || !r->route->handler->feed) {
+		r->swallowed += n;
+		return r->swallowed <= SERVER_SWALLOW_LIMIT;
+	}
+	if (r->inflating)
+		bad = inflate_feed(&r->inflate, p, n, take_piece, r, &e);
+	else
+		bad = take_piece(r, p, n, &e);
+	if (bad && !r->answered)
+		request_fail(r, &e);
+	if (r->answered)
+		give_up_body(r);
+	return true;
+}
+
+void request_finish(struct request *r)
+{
+	struct err e = {0};
+
+	r->state = REQUEST_ASKED;
+	if (!r->answered && r->inflating && inflate_finish(&r->inflate, &e) != 0)
+		request_fail(r, &e);
+	give_up_body(r);
+	if (!r->answered)
+		r->route->handler->finish(r);
+}

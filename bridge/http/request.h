@@ -1,0 +1,122 @@
+/* request.h: one HTTP request, from its headers to its last byte, as the handlers see it.
+ *
+ * How a handler is called: begin after the headers, feed for each piece of the (inflated) body, finish when all of
+ * it is there. finish answers with one of the request_* calls below, at once or later from a callback on the loop; until
+ * then the connection is suspended and the request cannot go away. An answer given before finish (or a feed that
+ * returns -1) wins over the rest: what still comes of the body is swallowed. drop is called once at the end.
+ */
+#ifndef RB_HTTP_REQUEST_H
+#define RB_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "http/inflate.h"
+#include "http/route.h"
+
+#define REQUEST_TYPE_JSON "application/json"
+#define REQUEST_TYPE_PROBLEM "application/problem+json"
+#define REQUEST_TYPE_TEXT "text/plain; charset=utf-8"
+
+struct request;
+struct server;
+struct conn;
+struct MHD_Connection;
+struct MHD_Response;
+
+/* Each may be NULL but finish. */
+struct route_handler {
+	void (*begin)(struct request *r);
+	int (*feed)(struct request *r, struct str piece, struct err *e);
+	void (*finish)(struct request *r);
+	void (*drop)(struct request *r);
+	size_t body_limit;	/* bytes; 0: http.body_limit */
+};
+
+enum request_state {
+	REQUEST_BODY,		/* the body is coming */
+	REQUEST_ASKED,		/* finish was called; no answer yet */
+	REQUEST_SENDING,
+};
+
+struct request {
+	struct server *server;
+	struct conn *conn;
+	struct MHD_Connection *mhd;
+	const struct route *route;	/* NULL where none matched */
+	struct route_args args;		/* live as long as the request */
+	struct arena arena;
+	void *data;			/* the handler's */
+	enum request_state state;
+	bool suspended;
+	bool has_body;
+	int64_t begun_ms;		/* loop time */
+
+	/* the body */
+	uint64_t received;		/* bytes on the wire */
+	uint64_t body_bytes;		/* inflated */
+	uint64_t swallowed;
+	size_t limit;			/* of body_bytes */
+	bool inflating;
+	struct inflate inflate;
+	size_t held;			/* bytes of the arena counted in server->held */
+
+	/* the answer */
+	bool answered;
+	unsigned status;
+	const char *type;
+	struct buf out;
+	struct str allow;		/* 405 */
+	struct str location;		/* 201 */
+	int fd;				/* a file as the answer; -1 */
+	uint64_t fd_size;
+	void (*more)(struct request *r);	/* a stream as the answer */
+	size_t out_sent;
+	bool stream_end, stream_broken;
+
+	struct request *next;		/* free list */
+};
+
+/* ---- what it asks ---- */
+struct str request_header(struct request *r, const char *name);	/* STR_NONE where there is none */
+struct str request_param(struct request *r, const char *name);	/* of the query string */
+/* 0 where each parameter of the query is one of the names (ended by NULL); else -1 with e naming it. */
+int request_params_known(struct request *r, const char *const *names, struct err *e);
+
+/* ---- answers: exactly one of these ---- */
+/* The body is in r->out. */
+void request_answer(struct request *r, unsigned status, const char *type);
+/* RFC 9457. offset is shown where e->offset is set or code is ERR_INPUT with a body. */
+void request_problem(struct request *r, unsigned status, const struct err *e);
+/* The same with the status that belongs to e->code. */
+void request_fail(struct request *r, const struct err *e);
+void request_problemf(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* An open file, which is closed at the end. */
+void request_answer_file(struct request *r, int fd, uint64_t size);
+/* What is in r->out now, and what comes: more is called when all of it was sent; it puts bytes into r->out or sets
+ * r->stream_end, at once or later, and then calls request_wake. */
+void request_answer_stream(struct request *r, const char *type, void (*more)(struct request *r));
+void request_wake(struct request *r);
+/* Has the client of a suspended stream hung up? */
+bool request_client_gone(const struct request *r);
+
+unsigned request_status_of(const struct err *e);
+
+/* ---- for server.c ---- */
+struct request *request_new(struct server *s, struct conn *c, struct MHD_Connection *mhd);
+void request_end(struct request *r);
+void request_begin(struct request *r, const char *method, const char *path);
+/* False: the connection is to be closed. */
+bool request_feed(struct request *r, const char *p, size_t n);
+void request_finish(struct request *r);
+/* May the answer go out before the body is read? Costs the connection. */
+bool request_answers_early(const struct request *r);
+/* NULL: no memory. */
+struct MHD_Response *request_response(struct request *r);
+void request_free_pool(struct server *s);
+
+#endif

@@ -1,0 +1,72 @@
+/* state.h: what the files of http/ share about the server. Not for others: those include server.h. */
+#ifndef RB_HTTP_STATE_H
+#define RB_HTTP_STATE_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+#include "http/listen.h"
+#include "http/request.h"
+#include "http/server.h"
+
+#define SERVER_MEMORY_FACTOR 12		/* requests may hold so many times http.body_limit, all together */
+#define SERVER_MEMORY_BASE ((size_t)16 << 20)
+#define SERVER_SWALLOW_LIMIT ((uint64_t)8 << 20)	/* bytes of a refused body that are read before the connection is closed */
+#define SERVER_STREAMS_LIMIT 256	/* answers that are followed at once */
+#define SERVER_POOL_LIMIT 256		/* finished requests kept for the next ones */
+#define SERVER_RETRY_AFTER "5"		/* seconds */
+
+struct listener {
+	struct server *server;
+	struct listen_socket socket;
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	bool run_due;		/* libmicrohttpd has something to do that no socket will tell */
+};
+
+/* A connection, for the deadlines that libmicrohttpd does not have. */
+struct conn {
+	struct conn *prev, *next;
+	struct listener *listener;
+	int fd;
+	int64_t since_ms;	/* loop time of its start, or of the end of its last request */
+	struct request *request;
+};
+
+struct server {
+	uv_loop_t *loop;
+	struct server_app app;
+	struct listener *listeners;
+	size_t listeners_n;
+	struct conn *conns;
+	struct request *pool;
+	size_t pool_n;
+	size_t requests;		/* under way */
+	size_t streams;
+	size_t held;			/* bytes of requests' arenas */
+	int64_t timeout_ms;
+	struct str state_dir;		/* malloc'ed */
+	struct str *host_names;		/* of http.listen, for the Host check; malloc'ed */
+	size_t host_names_n;
+	char *addresses;
+	bool stopping;
+	uv_check_t check;
+	uv_idle_t idle;
+	uv_timer_t timer;		/* every second: timeouts */
+	uv_timer_t drain_timer;
+	unsigned handles_open;
+	int64_t complained_ms;		/* last warning about a refused body, and how many since */
+	unsigned complaints;
+	uint64_t drain_until;		/* loop time */
+	void (*done)(void *ctx);	/* of the waiting under way */
+	void *done_ctx;
+	void (*closed)(void *ctx);	/* of server_close */
+	void *closed_ctx;
+};
+
+/* libmicrohttpd has work that came from us: run it before the loop waits again. */
+void server_run_soon(struct listener *l);
+extern const struct route server_routes[];
+
+#endif

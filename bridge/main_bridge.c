@@ -1,0 +1,512 @@
+/* main_bridge.c: runbook-bridge: HTTP in, events through the rules, into Redis.
+ *
+ * Wiring only: options, signals, and who is started and ended in which order.
+ *   start:  configuration and rules (all or nothing), state_dir, store, listener, clockwork
+ *   reload: everything is read again; one pointer is swapped when all of it is good, and the old rules die with the last
+ *           request that holds them
+ *   stop:   the listener closes, requests under way end, then clockwork and store, then the connections
+ *
+ * This program parses what the network sends, so it starts no other program: it imports no exec, fork or spawn.
+ * Exit status: 0 stopped by a signal, 1 the system said no, 2 usage, 3 bad configuration, 4 Redis holds data of a newer
+ * version (starting again does not help).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "flow/ingest.h"
+#include "flow/load.h"
+#include "flow/tick.h"
+#include "flow/watch.h"
+#include "http/server.h"
+#include "store/store.h"
+
+#define STOP_WITHIN_MS 10000	/* for requests under way */
+
+enum {
+	EXIT_SYSTEM = 1,
+	EXIT_USAGE = 2,
+	EXIT_CONFIG = 3,
+	EXIT_NEWER = 4,
+};
+
+struct options {
+	const char *conf_path;	/* NULL: the default */
+	bool check, dump;
+	int ready_fd;		/* -1: nobody asks */
+};
+
+struct bridge {
+	uv_loop_t loop;
+	const char *conf_path;
+	struct loaded *loaded;
+	struct ingest_ctx ic;
+	struct server *server;
+	struct tick *tick;
+	struct watch *watch;
+	uv_signal_t signals[3];
+	int ready_fd;
+	bool was_up, said_down, tick_failed;
+	bool stopping;
+	int closing;		/* of tick and store */
+	int status;
+};
+
+/* ---- starting and ending ---- */
+
+static void on_closed(void *ctx)
+{
+	struct bridge *b = ctx;
+
+	for (size_t i = 0; i < sizeof(b->signals) / sizeof(b->signals[0]); i++)
+		uv_close((uv_handle_t *)&b->signals[i], NULL);
+}
+
+static void on_part_closed(void *ctx)
+{
+	struct bridge *b = ctx;
+
+	if (--b->closing == 0)
+		server_close(b->server, on_closed, b);
+}
+
+static void on_drained(void *ctx)
+{
+	struct bridge *b = ctx;
+
+	b->closing = 2;
+	tick_close(b->tick, on_part_closed, b);
+	store_close(b->ic.store, on_part_closed, b);
+}
+
+static void stop(struct bridge *b, int status, const char *why)
+{
+	if (b->stopping)
+		return;
+	log_kv(LOG_INFO, "stopping", "why", why, (char *)NULL);
+	b->stopping = true;
+	b->status = status;
+	watch_close(b->watch);
+	server_drain(b->server, STOP_WITHIN_MS, on_drained, b);
+}
+
+/* ---- Redis ---- */
+
+static void on_audited(void *ctx, const struct err *e)
+{
+	(void)ctx;
+	if (e)
+		log_kv(LOG_WARN, "cannot write to the audit", "error", e->text, (char *)NULL);
+}
+
+static void audit(struct bridge *b, const char *what, const char *who)
+{
+	struct json_w w;
+	struct buf out;
+	struct err e = {0};
+
+	buf_init(&out, BUF_NO_LIMIT);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_w_kstr(&w, "what", str_of(what));
+	json_w_kstr(&w, "who", str_of(who));
+	json_w_kstr(&w, "ruleset_hash", str_of(b->ic.rules->hash));
+	json_w_kstr(&w, "version", STR(PACKAGE_VERSION));
+	json_w_end(&w, '}');
+	if (store_audit(b->ic.store, buf_as_str(&out), on_audited, NULL, &e) != 0)
+		on_audited(NULL, &e);
+	buf_release(&out);
+}
+
+static void say_ready(struct bridge *b)
+{
+	if (b->ready_fd < 0)
+		return;
+	if (write(b->ready_fd, "r", 1) != 1)
+		log_kv(LOG_WARN, "cannot say that this bridge is ready", "error", strerror(errno), (char *)NULL);
+	close(b->ready_fd);
+	b->ready_fd = -1;
+}
+
+static void on_store_state(void *ctx, bool up, const struct err *why)
+{
+	struct bridge *b = ctx;
+
+	metric_set(METRIC_REDIS_UP, up, NULL);
+	if (up) {
+		log_kv(LOG_INFO, "redis answers", (char *)NULL);
+		if (!b->was_up)
+			audit(b, "start", "runbook-bridge");
+		b->was_up = true;
+		b->said_down = false;
+		say_ready(b);
+		return;
+	}
+	if (why && why->code == ERR_VERSION) {
+		log_kv(LOG_ERROR, "cannot use this redis", "error", why->text, (char *)NULL);
+		stop(b, EXIT_NEWER, "redis holds data of a newer version");
+	} else if (!b->said_down && !b->stopping) {
+		log_kv(LOG_WARN, "redis is away", "error", why ? why->text : NULL, (char *)NULL);
+		b->said_down = true;
+	}
+}
+
+static void on_tick(void *ctx, const struct err *e, const struct store_tick_result *r)
+{
+	struct bridge *b = ctx;
+
+	if (e) {
+		if (!b->tick_failed && e->code != ERR_AWAY)
+			log_kv(LOG_ERROR, "what is due cannot be done", "error", e->text, (char *)NULL);
+		b->tick_failed = e->code != ERR_AWAY;
+		return;
+	}
+	b->tick_failed = false;
+	if (r->requeued || r->lost || r->expired)
+		log_kv(LOG_WARN, "runs without a worker", "started_again", log_i64(r->requeued), "lost", log_i64(r->lost),
+			"past_queue_ttl", log_i64(r->expired), (char *)NULL);
+	if (r->resolved_stale)
+		log_kv(LOG_INFO, "resolved for want of news", "alerts", log_i64(r->resolved_stale), (char *)NULL);
+	if (r->trimmed)
+		log_kv(LOG_DEBUG, "past retention", "removed", log_i64(r->trimmed), (char *)NULL);
+}
+
+/* ---- reload ---- */
+
+static void watch_files(struct bridge *b)
+{
+	struct arena a;
+	struct str *paths = NULL;
+	size_t n;
+
+	arena_init(&a, (size_t)64 << 20);
+	n = load_watch_paths(&a, b->loaded->conf, &paths);
+	watch_set(b->watch, paths, n);
+	arena_release(&a);
+}
+
+static bool same_as_before(const struct loaded *old, const struct loaded *now)
+{
+	struct buf x, y;
+	bool same;
+
+	buf_init(&x, BUF_NO_LIMIT);
+	buf_init(&y, BUF_NO_LIMIT);
+	conf_dump(old->conf, &x);
+	conf_dump(now->conf, &y);
+	same = str_eq(buf_as_str(&x), buf_as_str(&y)) && strcmp(old->rules->hash, now->rules->hash) == 0;
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+static void log_findings(const struct diags *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag *f = &d->v[i];
+
+		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file", f->file[0] ? f->file : NULL,
+			"line", f->line ? log_i64(f->line) : NULL, "column", f->line ? log_i64(f->column) : NULL, (char *)NULL);
+	}
+}
+
+static void count_reload(bool good)
+{
+	metric_set(METRIC_CONFIG_RELOAD_SUCCESS, good, NULL);
+	if (good)
+		metric_set(METRIC_CONFIG_LAST_RELOAD, (double)clock_wall_ms() / 1000, NULL);
+}
+
+static void take(struct bridge *b, struct loaded *now, const char *who)
+{
+	struct loaded *old = b->loaded;
+
+	b->loaded = now;
+	b->ic.rules = now->rules;
+	b->ic.conf = now->conf;
+	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
+	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n), "runbooks",
+		log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash, (char *)NULL);
+	loaded_free(old);
+	audit(b, "reload", who);
+}
+
+/* Watched again before it is read, so that no change falls between. quiet: nothing is said where nothing changed. */
+static int reload(struct bridge *b, const char *who, bool quiet, struct diags *d)
+{
+	struct loaded *now;
+
+	watch_files(b);
+	now = load_all(b->conf_path, d);
+	if (!now) {
+		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", "who", who, (char *)NULL);
+		log_findings(d);
+		count_reload(false);
+		return -1;
+	}
+	if (quiet && same_as_before(b->loaded, now)) {
+		loaded_free(now);
+		count_reload(true);
+		return 0;
+	}
+	conf_diff_restart(b->loaded->conf, now->conf, d);
+	log_findings(d);
+	take(b, now, who);
+	watch_files(b);
+	count_reload(true);
+	return 0;
+}
+
+static int on_reload_request(void *ctx, struct diags *d)
+{
+	return reload(ctx, "http", false, d);
+}
+
+static void on_files_changed(void *ctx)
+{
+	struct diags d;
+
+	diags_init(&d);
+	reload(ctx, "file change", true, &d);
+	diags_release(&d);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(uv_signal_t *handle, int sig)
+{
+	struct bridge *b = handle->data;
+	struct diags d;
+
+	if (sig == SIGHUP && !b->stopping) {
+		diags_init(&d);
+		reload(b, "SIGHUP", false, &d);
+		diags_release(&d);
+	} else if (sig != SIGHUP) {
+		stop(b, 0, sig == SIGINT ? "SIGINT" : "SIGTERM");
+	}
+}
+
+static void watch_signals(struct bridge *b)
+{
+	static const int wanted[] = {SIGTERM, SIGINT, SIGHUP};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		uv_signal_init(&b->loop, &b->signals[i]);
+		b->signals[i].data = b;
+		uv_signal_start(&b->signals[i], on_signal, wanted[i]);
+	}
+}
+
+/* ---- options ---- */
+
+static void usage(FILE *to)
+{
+	fputs("usage: runbook-bridge [-c FILE] [--check | --dump-config] [--ready-fd N]\n"
+	      "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
+	      "  --check            print what is wrong with it as file:line:column: message; exit 0 good, 3 bad\n"
+	      "  --dump-config      print the configuration in effect\n"
+	      "  --ready-fd N       write one byte there once requests are taken and Redis answers\n"
+	      "  --version, --help\n",
+		to);
+}
+
+/* -1: go on; else the exit status. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'C'},
+		{"dump-config", no_argument, NULL, 'D'},
+		{"ready-fd", required_argument, NULL, 'R'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	char *end;
+	int c;
+
+	*o = (struct options){.ready_fd = -1};
+	while ((c = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->conf_path = optarg;
+			break;
+		case 'C':
+			o->check = true;
+			break;
+		case 'D':
+			o->dump = true;
+			break;
+		case 'R':
+			o->ready_fd = (int)strtol(optarg, &end, 10);
+			if (*end || end == optarg || o->ready_fd < 0) {
+				fprintf(stderr, "runbook-bridge: --ready-fd wants a number, not '%s'\n", optarg);
+				return EXIT_USAGE;
+			}
+			break;
+		case 'V':
+			puts("runbook-bridge " PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "runbook-bridge: unexpected argument '%s'\n", argv[optind]);
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+static void print_findings(const struct diags *d, FILE *to)
+{
+	struct buf lines;
+
+	buf_init(&lines, BUF_NO_LIMIT);
+	diags_print(d, &lines);
+	fputs(lines.p ? lines.p : "", to);
+	buf_release(&lines);
+}
+
+static void print_conf(const struct conf *c)
+{
+	struct buf text;
+
+	buf_init(&text, BUF_NO_LIMIT);
+	conf_dump(c, &text);
+	fputs(text.p ? text.p : "", stdout);
+	buf_release(&text);
+}
+
+/* ---- the program ---- */
+
+/* One thread, and what a large request took goes back to the system. */
+static void prepare_process(void)
+{
+	struct rlimit files;
+
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_TRIM_THRESHOLD, 256 << 10);
+	signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static struct store *open_store(struct bridge *b, struct err *e)
+{
+	const struct conf *c = b->ic.conf;
+	struct store_options o = {
+		.loop = &b->loop,
+		.address = c->redis.text,
+		.namespace_ = c->namespace_,
+		.slow_after_ms = c->redis_slow_after_ms,
+		.load_library = true,
+		.on_state = on_store_state,
+		.ctx = b,
+	};
+	struct buf path;
+	struct store *s;
+
+	buf_init(&path, BUF_NO_LIMIT);
+	if (c->redis_embedded) {
+		buf_puts(&path, "unix:");
+		buf_str(&path, c->state_dir);
+		buf_puts(&path, "/redis.sock");
+		o.address = buf_as_str(&path);
+	}
+	s = store_new(&o, e);
+	buf_release(&path);
+	return s;
+}
+
+static int start(struct bridge *b, struct err *e)
+{
+	struct server_app app = {&b->ic, on_reload_request, b};
+
+	if (file_mkdirs(b->ic.conf->state_dir.p, 0750, e) != 0)
+		return -1;
+	b->ic.store = open_store(b, e);
+	if (!b->ic.store)
+		return -1;
+	b->server = server_new(&b->loop, b->ic.conf, &app, e);
+	if (!b->server)
+		return -1;
+	b->tick = tick_new(&b->loop, &b->ic, on_tick, b);
+	b->watch = watch_new(&b->loop, on_files_changed, b);
+	if (!b->tick || !b->watch)
+		return err_set(e, ERR_NOMEM, "no memory to start");
+	watch_signals(b);
+	watch_files(b);
+	return 0;
+}
+
+static int serve(struct bridge *b)
+{
+	struct str version = STR(PACKAGE_VERSION);
+	struct err e = {0};
+
+	uv_loop_init(&b->loop);
+	b->ic.rules = b->loaded->rules;
+	b->ic.conf = b->loaded->conf;
+	metric_set(METRIC_BUILD_INFO, 1, &version);
+	metric_set(METRIC_REDIS_UP, 0, NULL);
+	count_reload(true);
+	if (start(b, &e) != 0) {	/* the system takes back what was opened */
+		log_kv(LOG_ERROR, "cannot start", "error", e.text, (char *)NULL);
+		return EXIT_SYSTEM;
+	}
+	log_kv(LOG_INFO, "listening", "addresses", server_addresses(b->server), "rules",
+		log_i64((long long)b->loaded->rules->rules_n), "ruleset", b->loaded->rules->hash, (char *)NULL);
+	uv_run(&b->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&b->loop);
+	metrics_release();
+	return b->status;
+}
+
+int main(int argc, char **argv)
+{
+	struct bridge b = {0};
+	struct options o;
+	struct diags d;
+	int status = read_options(argc, argv, &o);
+
+	if (status >= 0)
+		return status;
+	prepare_process();
+	diags_init(&d);
+	b.conf_path = o.conf_path;
+	b.ready_fd = o.ready_fd;
+	b.loaded = load_all(o.conf_path, &d);
+	print_findings(&d, stderr);
+	diags_release(&d);
+	if (!b.loaded)
+		return EXIT_CONFIG;
+	log_init("runbook-bridge", b.loaded->conf->log.format, b.loaded->conf->log.level);
+	if (o.dump)
+		print_conf(b.loaded->conf);
+	else if (!o.check)
+		status = serve(&b);
+	loaded_free(b.loaded);
+	return o.check || o.dump ? 0 : status;
+}

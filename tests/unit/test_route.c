@@ -1,0 +1,89 @@
+/* Paths and methods to handlers. */
+#include "unit.h"
+
+#include "http/route.h"
+
+static const struct route table[] = {
+	{ROUTE_POST, "/ingest/{name}", ROUTE_INGEST, NULL},
+	{ROUTE_GET, "/api/v1/runs", ROUTE_READ, NULL},
+	{ROUTE_POST, "/api/v1/runs", ROUTE_OPERATE, NULL},
+	{ROUTE_GET, "/api/v1/runs/{id}", ROUTE_READ, NULL},
+	{ROUTE_GET, "/api/v1/runs/{id}/artifacts/{name}", ROUTE_READ, NULL},
+	{ROUTE_GET, "/-/ready", ROUTE_PUBLIC, NULL},
+	{ROUTE_GET, NULL, ROUTE_PUBLIC, NULL},
+};
+
+static enum route_found look(const char *method, const char *path, const struct route **r, struct route_args *args)
+{
+	*r = NULL;
+	return route_find(table, method, path, r, args);
+}
+
+static void finds_rows_and_arguments(void **state)
+{
+	const struct route *r;
+	struct route_args args;
+
+	(void)state;
+	assert_int_equal(look("POST", "/ingest/alertmanager", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[0]);
+	assert_str(args.name, "alertmanager");
+	assert_null(args.id.p);
+	assert_int_equal(look("GET", "/api/v1/runs/01J/artifacts/core.1", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[4]);
+	assert_str(args.id, "01J");
+	assert_str(args.name, "core.1");
+}
+
+static void methods_choose_between_rows(void **state)
+{
+	const struct route *r;
+	struct route_args args;
+
+	(void)state;
+	assert_int_equal(look("GET", "/api/v1/runs", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[1]);
+	assert_int_equal(look("HEAD", "/api/v1/runs", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[1]);
+	assert_int_equal(look("POST", "/api/v1/runs", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[2]);
+	assert_int_equal(look("DELETE", "/api/v1/runs", &r, &args), ROUTE_NO_METHOD);
+	assert_int_equal(look("get", "/api/v1/runs", &r, &args), ROUTE_NO_METHOD);
+	assert_int_equal(look("HEAD", "/ingest/x", &r, &args), ROUTE_NO_METHOD);
+}
+
+static void other_paths_are_no_paths(void **state)
+{
+	static const char *const paths[] = {
+		"", "/", "*", "ingest/x", "/ingest", "/ingest/", "/ingest/a/b", "//ingest/a", "/api/v1/runs/", "/api/v1/runs//artifacts/x",
+		"/api/v1/runsx", "/api/v1/run", "/-/ready/", "/api/v1/runs/1/artifacts/", "/api/v1/runs/1/artifacts/a/b",
+	};
+	const struct route *r;
+	struct route_args args;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (look("GET", paths[i], &r, &args) != ROUTE_NO_PATH)
+			fail_msg("'%s' was found", paths[i]);
+	}
+}
+
+static void allow_names_what_there_is(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	route_allow(table, "/api/v1/runs", &b);
+	assert_str(buf_as_str(&b), "GET, HEAD, POST");
+	buf_clear(&b);
+	route_allow(table, "/ingest/x", &b);
+	assert_str(buf_as_str(&b), "POST");
+	buf_clear(&b);
+	route_allow(table, "/-/ready", &b);
+	assert_str(buf_as_str(&b), "GET, HEAD");
+	buf_release(&b);
+}
+
+TESTS_MAIN(cmocka_unit_test(finds_rows_and_arguments), cmocka_unit_test(methods_choose_between_rows),
+	cmocka_unit_test(other_paths_are_no_paths), cmocka_unit_test(allow_names_what_there_is))
