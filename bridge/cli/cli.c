@@ -57,8 +57,8 @@ static int check_use(const struct cli *c, const struct command *cmd, int args)
 		return CLI_USAGE;
 	}
 	if (args < cmd->args_min || (cmd->args_max >= 0 && args > cmd->args_max)) {
-		cli_error("%s; usage: runbookctl %s%s%s",
-			args < cmd->args_min ? "something is missing" : "too many arguments", cmd->name,
+		cli_error("'%s' has %s arguments; usage: runbookctl %s%s%s", cmd->name,
+			args < cmd->args_min ? "too few" : "too many", cmd->name,
 			*cmd->synopsis ? " " : "", cmd->synopsis);
 		return CLI_USAGE;
 	}

@@ -134,14 +134,15 @@ int cli_post(struct cli *c, const char *path, struct str body, const char *idemp
 int cli_problem(struct cli *c, const struct reply *r);
 int cli_away(struct cli *c, const struct err *e);
 
-/* A list, all pages up to the limit. path: without a query, or with one. */
+/* A list, all pages up to --limit, else limit. path: without a query, or with one. */
 struct cli_list {
 	const struct json **v;
 	size_t n;
 	struct str next;	/* cursor; "" at the end */
+	const struct json *page;	/* the last one, for members beside items and next */
 };
-int cli_list(struct cli *c, const char *path, struct cli_list *out);
-/* The same without the options. */
+int cli_list(struct cli *c, const char *path, size_t limit, struct cli_list *out);
+/* The same without regard to the options. */
 int cli_list_path(struct cli *c, const char *path, size_t limit, struct cli_list *out);
 void cli_print_list(struct cli *c, const struct cli_list *list);
 /* How a list looks as a table. */
@@ -150,6 +151,7 @@ struct list_view {
 	const struct table_column *columns;
 	size_t columns_n;
 	void (*row)(struct cli *c, struct table *t, const struct json *item);
+	bool whole;		/* all of it where no --limit is given */
 };
 int cli_show_list(struct cli *c, const char *path, const struct list_view *view);
 /* As JSON or YAML, by -o. */

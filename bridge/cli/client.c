@@ -145,8 +145,8 @@ static struct curl_slist *headers(const struct client *c, const struct request *
 	struct curl_slist *list = NULL;
 
 	list = add_header(list, "Accept", "application/json, text/plain;q=0.9");
-	if (q->body.n)
-		list = add_header(list, "Content-Type", "application/json");
+	/* Without a value libcurl leaves a header out that it would put in. */
+	list = add_header(list, "Content-Type", q->body.n ? "application/json" : "");
 	if (c->token) {
 		char *value = NULL;
 

@@ -6,14 +6,14 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"STATUS", false, false},
-	{"SEVERITY", false, false},
-	{"SINCE", false, true},
-	{"COUNT", false, true},
-	{"ALERT", true, false},
-	{"SUMMARY", true, false},
-	{"SOURCE", true, false},
-	{"INCIDENT", false, false},
+	{"STATUS", COLUMN_FIXED},
+	{"SEVERITY", COLUMN_FIXED},
+	{"SINCE", COLUMN_NUMBER},
+	{"COUNT", COLUMN_EXTRA},
+	{"ALERT", COLUMN_FLEXIBLE},
+	{"SUMMARY", COLUMN_FLEXIBLE},
+	{"SOURCE", COLUMN_EXTRA},
+	{"INCIDENT", COLUMN_EXTRA},
 };
 
 static void row(struct cli *c, struct table *t, const struct json *alert)
@@ -34,7 +34,8 @@ static void row(struct cli *c, struct table *t, const struct json *alert)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"alerts", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "alerts", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row};
 
 	(void)argc;
 	(void)argv;

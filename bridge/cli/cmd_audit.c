@@ -6,14 +6,14 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"TIME", false, false},
-	{"WHAT", false, false},
-	{"CHANGE", false, false},
-	{"RULE", true, false},
-	{"RUNBOOK", true, false},
-	{"WHO", true, false},
-	{"REASON", true, false},
-	{"RUN", false, false},
+	{"TIME", COLUMN_FIXED},
+	{"WHAT", COLUMN_FIXED},
+	{"CHANGE", COLUMN_FIXED},
+	{"RULE", COLUMN_EXTRA},
+	{"RUNBOOK", COLUMN_FLEXIBLE},
+	{"WHO", COLUMN_FLEXIBLE},
+	{"REASON", COLUMN_FLEXIBLE},
+	{"RUN", COLUMN_EXTRA},
 };
 
 /* "running > succeeded" */
@@ -43,7 +43,8 @@ static void row(struct cli *c, struct table *t, const struct json *record)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"records", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "records", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row};
 
 	(void)argc;
 	(void)argv;

@@ -6,13 +6,13 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"RECEIVED", false, false},
-	{"TYPE", true, false},
-	{"STATUS", false, false},
-	{"SEVERITY", false, false},
-	{"WHAT", true, false},
-	{"SOURCE", true, false},
-	{"ID", false, false},
+	{"ID", COLUMN_FIXED},
+	{"RECEIVED", COLUMN_FIXED},
+	{"TYPE", COLUMN_FLEXIBLE},
+	{"STATUS", COLUMN_FIXED},
+	{"SEVERITY", COLUMN_FIXED},
+	{"WHAT", COLUMN_FLEXIBLE},
+	{"SOURCE", COLUMN_EXTRA},
 };
 
 static void row(struct cli *c, struct table *t, const struct json *event)
@@ -22,18 +22,19 @@ static void row(struct cli *c, struct table *t, const struct json *event)
 	char time[SHOW_TIME_MAX];
 
 	show_local(show_time(event, "received"), c->now_ms, time);
+	table_cell(t, STYLE_PLAIN, show_text(event, "id"));
 	table_cellz(t, STYLE_PLAIN, time);
 	table_cell(t, STYLE_PLAIN, show_text(event, "type"));
 	table_cell(t, term_style_of(status), status);
 	table_cell(t, term_style_of(severity), severity);
 	table_cell(t, STYLE_PLAIN, summary.n ? summary : show_pairs(&c->arena, json_get(event, "labels")));
 	table_cell(t, STYLE_DIM, show_text(event, "source"));
-	table_cell(t, STYLE_PLAIN, show_text(event, "id"));
 }
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"events", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "events", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row};
 
 	(void)argc;
 	(void)argv;

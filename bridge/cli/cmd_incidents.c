@@ -9,14 +9,14 @@
 #include "cli/timeline.h"
 
 static const struct table_column columns[] = {
-	{"STATUS", false, false},
-	{"SEVERITY", false, false},
-	{"OPENED", false, true},
-	{"FIRING", false, true},
-	{"RUNS", false, true},
-	{"TITLE", true, false},
-	{"KEY", true, false},
-	{"ID", false, false},
+	{"ID", COLUMN_FIXED},
+	{"STATUS", COLUMN_FIXED},
+	{"SEVERITY", COLUMN_FIXED},
+	{"OPENED", COLUMN_NUMBER},
+	{"FIRING", COLUMN_NUMBER},
+	{"RUNS", COLUMN_EXTRA},
+	{"TITLE", COLUMN_FLEXIBLE},
+	{"KEY", COLUMN_EXTRA},
 };
 
 static void row(struct cli *c, struct table *t, const struct json *incident)
@@ -25,6 +25,7 @@ static void row(struct cli *c, struct table *t, const struct json *incident)
 	char age[SHOW_TIME_MAX];
 
 	show_age(show_time(incident, "opened"), c->now_ms, age);
+	table_cell(t, STYLE_PLAIN, show_text(incident, "id"));
 	table_cell(t, term_style_of(status), status);
 	table_cell(t, term_style_of(severity), severity);
 	table_cellz(t, STYLE_PLAIN, age);
@@ -33,12 +34,12 @@ static void row(struct cli *c, struct table *t, const struct json *incident)
 	table_cell(t, STYLE_PLAIN, show_text(incident, "runs"));
 	table_cell(t, STYLE_PLAIN, show_text(incident, "title"));
 	table_cell(t, STYLE_DIM, show_pairs(&c->arena, json_get(incident, "key")));
-	table_cell(t, STYLE_PLAIN, show_text(incident, "id"));
 }
 
 static int run_list(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"incidents", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "incidents", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row};
 
 	(void)argc;
 	(void)argv;

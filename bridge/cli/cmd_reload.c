@@ -3,6 +3,7 @@
  * All or nothing: a refused one changes nothing, and the lines of --check say why. Exit 1 then.
  */
 #include "cli/commands.h"
+#include "cli/show.h"
 
 static int run(struct cli *c, int argc, char **argv)
 {
@@ -13,10 +14,12 @@ static int run(struct cli *c, int argc, char **argv)
 	(void)argv;
 	if (rc)
 		return rc;
-	if (c->o.format != CLI_TABLE && answer)
+	if (c->o.format != CLI_TABLE && answer) {
 		cli_print(c, answer);
-	else if (c->o.format == CLI_TABLE)
+	} else if (c->o.format == CLI_TABLE) {
+		term_escape_lines(&c->out, show_text(answer, "warnings"));
 		buf_puts(&c->out, "reloaded\n");
+	}
 	return CLI_GOOD;
 }
 

@@ -6,12 +6,12 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"RULE", true, false},
-	{"WHEN", false, false},
-	{"MODE", false, false},
-	{"MATCH", true, false},
-	{"STEPS", true, false},
-	{"DESCRIPTION", true, false},
+	{"RULE", COLUMN_FLEXIBLE},
+	{"WHEN", COLUMN_FIXED},
+	{"MODE", COLUMN_EXTRA},
+	{"MATCH", COLUMN_FLEXIBLE},
+	{"STEPS", COLUMN_FLEXIBLE},
+	{"DESCRIPTION", COLUMN_EXTRA},
 };
 
 /* ["disk-usage", "rotate-logs"] or objects with a runbook each: "disk-usage, rotate-logs". */
@@ -44,7 +44,8 @@ static void row(struct cli *c, struct table *t, const struct json *rule)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"rules", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "rules", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row, .whole = true};
 
 	(void)argc;
 	(void)argv;
@@ -55,6 +56,5 @@ const struct command command_rules_list = {
 	.name = "rules list",
 	.synopsis = "",
 	.sentence = "the rules that the bridge has loaded",
-	.scopes = SCOPE_LIMIT,
 	.run = run,
 };

@@ -6,11 +6,11 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"RUNBOOK", false, false},
-	{"KIND", false, false},
-	{"TIMEOUT", false, true},
-	{"PARAMETERS", true, false},
-	{"SUMMARY", true, false},
+	{"RUNBOOK", COLUMN_FIXED},
+	{"KIND", COLUMN_FIXED},
+	{"TIMEOUT", COLUMN_NUMBER},
+	{"PARAMETERS", COLUMN_FLEXIBLE},
+	{"SUMMARY", COLUMN_FLEXIBLE},
 };
 
 /* "path=", those that are not required in brackets: "path= [days=]". */
@@ -46,7 +46,8 @@ static void row(struct cli *c, struct table *t, const struct json *runbook)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"runbooks", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "runbooks", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row, .whole = true};
 
 	(void)argc;
 	(void)argv;
@@ -57,6 +58,5 @@ const struct command command_runbooks_list = {
 	.name = "runbooks list",
 	.synopsis = "",
 	.sentence = "the runbooks that the bridge has loaded",
-	.scopes = SCOPE_LIMIT,
 	.run = run,
 };

@@ -8,14 +8,14 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{"STATE", false, false},
-	{"RUNBOOK", true, false},
-	{"RULE", true, false},
-	{"QUEUED", false, true},
-	{"TOOK", false, true},
-	{"REASON", true, false},
-	{"INCIDENT", false, false},
-	{"ID", false, false},
+	{"ID", COLUMN_FIXED},
+	{"STATE", COLUMN_FIXED},
+	{"RUNBOOK", COLUMN_FLEXIBLE},
+	{"RULE", COLUMN_EXTRA},
+	{"QUEUED", COLUMN_NUMBER},
+	{"TOOK", COLUMN_NUMBER},
+	{"REASON", COLUMN_FLEXIBLE},
+	{"INCIDENT", COLUMN_EXTRA},
 };
 
 static void row(struct cli *c, struct table *t, const struct json *run)
@@ -24,6 +24,7 @@ static void row(struct cli *c, struct table *t, const struct json *run)
 	char age[SHOW_TIME_MAX];
 
 	show_age(show_time(run, "queued"), c->now_ms, age);
+	table_cell(t, STYLE_PLAIN, show_text(run, "id"));
 	table_cell(t, term_style_of(state), state);
 	table_cell(t, STYLE_PLAIN, show_text(run, "runbook"));
 	table_cell(t, STYLE_PLAIN, show_text(run, "rule"));
@@ -31,12 +32,12 @@ static void row(struct cli *c, struct table *t, const struct json *run)
 	table_cell(t, STYLE_PLAIN, run_took(c, run));
 	table_cell(t, STYLE_PLAIN, run_reason(c, run));
 	table_cell(t, STYLE_DIM, show_text(run, "incident"));
-	table_cell(t, STYLE_PLAIN, show_text(run, "id"));
 }
 
 static int run_list(struct cli *c, int argc, char **argv)
 {
-	static const struct list_view view = {"runs", columns, sizeof(columns) / sizeof(columns[0]), row};
+	static const struct list_view view = {.plural = "runs", .columns = columns,
+		.columns_n = sizeof(columns) / sizeof(columns[0]), .row = row};
 
 	(void)argc;
 	(void)argv;
@@ -140,6 +141,10 @@ static int run_show(struct cli *c, int argc, char **argv)
 static int run_output(struct cli *c, int argc, char **argv)
 {
 	(void)argc;
+	if (c->o.format == CLI_YAML) {
+		cli_error("the output of a run has no yaml form; take -o json, or none");
+		return CLI_USAGE;
+	}
 	return cli_follow_output(c, argv[0], c->o.follow);
 }
 

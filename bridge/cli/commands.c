@@ -1,0 +1,26 @@
+/* commands.c: the table of commands, ended by NULL.
+ *
+ * A new command is a file and a line here; its descriptor stands in its file. Parser, --help and the
+ * manual page's list follow this table, in this order.
+ */
+#include "cli/commands.h"
+
+const struct command *const commands[] = {
+	&command_incidents_list,
+	&command_incidents_show,
+	&command_incidents_timeline,
+	&command_alerts_list,
+	&command_events_list,
+	&command_runs_list,
+	&command_runs_show,
+	&command_runs_output,
+	&command_run,
+	&command_rules_list,
+	&command_runbooks_list,
+	&command_audit_list,
+	&command_check,
+	&command_lint,
+	&command_reload,
+	&command_version,
+	NULL,
+};

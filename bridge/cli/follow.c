@@ -138,6 +138,7 @@ int cli_follow_output(struct cli *c, const char *run, bool follow)
 	buf_puts(&path, "/api/v1/runs/");
 	url_segment(&path, run);
 	buf_puts(&path, "/output");
+	url_query(&path, "format", c->o.format == CLI_TABLE ? NULL : "json");
 	if (follow) {
 		url_query(&path, "follow", "1");
 		rc = follow_to_end(&f, run, path.p);

@@ -1,23 +1,54 @@
-/* help.c: --help from the tables of commands and options; the manual page is compared with it. */
+/* help.c: --help, from the tables of commands and options.
+ *
+ * The manual page is compared with what is printed here, word by word (tests/integration/test_cli.py).
+ */
 #include "cli/cli.h"
 
 #include <string.h>
 
-#define COLUMN 34
+#define COLUMN 30
+#define WIDTH 80
+
+static void spaces(struct buf *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_putc(out, ' ');
+}
+
+/* Word by word, each line at COLUMN. */
+static void wrap(struct buf *out, const char *text)
+{
+	size_t at = COLUMN;
+
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (at > COLUMN && at + 1 + n > WIDTH) {
+			buf_putc(out, '\n');
+			spaces(out, COLUMN);
+			at = COLUMN;
+		} else if (at > COLUMN) {
+			buf_putc(out, ' ');
+			at++;
+		}
+		buf_add(out, text, n);
+		at += n;
+		text += n + (text[n] == ' ');
+	}
+	buf_putc(out, '\n');
+}
 
 static void entry(struct buf *out, const char *left, size_t left_n, const char *sentence)
 {
 	buf_puts(out, "  ");
 	buf_add(out, left, left_n);
-	if (left_n + 2 >= COLUMN) {
+	if (left_n + 4 > COLUMN) {
 		buf_putc(out, '\n');
-		left_n = 0;
-		buf_puts(out, "  ");
+		spaces(out, COLUMN);
+	} else {
+		spaces(out, COLUMN - 2 - left_n);
 	}
-	for (size_t i = left_n + 2; i < COLUMN; i++)
-		buf_putc(out, ' ');
-	buf_puts(out, sentence);
-	buf_putc(out, '\n');
+	wrap(out, sentence);
 }
 
 static void print_command(const struct command *cmd, struct buf *out)

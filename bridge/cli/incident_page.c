@@ -16,12 +16,32 @@
 #define RUNS_SHOWN 20
 #define TIMELINE_SHOWN 40
 #define FETCH_MAX 10000
+#define WORD_WIDTH 11
+#define BELOW "             "
 
 static void escaped(struct cli *c, enum style style, struct str text)
 {
 	term_style_on(&c->term, &c->out, style);
 	term_escape(&c->out, text);
 	term_style_off(&c->term, &c->out, style);
+}
+
+/* The API's words at the start of a line: "succeeded" is the longest. */
+static void padded(struct cli *c, struct str word)
+{
+	escaped(c, term_style_of(word), word);
+	for (size_t i = word.n; i < WORD_WIDTH; i++)
+		buf_putc(&c->out, ' ');
+}
+
+/* A line below, where the word above ends. */
+static void below(struct cli *c, enum style style, struct str text)
+{
+	if (text.n == 0)
+		return;
+	buf_puts(&c->out, BELOW);
+	escaped(c, style, text);
+	buf_putc(&c->out, '\n');
 }
 
 static void heading(struct cli *c, const char *title, struct str more)
@@ -122,10 +142,8 @@ static void print_alert(struct cli *c, const struct json *alert)
 	show_local(when, c->now_ms, time);
 	show_age(when, c->now_ms, age);
 	buf_puts(&c->out, "  ");
-	escaped(c, term_style_of(status), status);
-	buf_printf(&c->out, "%*s", status.n < 10 ? (int)(10 - status.n) : 1, "");
-	escaped(c, term_style_of(severity), severity);
-	buf_printf(&c->out, "%*s", severity.n < 10 ? (int)(10 - severity.n) : 1, "");
+	padded(c, status);
+	padded(c, severity);
 	escaped(c, STYLE_BOLD, show_alert_name(&c->arena, alert));
 	if (when)
 		buf_printf(&c->out, "  %s %s (%s ago)", firing ? "since" : "at", time, age);
@@ -134,16 +152,8 @@ static void print_alert(struct cli *c, const struct json *alert)
 	if (show_bool(alert, "flapping"))
 		buf_puts(&c->out, ", flapping");
 	buf_putc(&c->out, '\n');
-	if (summary.n) {
-		buf_puts(&c->out, "            ");
-		escaped(c, STYLE_PLAIN, summary);
-		buf_putc(&c->out, '\n');
-	}
-	if (labels.n) {
-		buf_puts(&c->out, "            ");
-		escaped(c, STYLE_DIM, labels);
-		buf_putc(&c->out, '\n');
-	}
+	below(c, STYLE_PLAIN, summary);
+	below(c, STYLE_DIM, labels);
 }
 
 static int print_alerts(struct cli *c, const char *path)
@@ -183,8 +193,7 @@ static int print_run(struct cli *c, const struct json *run)
 	show_local(when, c->now_ms, time);
 	show_age(when, c->now_ms, age);
 	buf_puts(&c->out, "  ");
-	escaped(c, term_style_of(state), state);
-	buf_printf(&c->out, "%*s", state.n < 10 ? (int)(10 - state.n) : 1, "");
+	padded(c, state);
 	escaped(c, STYLE_BOLD, show_text(run, "runbook"));
 	buf_printf(&c->out, "  %s (%s ago)", time, age);
 	if (took.n)
@@ -194,12 +203,8 @@ static int print_run(struct cli *c, const struct json *run)
 		escaped(c, STYLE_PLAIN, rule);
 	}
 	buf_putc(&c->out, '\n');
-	if (reason.n) {
-		buf_puts(&c->out, "            ");
-		escaped(c, term_style_of(state), reason);
-		buf_putc(&c->out, '\n');
-	}
-	return started ? run_print_tail(c, run, "            | ", RUN_VIEW_LINES) : 0;
+	below(c, term_style_of(state), reason);
+	return started ? run_print_tail(c, run, BELOW "| ", RUN_VIEW_LINES) : 0;
 }
 
 static int print_runs(struct cli *c, const char *path)

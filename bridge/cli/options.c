@@ -264,8 +264,13 @@ static void complain_about(char **words, bool noun_known)
 		count++;
 	}
 	near = nearest(str_of(typed), names, count);
-	cli_error("unknown command '%s%s%s'%s%s%s; see runbookctl --help", words[0], noun_known ? " " : "",
-		noun_known ? typed : "", near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+	if (noun_known)
+		cli_error("unknown command '%s %s'%s%s%s%s%s; see runbookctl --help", words[0], typed,
+			near ? "; did you mean '" : "", near ? words[0] : "", near ? " " : "",
+			near ? near : "", near ? "'" : "");
+	else
+		cli_error("unknown command '%s'%s%s%s; see runbookctl --help", typed,
+			near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
 }
 
 const struct command *command_find(char **words, int n, int *used)

@@ -72,9 +72,11 @@ int cli_problem(struct cli *c, const struct reply *r)
 	const struct json *problem = json_parse(&c->arena, buf_as_str(&r->body), &e);
 	struct str title = json_str(json_get(problem, "title"));
 	struct str detail = json_str(json_get(problem, "detail"));
-	/* Lines of --check stand on lines of their own. */
 	bool lines = detail.n && memchr(detail.p, '\n', detail.n);
 
+	/* Lines of --check stand on lines of their own. */
+	while (detail.n && detail.p[detail.n - 1] == '\n')
+		detail.n--;
 	if (title.n && detail.n)
 		cli_error("%.*s:%s%.*s", STR_ARG(title), lines ? "\n" : " ", STR_ARG(detail));
 	else if (title.n)
@@ -211,6 +213,7 @@ static int add_items(struct cli *c, const struct json *page, size_t limit, struc
 	for (const struct json *item = items->child; item && out->n < limit; item = item->next)
 		v[out->n++] = item;
 	out->next = json_str(json_get(page, "next"));
+	out->page = page;
 	return 0;
 }
 
@@ -229,7 +232,7 @@ int cli_list_path(struct cli *c, const char *path, size_t limit, struct cli_list
 	return rc;
 }
 
-int cli_list(struct cli *c, const char *path, struct cli_list *out)
+int cli_list(struct cli *c, const char *path, size_t limit, struct cli_list *out)
 {
 	struct buf b;
 	int rc;
@@ -238,7 +241,7 @@ int cli_list(struct cli *c, const char *path, struct cli_list *out)
 	buf_puts(&b, path);
 	rc = list_path(c, &b);
 	if (rc == 0)
-		rc = cli_list_path(c, b.p, c->o.limit ? (size_t)c->o.limit : CLI_LIMIT_DEFAULT, out);
+		rc = cli_list_path(c, b.p, c->o.limit ? (size_t)c->o.limit : limit, out);
 	buf_release(&b);
 	return rc;
 }
@@ -253,23 +256,38 @@ void cli_print(struct cli *c, const struct json *j)
 		show_json(&c->out, j);
 }
 
-/* The pages as one: {"items":[…],"next":…}. */
-void cli_print_list(struct cli *c, const struct cli_list *list)
+static struct json *array_of(struct cli *c, const struct cli_list *list)
 {
 	struct json *nodes = arena_array(&c->arena, list->n + 1, sizeof(*nodes));
-	struct json items = {.kind = JSON_ARRAY, .key = STR("items"), .count = list->n};
-	struct json next = {.kind = list->next.n ? JSON_STRING : JSON_NULL, .key = STR("next"),
-		.text = list->next};
-	struct json all = {.kind = JSON_OBJECT, .child = &items, .count = 2};
 
 	if (!nodes)
-		return;
+		return NULL;
+	nodes[0] = (struct json){.kind = JSON_ARRAY, .count = list->n, .child = list->n ? nodes + 1 : NULL};
 	for (size_t i = 0; i < list->n; i++) {
-		nodes[i] = *list->v[i];
-		nodes[i].next = i + 1 < list->n ? &nodes[i + 1] : NULL;
+		nodes[i + 1] = *list->v[i];
+		nodes[i + 1].next = i + 1 < list->n ? &nodes[i + 2] : NULL;
 	}
-	items.child = list->n ? nodes : NULL;
-	items.next = &next;
+	return nodes;
+}
+
+/* The pages as one: what the last page has, with the items of all. */
+void cli_print_list(struct cli *c, const struct cli_list *list)
+{
+	struct json *items = array_of(c, list);
+	struct json all = {.kind = JSON_OBJECT}, *last = NULL;
+
+	for (const struct json *m = list->page ? list->page->child : NULL; m && items; m = m->next) {
+		struct json *copy = arena_alloc(&c->arena, sizeof(*copy));
+
+		if (!copy)
+			return;
+		*copy = str_is(m->key, "items") ? *items : *m;
+		copy->key = m->key;
+		copy->next = NULL;
+		*(last ? &last->next : &all.child) = copy;
+		last = copy;
+		all.count++;
+	}
 	cli_print(c, &all);
 }
 
@@ -277,7 +295,7 @@ int cli_show_list(struct cli *c, const char *path, const struct list_view *view)
 {
 	struct cli_list list;
 	struct table t;
-	int rc = cli_list(c, path, &list);
+	int rc = cli_list(c, path, view->whole ? CLI_LIMIT_MAX : CLI_LIMIT_DEFAULT, &list);
 
 	if (rc)
 		return rc;

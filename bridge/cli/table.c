@@ -1,7 +1,8 @@
 /* table.c: a table is collected whole, measured, and then printed.
  *
- * Owns the rule which column gives way: the widest flexible one, a column at a time, down to
- * COLUMN_LEAST; where even that does not fit, the line is cut at the terminal's edge. So no line wraps.
+ * Owns the rule which column gives way: first the extra ones, from the right, until those that may be cut
+ * have COLUMN_GOOD each; then the widest one that may be cut, down to COLUMN_LEAST; where even that does
+ * not fit, the line ends at the terminal's edge. So no line wraps.
  */
 #include "cli/table.h"
 
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #define COLUMN_LEAST 8
+#define COLUMN_GOOD 24
+#define LEFT_OUT (-1)	/* in place of a column's width */
 #define COLUMNS_MAX 16
 #define GAP 2
 
@@ -78,25 +81,44 @@ static void measure(const struct table *t, int *widths)
 	}
 }
 
-/* Takes columns from the widest flexible one until the line fits. */
+static bool may_be_cut(const struct table_column *c)
+{
+	return c->kind == COLUMN_FLEXIBLE || c->kind == COLUMN_EXTRA;
+}
+
+/* Of a line; cut_to: what a column that may be cut counts for at most. */
+static int line_width(const struct table *t, const int *widths, int cut_to)
+{
+	int sum = t->indent - GAP;
+
+	for (size_t c = 0; c < t->columns_n; c++) {
+		if (widths[c] != LEFT_OUT)
+			sum += GAP + (may_be_cut(&t->columns[c]) && widths[c] > cut_to ? cut_to : widths[c]);
+	}
+	return sum;
+}
+
+static void leave_out(const struct table *t, int *widths, int room)
+{
+	for (size_t c = t->columns_n; c > 0 && line_width(t, widths, COLUMN_GOOD) > room; c--) {
+		if (t->columns[c - 1].kind == COLUMN_EXTRA)
+			widths[c - 1] = LEFT_OUT;
+	}
+}
+
 static void shrink(const struct table *t, int *widths, int room)
 {
-	int sum = (int)(t->columns_n - 1) * GAP + t->indent;
-
-	for (size_t c = 0; c < t->columns_n; c++)
-		sum += widths[c];
-	while (sum > room) {
+	for (int sum = line_width(t, widths, INT_MAX); sum > room; sum--) {
 		size_t widest = t->columns_n;
 
 		for (size_t c = 0; c < t->columns_n; c++) {
-			if (t->columns[c].flexible && widths[c] > COLUMN_LEAST &&
+			if (may_be_cut(&t->columns[c]) && widths[c] > COLUMN_LEAST &&
 				(widest == t->columns_n || widths[c] > widths[widest]))
 				widest = c;
 		}
 		if (widest == t->columns_n)
 			return;
 		widths[widest]--;
-		sum--;
 	}
 }
 
@@ -144,18 +166,20 @@ static void print_row(const struct table *t, const struct term *term, const int 
 		.owed = t->indent};
 
 	for (size_t c = 0; c < t->columns_n; c++) {
-		const struct table_column *column = &t->columns[c];
+		bool right = t->columns[c].kind == COLUMN_NUMBER;
 
+		if (widths[c] == LEFT_OUT)
+			continue;
 		if (c)
 			l.owed += GAP;
 		if (row == 0) {
-			struct str title = str_of(column->title);
+			struct str title = str_of(t->columns[c].title);
 
-			put(&l, title, term_width(title), STYLE_BOLD, widths[c], column->right);
+			put(&l, title, term_width(title), STYLE_BOLD, widths[c], right);
 		} else {
 			const struct table_cell *cell = &t->cells[(row - 1) * t->columns_n + c];
 
-			put(&l, cell->text, cell->width, cell->style, widths[c], column->right);
+			put(&l, cell->text, cell->width, cell->style, widths[c], right);
 		}
 	}
 	buf_putc(out, '\n');
@@ -166,8 +190,10 @@ void table_print(const struct table *t, const struct term *term, struct buf *out
 	int widths[COLUMNS_MAX] = {0};
 
 	measure(t, widths);
-	if (term->width)
+	if (term->width) {
+		leave_out(t, widths, term->width);
 		shrink(t, widths, term->width);
+	}
 	if (t->columns_n && t->columns[0].title)
 		print_row(t, term, widths, 0, out);
 	for (size_t row = 1; row <= t->rows; row++)

@@ -1,7 +1,7 @@
 /* table.h: rows under titles, as wide as the terminal lets them be.
  *
- * Cells are escaped on their way in. Without a terminal every cell is whole; on one, flexible columns are
- * cut with "…" until each line fits.
+ * Cells are escaped on their way in. Without a terminal every cell is whole; on one, columns that can
+ * be spared are left out and flexible ones cut with "…" until each line fits.
  */
 #ifndef RB_CLI_TABLE_H
 #define RB_CLI_TABLE_H
@@ -13,10 +13,16 @@
 #include "base/str.h"
 #include "cli/term.h"
 
+enum table_kind {
+	COLUMN_FIXED,		/* always whole: ids, words, times */
+	COLUMN_NUMBER,		/* the same, to the right */
+	COLUMN_FLEXIBLE,	/* may be cut */
+	COLUMN_EXTRA,		/* left out where the others have no room, from the right; and may be cut */
+};
+
 struct table_column {
 	const char *title;	/* NULL: a table without a title line, where it is the first one */
-	bool flexible;		/* may be cut */
-	bool right;		/* numbers */
+	enum table_kind kind;
 };
 
 struct table_cell {

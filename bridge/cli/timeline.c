@@ -10,10 +10,10 @@
 #include "cli/show.h"
 
 static const struct table_column columns[] = {
-	{NULL, false, false},	/* time */
-	{NULL, false, false},	/* alert, rule, run, … */
-	{NULL, false, false},	/* what became of it */
-	{NULL, true, false},
+	{NULL, COLUMN_FIXED},	/* time */
+	{NULL, COLUMN_FIXED},	/* alert, rule, run, … */
+	{NULL, COLUMN_FIXED},	/* what became of it */
+	{NULL, COLUMN_FLEXIBLE},
 };
 
 static void add(struct cli *c, struct table *t, int64_t ms, const char *kind, struct str what,

@@ -135,10 +135,10 @@ static void test_width(void **state)
 /* ---- tables ---- */
 
 static const struct table_column columns[] = {
-	{"ID", false, false},
-	{"N", false, true},
-	{"TITLE", true, false},
-	{"END", false, false},
+	{"ID", COLUMN_FIXED},
+	{"N", COLUMN_NUMBER},
+	{"TITLE", COLUMN_FLEXIBLE},
+	{"END", COLUMN_EXTRA},
 };
 
 static void fill(struct table *t, struct arena *a)
@@ -180,9 +180,9 @@ static void test_table_fits_terminal(void **state)
 {
 	(void)state;
 	prints(&(struct term){.is_terminal = true, .width = 30},
-		"ID     N  TITLE            END\n"
-		"a1     7  a title that i…  x\n"
-		"b22  128  日本語の題名で…\n");
+		"ID     N  TITLE\n"
+		"a1     7  a title that is rat…\n"
+		"b22  128  日本語の題名です。…\n");
 }
 
 static void test_table_never_wraps(void **state)
@@ -212,7 +212,7 @@ static void test_table_never_wraps(void **state)
 
 static void test_table_escapes_cells(void **state)
 {
-	static const struct table_column one[] = {{NULL, true, false}};
+	static const struct table_column one[] = {{NULL, COLUMN_FLEXIBLE}};
 	struct term term = {.is_terminal = true, .colour = true, .width = 80};
 	struct arena a;
 	struct table t;
