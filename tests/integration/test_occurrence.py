@@ -74,10 +74,10 @@ def statuses(rb):
 
 def test_mixed_message_resolves_just_the_one_alert(runbookd):
     rb = server(runbookd).start()
-    assert rb.post_alertmanager(golden("live-0.25-alertmanager-InstanceDown-firing.json"))["new"] == 2
+    assert rb.post_alertmanager(golden("v0.25-InstanceDown-firing.json"))["new"] == 2
     assert statuses(rb) == {"web-1:9100": "firing", "web-2:9100": "firing"}
 
-    mixed = golden("live-0.25-alertmanager-InstanceDown-mixed.json")
+    mixed = golden("v0.25-InstanceDown-mixed.json")
     assert mixed["status"] == "firing"
     answer = rb.post_alertmanager(mixed)
     assert (answer["new"], answer["duplicate"]) == (1, 1)
@@ -100,8 +100,8 @@ def test_mixed_message_resolves_just_the_one_alert(runbookd):
 def test_resolve_is_new_once(runbookd):
     """Alertmanager repeats resolved alerts while it keeps them."""
     rb = server(runbookd).start()
-    rb.post_alertmanager(golden("live-0.25-alertmanager-InstanceDown-firing.json"))
-    resolved = golden("live-0.25-alertmanager-InstanceDown-resolved.json")
+    rb.post_alertmanager(golden("v0.25-InstanceDown-firing.json"))
+    resolved = golden("v0.25-InstanceDown-resolved.json")
     answers = [rb.post_alertmanager(resolved) for _ in range(3)]
     assert [(a["new"], a["duplicate"]) for a in answers] == [(1, 0), (0, 1), (0, 1)]
     assert statuses(rb)["web-2:9100"] == "resolved"
