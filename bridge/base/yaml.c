@@ -1,19 +1,23 @@
-/* yaml.c: libfyaml's events made into a tree of our own (docs/design/yaml.md says why it).
+/* yaml.c: libyaml's events made into a tree of our own (docs/design/yaml.md says why it).
  *
  * Guarantee: in a tree that was returned without an error each map has each key once, all keys
  * are texts, nesting is at most YAML_DEPTH_LIMIT, and every value and key has its place. Nothing
- * of the library lives longer than the call, and it prints nothing: its findings are collected
- * and become ours. Findings of this file (anchors, tags, doubled keys) do not stop the parser, so
- * that all are told at once; the library itself stops at its first.
+ * of the library lives longer than the call, and it prints nothing. Findings of this file
+ * (anchors, tags, doubled keys) do not stop the parser, so that all are told at once; what makes
+ * the rest of a file unreadable does.
+ *
+ * The library says what its scanner missed; the table below says what the writer of the file
+ * did, for the mistakes that people make.
  *
  * It does not know what a value means: text stays text until someone asks for a number.
  */
 #include "base/yaml.h"
 
-#include <libfyaml.h>
+#include <yaml.h>
 #include "base/utf8.h"
 
 #define MAP_KEYS_LIMIT 4096	/* doubled keys are found by comparing with each */
+#define TAG_PREFIX "tag:yaml.org,2002:"
 
 struct frame {
 	struct yaml *container;
@@ -25,6 +29,7 @@ struct frame {
 
 struct builder {
 	struct arena *arena;
+	struct str bytes;
 	const char *name;
 	struct diags *diags;
 	size_t errors_before;
@@ -33,9 +38,19 @@ struct builder {
 	struct yaml *root;
 	unsigned documents;
 	unsigned depth;
-	unsigned skip;		/* open containers inside a key or below the depth limit */
+	bool done;		/* nothing more is wanted */
 	struct frame frames[YAML_DEPTH_LIMIT + 1];
 };
+
+static int line_of(const struct builder *b, yaml_mark_t m)
+{
+	return (int)m.line + 1 + b->line_base;
+}
+
+static int column_of(const struct builder *b, yaml_mark_t m)
+{
+	return (int)m.column + 1 + b->column_base;
+}
 
 static void complain(struct builder *b, int line, int column, const char *text)
 {
@@ -53,45 +68,24 @@ static bool is_null(struct str s)
 		str_is(s, "NULL");
 }
 
-static bool is_quoted(struct fy_event *event)
-{
-	if (event->type != FYET_SCALAR || !event->scalar.value)
-		return false;
-	enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
-	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-}
-
-/* An empty value has no place of its own: it gets the one of what came before it. The library
- * counts from 0, and marks a quoted text and an alias behind their first character. */
-static void note_place(struct builder *b, struct fy_event *event)
-{
-	const struct fy_mark *m = fy_event_start_mark(event);
-	if (!m)
-		return;
-	bool behind = is_quoted(event) || event->type == FYET_ALIAS;
-	b->line = m->line + 1 + b->line_base;
-	b->column = m->column + !behind + b->column_base;
-}
-
-static void check_tag(struct builder *b, struct fy_token *tag, bool *is_text)
+/* True where the tag says that a plain scalar is a text all the same. */
+static bool check_tag(struct builder *b, const yaml_char_t *tag)
 {
 	static const char *const core[] = {"str", "int", "float", "bool", "null", "map", "seq"};
-	const char *handle = tag ? fy_tag_token_handle0(tag) : NULL;
-	const char *suffix = tag ? fy_tag_token_suffix0(tag) : NULL;
+	struct str t = str_of((const char *)tag);
+	struct str prefix = STR(TAG_PREFIX);
 
-	*is_text = false;
 	if (!tag)
-		return;
-	for (size_t i = 0; handle && suffix && i < sizeof(core) / sizeof(core[0]); i++) {
-		if (strcmp(handle, "!!") == 0 && strcmp(suffix, core[i]) == 0) {
-			*is_text = i == 0;
-			return;
-		}
+		return false;
+	for (size_t i = 0; str_starts(t, prefix) && i < sizeof(core) / sizeof(core[0]); i++) {
+		if (str_is((struct str){t.p + prefix.n, t.n - prefix.n}, core[i]))
+			return i == 0;
 	}
 	complain_here(b, "tags are not taken; leave it out");
+	return false;
 }
 
-static void check_anchor(struct builder *b, struct fy_token *anchor)
+static void check_anchor(struct builder *b, const yaml_char_t *anchor)
 {
 	if (anchor)
 		complain_here(b, "anchors and aliases are not taken; write the value out");
@@ -150,19 +144,13 @@ static bool wants_key(const struct builder *b)
 	return f->container && f->container->kind == YAML_MAP && !f->has_key;
 }
 
-static void on_scalar(struct builder *b, struct fy_event *event)
+static void on_scalar(struct builder *b, const yaml_event_t *event)
 {
-	struct fy_token *token = event->scalar.value;
-	struct str text = STR_NONE;
-	bool is_text;
+	struct str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
+	bool is_text = check_tag(b, event->data.scalar.tag);
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !is_text;
 
-	if (b->skip)
-		return;
-	check_anchor(b, event->scalar.anchor);
-	check_tag(b, event->scalar.tag, &is_text);
-	if (token)
-		text.p = fy_token_get_text(token, &text.n);
-	bool plain = !is_text && (!token || fy_token_scalar_style(token) == FYSS_PLAIN);
+	check_anchor(b, event->data.scalar.anchor);
 	if (wants_key(b)) {
 		if (plain && is_null(text))
 			complain_here(b, "a key must be a text");
@@ -176,44 +164,29 @@ static void on_scalar(struct builder *b, struct fy_event *event)
 	y->text = arena_strdup(b->arena, text);
 }
 
-static void on_start(struct builder *b, enum yaml_kind kind, struct fy_token *anchor,
-	struct fy_token *tag)
+static void on_start(struct builder *b, enum yaml_kind kind, const yaml_char_t *anchor,
+	const yaml_char_t *tag)
 {
-	bool ignored;
-	if (b->skip) {
-		b->skip++;
-		return;
-	}
 	check_anchor(b, anchor);
-	check_tag(b, tag, &ignored);
+	check_tag(b, tag);
 	if (wants_key(b)) {
-		complain_here(b, "a key must be a text; quote it where it begins with '{' or '['");
-		add_key(b, &b->frames[b->depth], STR("?"));
-		b->skip = 1;
+		complain_here(b, "a key must be a text; quote what begins with '{' or '['");
+		b->done = true;
 		return;
 	}
 	struct yaml *y = add_value(b, kind);
-	if (!y || b->depth == YAML_DEPTH_LIMIT) {
-		if (y)
-			complain_here(b, "nested too deep");
-		b->skip = 1;
+	if (!y)
+		return;
+	if (b->depth == YAML_DEPTH_LIMIT) {
+		complain_here(b, "nested too deep");
+		b->done = true;
 		return;
 	}
 	b->frames[++b->depth] = (struct frame){.container = y};
 }
 
-static void on_end(struct builder *b)
-{
-	if (b->skip)
-		b->skip--;
-	else if (b->depth)
-		b->depth--;
-}
-
 static void on_alias(struct builder *b)
 {
-	if (b->skip)
-		return;
 	complain_here(b, "anchors and aliases are not taken; write the value out");
 	if (wants_key(b))
 		add_key(b, &b->frames[b->depth], STR("*"));
@@ -221,115 +194,187 @@ static void on_alias(struct builder *b)
 		add_value(b, YAML_NULL);
 }
 
-/* False: nothing more is wanted. */
-static bool on_event(struct builder *b, struct fy_event *event)
+static void on_event(struct builder *b, const yaml_event_t *event)
 {
-	note_place(b, event);
+	b->line = line_of(b, event->start_mark);
+	b->column = column_of(b, event->start_mark);
 	switch (event->type) {
-	case FYET_DOCUMENT_START:
-		if (++b->documents == 1)
-			return true;
-		complain_here(b, "a second document; a file holds one");
-		return false;
-	case FYET_SCALAR:
+	case YAML_DOCUMENT_START_EVENT:
+		if (++b->documents > 1) {
+			complain_here(b, "a second document; a file holds one");
+			b->done = true;
+		}
+		break;
+	case YAML_SCALAR_EVENT:
 		on_scalar(b, event);
 		break;
-	case FYET_ALIAS:
+	case YAML_ALIAS_EVENT:
 		on_alias(b);
 		break;
-	case FYET_MAPPING_START:
-		on_start(b, YAML_MAP, event->mapping_start.anchor, event->mapping_start.tag);
+	case YAML_MAPPING_START_EVENT:
+		on_start(b, YAML_MAP, event->data.mapping_start.anchor,
+			event->data.mapping_start.tag);
 		break;
-	case FYET_SEQUENCE_START:
-		on_start(b, YAML_SEQ, event->sequence_start.anchor, event->sequence_start.tag);
+	case YAML_SEQUENCE_START_EVENT:
+		on_start(b, YAML_SEQ, event->data.sequence_start.anchor,
+			event->data.sequence_start.tag);
 		break;
-	case FYET_MAPPING_END:
-	case FYET_SEQUENCE_END:
-		on_end(b);
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		b->depth--;
+		break;
+	case YAML_STREAM_END_EVENT:
+		b->done = true;
 		break;
 	default:
 		break;
 	}
-	return !arena_failed(b->arena) && b->diags->n < DIAGS_MAX;
+	b->done |= arena_failed(b->arena) || b->diags->n >= DIAGS_MAX;
 }
 
-/* ---- the library ---- */
+/* ---- what the library found ---- */
 
-static void take_findings(struct builder *b, struct fy_diag *diag)
+enum place {
+	AT_PROBLEM,
+	AT_CONTEXT,	/* where that begins which is at fault */
+	AT_PROBLEM_SINCE,	/* the text ends with the place of the context */
+};
+
+static const struct words {
+	const char *context;	/* NULL: any */
+	const char *problem;
+	enum place place;
+	const char *text;
+} words[] = {
+	{"while parsing a flow sequence", "did not find expected ',' or ']'", AT_PROBLEM_SINCE,
+		"expected ',' or ']' in the list that begins"},
+	{"while parsing a flow mapping", "did not find expected ',' or '}'", AT_PROBLEM_SINCE,
+		"expected ',' or '}' in the map that begins"},
+	{"while parsing a block mapping", "did not find expected key", AT_PROBLEM_SINCE,
+		"check indentation and quotes: this does not fit the map that begins"},
+	{"while parsing a block collection", "did not find expected '-' indicator",
+		AT_PROBLEM_SINCE,
+		"check indentation and quotes: this does not fit the list that begins"},
+	{NULL, "mapping values are not allowed in this context", AT_PROBLEM,
+		"a ':' that cannot stand here; check the indentation, or quote the text it is in"},
+	{"while scanning a simple key", "could not find expected ':'", AT_CONTEXT,
+		"a key without a ':' behind it"},
+	{"while scanning a quoted scalar", "found unexpected end of stream", AT_CONTEXT,
+		"the quote that begins here is not closed"},
+	{"while parsing a quoted scalar", "found unknown escape character", AT_PROBLEM,
+		"unknown escape; put a text with backslashes in single quotes"},
+	{NULL, "block sequence entries are not allowed in this context", AT_PROBLEM,
+		"a '-' that cannot stand here; check the indentation"},
+};
+
+static bool is_same(const char *wanted, const char *got)
 {
-	void *at = NULL;
-	struct fy_diag_error *f;
-	while ((f = fy_diag_errors_iterate(diag, &at))) {
-		if (f->type < FYET_ERROR)
-			continue;
-		int line = f->line > 0 ? f->line : 1;
-		int column = f->column > 0 ? f->column : 1;
-		complain(b, line + b->line_base, column + b->column_base, f->msg);
+	return !wanted || (got && strcmp(wanted, got) == 0);
+}
+
+/* "@x" or a tab: the library does not say which character it was. */
+static void complain_of_character(struct builder *b, const yaml_parser_t *p)
+{
+	int line = line_of(b, p->problem_mark);
+	int column = column_of(b, p->problem_mark);
+	size_t i = p->problem_mark.index;
+	char c = i < b->bytes.n ? b->bytes.p[i] : '\0';
+
+	if (c == '\t')
+		complain(b, line, column, "a tab; indent with spaces");
+	else if (c > ' ')
+		diag_add(b->diags, DIAG_ERROR, b->name, line, column,
+			"a text cannot begin with '%c'; quote it", c);
+	else
+		complain(b, line, column, "a character that cannot stand here");
+}
+
+static void complain_in_words(struct builder *b, const yaml_parser_t *p, const struct words *w)
+{
+	int line = line_of(b, p->context_mark);
+	int column = column_of(b, p->context_mark);
+
+	if (w->place == AT_CONTEXT)
+		complain(b, line, column, w->text);
+	else if (w->place == AT_PROBLEM)
+		complain(b, line_of(b, p->problem_mark), column_of(b, p->problem_mark), w->text);
+	else
+		diag_add(b->diags, DIAG_ERROR, b->name, line_of(b, p->problem_mark),
+			column_of(b, p->problem_mark), "%s in line %d, column %d", w->text, line,
+			column);
+}
+
+static void take_finding(struct builder *b, const yaml_parser_t *p)
+{
+	const char *problem = p->problem ? p->problem : "no memory";
+
+	if (p->error == YAML_SCANNER_ERROR &&
+		strcmp(problem, "found character that cannot start any token") == 0) {
+		complain_of_character(b, p);
+		return;
 	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (is_same(words[i].context, p->context) && is_same(words[i].problem, problem)) {
+			complain_in_words(b, p, &words[i]);
+			return;
+		}
+	}
+	diag_add(b->diags, DIAG_ERROR, b->name, line_of(b, p->problem_mark),
+		column_of(b, p->problem_mark), "%s%s%s", p->context ? p->context : "",
+		p->context ? ": " : "", problem);
 }
 
-static void run(struct builder *b, struct str bytes, struct fy_parser *parser)
+static void parse(struct builder *b)
 {
-	struct fy_event *event;
-	bool more = true;
-	if (fy_parser_set_string(parser, bytes.n ? bytes.p : "", bytes.n) != 0) {
+	yaml_parser_t parser;
+	yaml_event_t event;
+
+	if (!yaml_parser_initialize(&parser)) {
 		complain(b, 1, 1, "no memory");
 		return;
 	}
-	while (more && (event = fy_parser_parse(parser))) {
-		more = on_event(b, event);
-		fy_parser_event_free(parser, event);
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)b->bytes.p, b->bytes.n);
+	while (!b->done) {
+		if (!yaml_parser_parse(&parser, &event)) {
+			take_finding(b, &parser);
+			break;
+		}
+		on_event(b, &event);
+		yaml_event_delete(&event);
 	}
+	yaml_parser_delete(&parser);
 }
 
-static void parse(struct builder *b, struct str bytes)
+/* What no YAML may hold, by the specification's "printable": found here with its place, which
+ * the library's reader does not give. */
+static const char *bad_character(struct str rest)
 {
-	struct fy_diag_cfg diag_cfg;
-	fy_diag_cfg_default(&diag_cfg);
-	diag_cfg.fp = NULL;
-	diag_cfg.level = FYET_ERROR;
-	struct fy_diag *diag = fy_diag_create(&diag_cfg);
-	if (!diag) {
-		complain(b, 1, 1, "no memory");
-		return;
-	}
-	fy_diag_set_collect_errors(diag, true);
-	struct fy_parse_cfg cfg = {
-		.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE,
-		.diag = diag,
-	};
-	struct fy_parser *parser = fy_parser_create(&cfg);
-	if (parser) {
-		run(b, bytes, parser);
-		take_findings(b, diag);
-		if (fy_parser_get_stream_error(parser) && b->diags->errors == b->errors_before)
-			complain_here(b, "this is not YAML");
-		fy_parser_destroy(parser);
-	} else {
-		complain(b, 1, 1, "no memory");
-	}
-	fy_diag_destroy(diag);
+	const unsigned char *u = (const unsigned char *)rest.p;
+	size_t n = utf8_char(rest.p, rest.n);
+	if (n == 0)
+		return "invalid bytes: not UTF-8";
+	bool c0 = u[0] < ' ' && u[0] != '\t' && u[0] != '\n' && u[0] != '\r';
+	bool c1 = n == 2 && u[0] == 0xC2 && u[1] < 0xA0 && u[1] != 0x85;
+	bool none = n == 3 && u[0] == 0xEF && u[1] == 0xBF && u[2] >= 0xBE;
+	return c0 || c1 || none || u[0] == 0x7F ? "a control character; write it as an escape" : NULL;
 }
 
-/* What no YAML may hold, found here with its place: the library takes a NUL for the end. */
-static bool check_bytes(struct builder *b, struct str bytes)
+static bool check_bytes(struct builder *b)
 {
-	size_t valid = utf8_valid(bytes);
+	struct str rest = b->bytes;
 	int line = 1, column = 1;
-	for (size_t i = 0; i < bytes.n; i++) {
-		unsigned char c = (unsigned char)bytes.p[i];
-		bool control = c < ' ' && c != '\t' && c != '\n' && c != '\r';
-		if (i == valid || control || c == 0x7F) {
-			complain(b, line + b->line_base, column + b->column_base,
-				i == valid ? "invalid bytes: not UTF-8" : "a control character");
+	while (rest.n) {
+		const char *bad = bad_character(rest);
+		if (bad) {
+			complain(b, line + b->line_base, column + b->column_base, bad);
 			return false;
 		}
-		if (c == '\n') {
-			line++;
-			column = 1;
-		} else if ((c & 0xC0) != 0x80) {
-			column++;
-		}
+		size_t n = utf8_char(rest.p, rest.n);
+		column = rest.p[0] == '\n' ? 1 : column + 1;
+		line += rest.p[0] == '\n';
+		rest.p += n;
+		rest.n -= n;
 	}
 	return true;
 }
@@ -339,6 +384,7 @@ struct yaml *yaml_parse_at(struct arena *a, struct str bytes, const char *name, 
 {
 	struct builder b = {
 		.arena = a,
+		.bytes = bytes.n ? bytes : STR(""),
 		.name = name,
 		.diags = d,
 		.errors_before = d->errors,
@@ -352,19 +398,14 @@ struct yaml *yaml_parse_at(struct arena *a, struct str bytes, const char *name, 
 			YAML_FILE_LIMIT);
 		return NULL;
 	}
-	if (!check_bytes(&b, bytes))
+	if (!check_bytes(&b))
 		return NULL;
-	parse(&b, bytes);
+	parse(&b);
+	if (d->errors == b.errors_before && !b.root)
+		add_value(&b, YAML_NULL);
 	if (arena_failed(a))
 		complain(&b, b.line, b.column, "the file needs more memory than it may have");
-	if (d->errors > b.errors_before)
-		return NULL;
-	if (!b.root) {
-		b.root = add_value(&b, YAML_NULL);
-		if (!b.root)
-			complain(&b, b.line, b.column, "no memory");
-	}
-	return b.root;
+	return d->errors == b.errors_before ? b.root : NULL;
 }
 
 struct yaml *yaml_parse(struct arena *a, struct str bytes, const char *name, struct diags *d)

@@ -127,33 +127,50 @@ static void scalars_as_c_types(void **state)
 	assert_false(yaml_i64(NULL, &v));
 }
 
-static void library_findings_have_places(void **state)
+static void findings_say_what_to_do(void **state)
 {
 	(void)state;
 	refuse("http:\n  listen: [\"127.0.0.1:9911\"\nredis: embedded\n",
-		"f.yml:3:1: wrongly indented flow sequence\n");
+		"f.yml:3:1: expected ',' or ']' in the list that begins in line 2, column 11\n");
+	refuse("a: {b: 1\nc: 2\n",
+		"f.yml:2:2: expected ',' or '}' in the map that begins in line 1, column 4\n");
 	refuse("rules:\n  - name: a\n    match: x\n   when: firing\n",
-		"f.yml:4:4: did not find expected '-' indicator\n");
-	refuse("http:\n\tlisten: x\n", "f.yml:2:1: tab character may not be used as indentation\n");
-	refuse("a: \"no end\nb: c\n", "f.yml:1:4: wrongly indented double-quoted scalar\n");
-	refuse("a: \"\\S+\"\n", "f.yml:1:5: invalid escape 'S' in double-quoted string\n");
+		"f.yml:4:4: check indentation and quotes: this does not fit the list that begins "
+		"in line 2, column 3\n");
+	refuse("a: \"x\" y\n", "f.yml:1:8: check indentation and quotes: this does not fit the map "
+			      "that begins in line 1, column 1\n");
+	refuse("http:\n\tlisten: x\n", "f.yml:2:1: a tab; indent with spaces\n");
+	refuse("a: @x\n", "f.yml:1:4: a text cannot begin with '@'; quote it\n");
+	refuse("a: \"no end\nb: c\n", "f.yml:1:4: the quote that begins here is not closed\n");
+	refuse("a: \"\\S+\"\n",
+		"f.yml:1:5: unknown escape; put a text with backslashes in single quotes\n");
+	refuse("match: alertname =~ \"a\": x\n",
+		"f.yml:1:24: a ':' that cannot stand here; check the indentation, or quote the text "
+		"it is in\n");
+	refuse("a: x\nother\nb: 1\n", "f.yml:2:1: a key without a ':' behind it\n");
+	refuse("a: - b\n", "f.yml:1:4: a '-' that cannot stand here; check the indentation\n");
+	refuse("summary: {{ labels.x }} is down\n",
+		"f.yml:1:11: a key must be a text; quote what begins with '{' or '['\n");
+	/* one that has no words of ours */
+	refuse("a: |x\n  y\n", "f.yml:1:5: while scanning a block scalar: did not find expected "
+			       "comment or line break\n");
 }
 
 static void our_findings_come_all_at_once(void **state)
 {
 	(void)state;
 	refuse("a: &x 1\nb: *x\na: 2\nc: !foo 3\n",
-		"f.yml:1:7: anchors and aliases are not taken; write the value out\n"
+		"f.yml:1:4: anchors and aliases are not taken; write the value out\n"
 		"f.yml:2:4: anchors and aliases are not taken; write the value out\n"
 		"f.yml:3:1: key 'a' was given already in line 1\n"
-		"f.yml:4:9: tags are not taken; leave it out\n");
+		"f.yml:4:4: tags are not taken; leave it out\n");
 }
 
 static void keys_must_be_texts(void **state)
 {
 	(void)state;
 	refuse("? [a, b]\n: 1\nc: 2\n",
-		"f.yml:1:3: a key must be a text; quote it where it begins with '{' or '['\n");
+		"f.yml:1:3: a key must be a text; quote what begins with '{' or '['\n");
 	refuse("~: 1\n", "f.yml:1:1: a key must be a text\n");
 	assert_str(parse("'': 1\n")->child->text, "1");
 }
@@ -169,9 +186,11 @@ static void bytes(void **state)
 {
 	(void)state;
 	refuse("a: b\nc: x\xFFy\n", "f.yml:2:5: invalid bytes: not UTF-8\n");
-	refuse("a: \xC3\xA4\x01\n", "f.yml:1:5: a control character\n");
+	refuse("a: \xC3\xA4\x01\n", "f.yml:1:5: a control character; write it as an escape\n");
+	refuse("\xC2\x80", "f.yml:1:1: a control character; write it as an escape\n");
+	refuse("a\xEF\xBF\xBF", "f.yml:1:2: a control character; write it as an escape\n");
 	assert_null(yaml_parse(&arena, (struct str){"a: b\0c: d", 9}, "f.yml", &diags));
-	assert_findings(&diags, "f.yml:1:5: a control character\n");
+	assert_findings(&diags, "f.yml:1:5: a control character; write it as an escape\n");
 }
 
 static void depth_limit(void **state)
@@ -183,8 +202,7 @@ static void depth_limit(void **state)
 	text[2 * YAML_DEPTH_LIMIT] = '\0';
 	parse(text);
 	memset(text, '[', YAML_DEPTH_LIMIT + 2);
-	memset(text + YAML_DEPTH_LIMIT + 2, ']', YAML_DEPTH_LIMIT + 2);
-	text[2 * YAML_DEPTH_LIMIT + 4] = '\0';
+	text[YAML_DEPTH_LIMIT + 2] = '\0';
 	refuse(text, "f.yml:1:33: nested too deep\n");
 }
 
@@ -241,6 +259,6 @@ static void places_in_a_larger_file(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 TESTS_MAIN(T(tree_and_places), T(texts), T(nulls), T(scalars_as_c_types),
-	T(library_findings_have_places), T(our_findings_come_all_at_once), T(keys_must_be_texts),
+	T(findings_say_what_to_do), T(our_findings_come_all_at_once), T(keys_must_be_texts),
 	T(several_documents), T(bytes), T(depth_limit), T(size_limit), T(memory_limit), T(key_limit),
 	T(places_in_a_larger_file))
