@@ -167,8 +167,7 @@ static void read_cooldown(struct reader *r, const struct yaml *y, void *into)
 
 	if (y->kind == YAML_SCALAR)
 		reader_duration(r, y, 1, COOLDOWN_MAX_MS, &rule->cooldown_ms);
-	else if (reader_map(r, y, "'cooldown', a duration, or 'every' and 'by',", keys, rule) &&
-		 !yaml_get(y, "every"))
+	else if (reader_map(r, y, "'cooldown'", keys, rule) && !yaml_get(y, "every"))
 		reader_error(r, y, "'cooldown' lacks 'every', the time for which it holds");
 }
 
@@ -323,6 +322,8 @@ void rules_read_file(struct rules_build *b, const struct ruleset_file *f)
 	struct reader r = {&b->rs->arena, f->name, f->bytes, b->diags};
 	struct yaml *y = yaml_parse(r.arena, f->bytes, f->name, b->diags);
 
-	if (y && y->kind != YAML_NULL)
-		reader_map(&r, y, "a rules file, which holds 'rules'", keys, b);
+	if (y && y->kind != YAML_NULL && y->kind != YAML_MAP)
+		reader_error(&r, y, "want 'rules:' here, and the rules below it as a list");
+	else if (y && y->kind == YAML_MAP)
+		reader_map(&r, y, "a rules file", keys, b);
 }
