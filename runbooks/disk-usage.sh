@@ -53,12 +53,13 @@ END
 started=$(date +%s)
 # A walk shows what is at least a 500th of what is used: small file systems show small things.
 floor=$((used / 500 + 1))
-folders=$(gently du -xk -t "${floor}K" -- "$path" 2>/dev/null | awk -F '\t' '
+folders=$(gently du -xk -t "${floor}K" -- "$path" 2>/dev/null | whole=$path awk -F '\t' '
 	# A folder is left out where one folder in it holds most of it: the inner one says more. du names the inner ones first.
+	# So is the path itself, unless nearly all is right in it.
 	{
 		inner = most[$2] + 0; up = $2; sub(/\/[^\/]*$/, "", up); if (up == "") up = "/"
 		if ($1 + 0 > most[up] + 0) most[up] = $1 + 0
-		if (inner < 0.7 * $1) print $1 "\t" $2
+		if (inner < ($2 == ENVIRON["whole"] ? 0.2 : 0.7) * $1) print $1 "\t" $2
 	}' | sort -rn | head -n 200)
 files=$(gently find "$path" -xdev -type f -size "+${floor}k" -printf '%k\t%TY-%Tm-%Td %TH:%TM\t%u\t%p\n' 2>/dev/null |
 	sort -rn | head -n 200)
