@@ -29,8 +29,7 @@ static int run(struct cli *c, int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.synopsis = "[FILE]",
-	.sentence = "check a configuration with its rules and runbooks (default: " RB_SYSCONFDIR
-		"/runbookd.yml)",
+	.sentence = "check a configuration with its rules and runbooks (default: the installed runbookd.yml)",
 	.args_max = 1,
 	.run = run,
 };
