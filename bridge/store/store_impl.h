@@ -1,0 +1,80 @@
+/* store_impl.h: what the store_*.c files share: struct store, and the frame of a call.
+ *
+ * A call is: store_begin, the arguments, store_end with a struct that was malloc'ed for it. The answer's callback
+ * owns that struct and frees it after the caller's callback.
+ */
+#ifndef RB_STORE_STORE_IMPL_H
+#define RB_STORE_STORE_IMPL_H
+
+#include "base/buf.h"
+#include "store/redis.h"
+#include "store/store.h"
+
+#define STORE_CORR_LIMIT 64	/* a longer key of a hash is replaced by its digest (store_short) */
+#define STORE_LOST_CLAIMS 16	/* claims without an answer that are remembered */
+
+struct store {
+	uv_loop_t *loop;
+	struct redis *redis;
+	struct redis *bell;		/* for BLPOP; NULL where options.blocking was false */
+	struct str prefix;		/* "rb:{namespace:0}" */
+	bool load_library;
+	long library_version;		/* of the text in this program */
+	struct err greeting;		/* what HGET schema said, until rb_version_v1 answers */
+	int64_t schema;			/* found while greeting; 0: none yet */
+	void (*on_state)(void *ctx, bool up, const struct err *why);
+	void *ctx;
+
+	struct buf scratch;		/* for one argument that is put together */
+	bool waiting;			/* a store_wait_work is under way */
+	uint64_t claim_token;
+	uint64_t lost_claims[STORE_LOST_CLAIMS];
+	size_t lost_claims_n;
+
+	unsigned closing;		/* connections that are not closed yet */
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* Begins FCALL name 1 prefix …; args: how many arguments follow. -1: ERR_AWAY. */
+int store_begin(struct store *s, const char *function, size_t args, struct err *e);
+/* The same for a call that store_call gave, or could not give (NULL): frees it where it returns -1. */
+int store_begin_for(struct store *s, const char *function, size_t args, void *call, struct err *e);
+/* Ends it; frees call where it returns -1. */
+int store_end(struct store *s, redis_reply_cb cb, void *call, struct err *e);
+/* Cleared memory for a call; NULL with e. */
+void *store_call(size_t size, struct err *e);
+
+/* Element i of an array answer; NULL past its end or where it is none. */
+const redisReply *store_at(const redisReply *reply, size_t i);
+struct str store_text_at(const redisReply *reply, size_t i);
+int64_t store_number_at(const redisReply *reply, size_t i);
+
+/* s itself, or in hex[] "#" and the SHA-256 of it where it is longer than STORE_CORR_LIMIT. */
+struct str store_short(struct str s, char hex[66]);
+
+/* "1763841234567-0" -> an event's id; out "" where it is none. */
+void store_event_id(struct str sid, char out[ID_LEN + 1]);
+/* An event's id -> "1763841234567-0", in sid. False: it is no event's id. */
+bool store_sid(struct str id, char sid[48]);
+
+/* The call whose answer is only yes or no: cb(ctx, e). */
+struct store_plain {
+	store_done_cb cb;
+	void *ctx;
+};
+struct store_plain *store_plain_new(store_done_cb cb, void *ctx, struct err *e);
+void store_plain_answer(void *ctx, const struct err *e, const redisReply *reply);
+
+/* s itself, or a copy in b with U+FFFD for each byte that is no UTF-8: what Lua puts into JSON must be. */
+struct str store_clean(struct buf *b, struct str s);
+
+/* store_ingest.c: the words of one step, as rb_ingest_v1 and rb_run_new_v1 take them. */
+#define STORE_STEP_WORDS 11
+void store_put_step(struct redis *r, const struct store_step_in *step);
+
+/* store_open.c: greets a new connection. */
+void store_greet(void *ctx);
+long store_library_version(void);
+
+#endif
