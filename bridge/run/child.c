@@ -64,7 +64,7 @@ struct child {
 	uv_timer_t look;
 	int64_t look_ms;
 	unsigned open_handles;
-	int64_t output_limit, output_n;
+	int64_t output_limit, output_n, lines_n;
 	int64_t grace_ms, timeout_ms;
 	int64_t start_ms;
 	char *path;
@@ -78,7 +78,14 @@ static char read_buffer[READ_SIZE];
 
 static void emit(struct stream *s, struct str text)
 {
-	s->child->calls->on_line(s->child->ctx, s->is_stderr, clock_wall_ms(), text);
+	struct child *c = s->child;
+
+	if (c->lines_n >= CHILD_LINES_MAX(c->output_limit)) {
+		c->result.dropped += (int64_t)text.n + 1;
+		return;
+	}
+	c->lines_n++;
+	c->calls->on_line(c->ctx, s->is_stderr, clock_wall_ms(), text);
 }
 
 static bool keep_part(struct stream *s, const char *p, size_t n)
@@ -184,11 +191,11 @@ static void finish_output(struct child *c)
 		close_poll(&s->poll, &s->fd);
 	}
 	if (c->result.dropped > 0) {
-		char limit[UNITS_TEXT_MAX], note[128];
+		char limit[UNITS_TEXT_MAX], note[160];
 		units_format_size(c->output_limit, limit);
-		snprintf(note, sizeof(note), "[output limit of %s reached: %" PRId64 " more bytes were dropped]",
-			limit, c->result.dropped);
-		emit(&c->streams[1], str_of(note));
+		snprintf(note, sizeof(note), "[output limit of %s or %" PRId64 " lines reached: %" PRId64
+			" more bytes were dropped]", limit, CHILD_LINES_MAX(c->output_limit), c->result.dropped);
+		c->calls->on_line(c->ctx, true, clock_wall_ms(), str_of(note));
 	}
 }
 

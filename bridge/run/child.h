@@ -20,6 +20,7 @@
 #include "run/contain.h"
 
 #define CHILD_LINE_MAX 16384	/* bytes; a longer line comes in pieces */
+#define CHILD_LINES_MAX(output_limit) (1000 + (output_limit) / 16)	/* so that short lines do not cost more than long ones */
 #define CHILD_SWEEP_MS 1000	/* from TERM to KILL for what the program left behind */
 #define CHILD_STUCK_MS 10000	/* after KILL: what is there still hangs in the kernel */
 
@@ -36,7 +37,8 @@ struct child_spec {
 	size_t groups_n;
 	bool no_new_privs;
 	struct str stdin_bytes;	/* a sealed file in memory becomes its standard input */
-	int64_t output_limit;	/* bytes of both streams, newlines too; what comes after is read, counted and dropped */
+	/* Bytes of both streams, newlines too, and CHILD_LINES_MAX of it lines. What comes after is read, counted, dropped. */
+	int64_t output_limit;
 	int64_t timeout_ms;	/* 0: none */
 	int64_t grace_ms;	/* from TERM to KILL */
 };

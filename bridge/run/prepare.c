@@ -1,0 +1,171 @@
+/* prepare.c: what the worker checks itself before anything is executed.
+ *
+ * From Redis it takes names and data: which runbook, which parameters, which event. Everything that
+ * gives power is the worker's own: the file is found by its name in the worker's folders, its owner and
+ * mode and those of the folders above it are checked, parameters are checked against the front matter
+ * of that very file, the user comes from there or from the worker's configuration, and a step may only
+ * shorten the timeout. So a bridge, or a Redis, that was taken over can start what is there already,
+ * with parameters that its author allowed, and nothing else.
+ *
+ * That the file is another one than the rule was decided with (its sha256 differs) does not stop the
+ * run: the worker's copy is the one that its operator put there and that was checked just now; the
+ * hash in Redis is the other side's word. It is said in the reason.
+ *
+ * Each refusal is a sentence with the remedy in it. It does not start anything.
+ */
+#include <string.h>
+#include "base/id.h"
+#include "base/json.h"
+#include "event/event.h"
+#include "rule/ruleset.h"
+#include "run/environment.h"
+#include "run/prepare.h"
+
+struct inputs {			/* of one preparation */
+	const struct store_claimed *claim;
+	const struct runbook *runbook;
+	struct event event;
+	const struct json *event_json;	/* NULL: a run by hand */
+	const struct json *incident;
+	const struct json *steps;
+	struct kv *params;
+	size_t params_n;
+};
+
+/* NULL where there is none; -1: it is broken. */
+static int parse_part(struct arena *a, struct str text, const char *what, const struct json **out, struct err *e)
+{
+	struct err inner;
+
+	*out = NULL;
+	if (text.n == 0)
+		return 0;
+	const struct json *j = json_parse(a, text, &inner);
+	if (!j)
+		return err_set(e, inner.code, "the run's %s cannot be read: %s", what, inner.text);
+	*out = j->kind == JSON_NULL ? NULL : j;
+	return 0;
+}
+
+static int read_inputs(struct inputs *in, struct arena *a, struct err *e)
+{
+	const struct store_claimed *c = in->claim;
+
+	if (parse_part(a, c->event_json, "event", &in->event_json, e) < 0 ||
+	    parse_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
+	    parse_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
+		return -1;
+	return in->event_json ? event_read_json(a, in->event_json, &in->event, e) : 0;
+}
+
+/* Texts as an object for the check. */
+static const struct json *as_object(struct arena *a, const struct kv *v, size_t n)
+{
+	struct json *nodes = arena_array(a, n + 1, sizeof(*nodes));
+
+	if (!nodes)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		nodes[i + 1] = (struct json){.kind = JSON_STRING, .key = v[i].name, .text = v[i].value};
+		nodes[i + 1].next = i + 1 < n ? &nodes[i + 2] : NULL;
+	}
+	nodes[0] = (struct json){.kind = JSON_OBJECT, .child = n ? &nodes[1] : NULL, .count = n};
+	return nodes;
+}
+
+/* What was known only now is filled in, and all of it checked against our own front matter. */
+static int make_params(struct inputs *in, struct arena *a, struct err *e)
+{
+	const struct json *given;
+
+	if (parse_part(a, in->claim->params_json, "parameters", &given, e) < 0)
+		return -1;
+	if (in->claim->late) {
+		struct template_ctx ctx = {
+			.event = in->event_json ? &in->event : NULL,
+			.incident = in->incident,
+			.steps = in->steps,
+		};
+		struct kv *v;
+		size_t n;
+		if (rule_render_late(a, given, &ctx, &v, &n, e) < 0)
+			return -1;
+		given = as_object(a, v, n);
+		if (!given)
+			return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	return runbook_check_params(in->runbook, a, given, &in->params, &in->params_n, e);
+}
+
+static struct run_facts facts_of(const struct inputs *in, const struct prepared *p, const struct runas *user,
+	struct str worker, char *const *environment)
+{
+	const struct store_claimed *c = in->claim;
+
+	return (struct run_facts){
+		.run = c->run, .rule = c->rule, .runbook = in->runbook->name, .step = c->step,
+		.incident = c->incident, .pool = c->pool, .worker = worker, .attempt = c->attempt,
+		.started_ms = c->claimed_ms, .home = user->home, .artifacts = p->artifacts.dir,
+		.events = p->artifacts.events, .params = in->params, .params_n = in->params_n,
+		.event = in->event_json ? &in->event : NULL, .event_json = c->event_json,
+		.incident_json = c->incident_json, .pass = in->runbook->env, .pass_n = in->runbook->env_n,
+		.own = environment,
+	};
+}
+
+static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in, const struct runas *user,
+	const struct run_facts *facts, struct err *e)
+{
+	const struct runbook *rb = in->runbook;
+	struct str path = arena_strdup(a, rb->path), name = arena_strdup(a, in->claim->run);
+	char **argv = arena_array(a, 2, sizeof(*argv));
+	int64_t step = in->claim->timeout_ms;
+
+	p->timeout_ms = step > 0 && step < rb->timeout_ms ? step : rb->timeout_ms;
+	p->spec = (struct child_spec){
+		.name = name.p,
+		.path = path.p,
+		.argv = argv,
+		.envp = environment_build(a, facts),
+		.dir = p->artifacts.dir.p,
+		.become = user->become,
+		.uid = user->uid,
+		.gid = user->gid,
+		.groups = user->groups,
+		.groups_n = user->groups_n,
+		.no_new_privs = user->uid != 0,
+		.stdin_bytes = environment_stdin(a, facts),
+		.output_limit = rb->output_limit,
+		.timeout_ms = p->timeout_ms,
+		.grace_ms = rb->grace_ms,
+	};
+	if (arena_failed(a) || !argv || !p->spec.envp || !p->spec.stdin_bytes.p)
+		return err_set(e, ERR_LIMIT, "its event, incident and parameters do not fit into the memory of a run");
+	argv[0] = (char *)path.p;
+	return 0;
+}
+
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct conf *conf,
+	struct shelf *shelf, struct str worker, char *const *environment, struct err *e)
+{
+	struct inputs in = {.claim = claim};
+	struct runas user;
+
+	*p = (struct prepared){.params_json = STR(""), .sha256 = STR("")};
+	if (!id_valid(claim->run))
+		return err_set(e, ERR_INPUT, "its id is no ULID");
+	in.runbook = shelf_get(shelf, conf, claim->runbook, e);
+	if (!in.runbook)
+		return -1;
+	p->idempotent = in.runbook->idempotent;
+	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
+	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
+	if (read_inputs(&in, a, e) < 0 || make_params(&in, a, e) < 0 ||
+	    runas_find(&user, a, in.runbook->user, conf->worker.user, e) < 0 ||
+	    artifacts_make(&p->artifacts, a, conf->state_dir, claim->run, &user, e) < 0)
+		return -1;
+	p->have_artifacts = true;
+	struct run_facts facts = facts_of(&in, p, &user, worker, environment);
+	p->params_json = environment_params(a, &facts);
+	return fill_in(p, a, &in, &user, &facts, e);
+}

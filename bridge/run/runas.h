@@ -1,0 +1,26 @@
+/* runas.h: which user a runbook runs as, with everything that a change to it needs. */
+#ifndef RB_RUN_RUNAS_H
+#define RB_RUN_RUNAS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct runas {
+	bool become;		/* the worker is root and changes; false: as the worker itself */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;	/* all of the user's, gid among them */
+	size_t groups_n;
+	struct str name;
+	struct str home;	/* NUL-terminated */
+};
+
+/* wanted: of the runbook's front matter, "" none; otherwise: worker.user. A worker that is not root takes only "" or
+ * its own name. ERR_INPUT says what to change. Texts and groups in a. Looks into the user database: may block. */
+int runas_find(struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e);
+
+#endif

@@ -1,0 +1,614 @@
+/* worker.c: what claims runs and keeps their leases.
+ *
+ *   starting -> hello -> claiming until there is nothing -> waiting for work -> claiming ...
+ *                                     (all slots taken: until one is free)
+ *
+ * Owns the connection's state, the slots, the leases and the ways to stop. One claim is under way at a
+ * time; a run that was claimed is started before the next claim is made. Leases are renewed in one
+ * call for all runs, three times a lease. Where Redis is away nothing is stopped: whether a run is still
+ * ours is answered by its fence, when Redis is back. A run that is not idempotent is never started
+ * again by anyone, so no run is executed twice because its worker could not be heard.
+ *
+ * Stopping: no more claims; what runs has worker.grace, then TERM, its own grace, KILL; a second
+ * signal: KILL at once. Results are sent until Redis has them.
+ *
+ * It listens on nothing. What a run may do is in prepare.c.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "flow/load.h"
+#include "run/artifacts.h"
+#include "run/contain.h"
+#include "run/job.h"
+#include "run/options.h"
+#include "run/shelf.h"
+#include "run/state_dir.h"
+#include "run/worker.h"
+#include "store/store.h"
+
+#define SWEEP_FIRST_MS 60000	/* old artifacts: when first, and then how often */
+#define SWEEP_EVERY_MS 3600000
+#define SWEEP_AT_ONCE 1000
+#define HELLO_AGAIN_MS 1000
+#define STOP_LOOK_MS 50
+#define SIGNALS 3
+
+struct worker {
+	uv_loop_t loop;
+	struct job_host host;
+	const char *conf_path;
+	struct conf *conf;
+	struct arena names;		/* of the pools */
+	struct str *pools;
+	size_t pools_n;
+	char host_name[256];
+	char name[400];			/* "host" or "host.suffix" */
+	char instance[ID_LEN + 1];
+	int ready_fd;
+	int lock;
+
+	struct job *jobs;
+	size_t jobs_n;
+	bool hello_done, helloing, claiming, waiting, beating;
+	bool said_down;
+	struct job **beat_jobs;		/* the jobs of the heartbeat under way; NULL: ended since */
+	size_t beat_n;
+
+	uv_timer_t heartbeat, again, sweep, stop_timer;
+	uv_signal_t signals[SIGNALS];
+	bool stopping, ended, killed, closing;	/* no claims; TERM was sent; KILL was; the store is being closed */
+	int64_t stop_ms, idle_ms;		/* since when; since when only Redis is waited for, 0: it is not */
+	int status;
+};
+
+static void pump(struct worker *w);
+
+/* ---- pools ---- */
+
+static void add_pool(struct worker *w, struct str name)
+{
+	for (size_t i = 0; i < w->pools_n; i++) {
+		if (str_eq(w->pools[i], name))
+			return;
+	}
+	w->pools[w->pools_n++] = name;
+}
+
+/* Those of the configuration, and this host's own, by its name and by the first part of it. */
+static int make_pools(struct worker *w, struct err *e)
+{
+	const struct conf_list *list = &w->conf->worker.pools;
+	const char *dot = strchr(w->host_name, '.');
+
+	arena_reset(&w->names);
+	w->pools_n = 0;
+	w->pools = arena_array(&w->names, list->n + 2, sizeof(*w->pools));
+	struct str full = arena_printf(&w->names, "host:%s", w->host_name);
+	struct str part = arena_printf(&w->names, "host:%.*s", dot ? (int)(dot - w->host_name) : 255, w->host_name);
+	if (!w->pools || !full.p || !part.p)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	for (size_t i = 0; i < list->n; i++)
+		add_pool(w, arena_strdup(&w->names, list->v[i].text));
+	add_pool(w, full);
+	add_pool(w, part);
+	return arena_failed(&w->names) ? err_set(e, ERR_NOMEM, "out of memory") : 0;
+}
+
+/* ---- jobs ---- */
+
+static void add_job(struct worker *w, struct job *j)
+{
+	job_set_next(j, w->jobs);
+	w->jobs = j;
+	w->jobs_n++;
+}
+
+static void on_job_done(struct job_host *h, struct job *j)
+{
+	struct worker *w = h->loop->data;
+
+	if (w->jobs == j) {
+		w->jobs = job_next(j);
+	} else {
+		for (struct job *at = w->jobs; at; at = job_next(at)) {
+			if (job_next(at) == j) {
+				job_set_next(at, job_next(j));
+				break;
+			}
+		}
+	}
+	w->jobs_n--;
+	for (size_t i = 0; i < w->beat_n; i++) {
+		if (w->beat_jobs[i] == j)
+			w->beat_jobs[i] = NULL;
+	}
+	pump(w);
+}
+
+static void stop_jobs(struct worker *w, enum job_stop how)
+{
+	for (struct job *j = w->jobs, *next; j; j = next) {
+		next = job_next(j);
+		job_stop(j, how);
+	}
+}
+
+/* ---- claiming ---- */
+
+static void hello(struct worker *w);
+
+static void on_again(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+
+	if (w->hello_done)
+		pump(w);
+	else if (store_up(w->host.store))
+		hello(w);
+}
+
+static void pump_in(struct worker *w, uint64_t ms)
+{
+	if (!w->closing)
+		uv_timer_start(&w->again, on_again, ms, 0);
+}
+
+static void on_work(void *ctx, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	w->waiting = false;
+	if (e)
+		pump_in(w, JOB_AGAIN_MS);
+	else
+		pump(w);
+}
+
+static void wait_work(struct worker *w)
+{
+	struct err e;
+
+	w->waiting = true;
+	if (store_wait_work(w->host.store, w->pools, w->pools_n, WORKER_WAIT_WORK_MS, on_work, w, &e) < 0)
+		on_work(w, &e);
+}
+
+static void on_claim(void *ctx, const struct err *e, const struct store_claimed *c)
+{
+	struct worker *w = ctx;
+
+	w->claiming = false;
+	if (e) {
+		if (e->code != ERR_AWAY)
+			log_kv(LOG_ERROR, "cannot claim", "error", e->text, (char *)NULL);
+		pump_in(w, JOB_AGAIN_MS);
+	} else if (c->run.n) {
+		struct err why;
+		struct job *j = job_start(&w->host, c, w->stopping, &why);
+		if (j)
+			add_job(w, j);
+		else
+			log_kv(LOG_ERROR, "cannot take a run", "error", why.text, (char *)NULL);
+		pump(w);
+	} else if (!w->stopping && !w->waiting) {
+		wait_work(w);
+	}
+}
+
+/* Claims, where there is a slot and no reason not to. A wait under way is no reason: a slot may have become free since. */
+static void pump(struct worker *w)
+{
+	struct err e;
+
+	if (!w->hello_done || w->claiming || w->stopping || w->waiting || !store_up(w->host.store) ||
+	    (int64_t)w->jobs_n >= w->conf->worker.slots)
+		return;
+	w->claiming = true;
+	if (store_claim(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n, w->conf->worker.lease_ms,
+		on_claim, w, &e) < 0) {
+		w->claiming = false;
+		pump_in(w, JOB_AGAIN_MS);
+	}
+}
+
+/* ---- leases ---- */
+
+static void on_heartbeat(void *ctx, const struct err *e, const size_t *lost, size_t n)
+{
+	struct worker *w = ctx;
+
+	w->beating = false;
+	for (size_t i = 0; !e && i < n; i++) {
+		struct job *j = lost[i] < w->beat_n ? w->beat_jobs[lost[i]] : NULL;
+		if (!j)
+			continue;
+		log_kv(LOG_WARN, "the run was taken from this worker", "run", job_held(j).run.p, (char *)NULL);
+		job_stop(j, JOB_LOST);
+	}
+	if (e && e->code != ERR_AWAY)
+		log_kv(LOG_ERROR, "cannot renew leases", "error", e->text, (char *)NULL);
+	free(w->beat_jobs);
+	w->beat_jobs = NULL;
+	w->beat_n = 0;
+}
+
+static void beat(struct worker *w)
+{
+	struct store_held *held;
+	struct err e;
+
+	if (!w->hello_done || w->beating || w->closing || !store_up(w->host.store))
+		return;
+	held = calloc(w->jobs_n + 1, sizeof(*held));
+	w->beat_jobs = calloc(w->jobs_n + 1, sizeof(*w->beat_jobs));
+	if (!held || !w->beat_jobs) {
+		free(w->beat_jobs);
+		w->beat_jobs = NULL;
+	} else {
+		for (struct job *j = w->jobs; j; j = job_next(j)) {
+			held[w->beat_n] = job_held(j);
+			w->beat_jobs[w->beat_n++] = j;
+		}
+		w->beating = true;
+		if (store_heartbeat(w->host.store, w->host.name, str_of(w->instance), held, w->beat_n,
+			w->conf->worker.lease_ms, on_heartbeat, w, &e) < 0)
+			on_heartbeat(w, &e, NULL, 0);
+	}
+	free(held);
+}
+
+static void on_beat(uv_timer_t *t)
+{
+	beat(t->data);
+}
+
+static void set_heartbeat(struct worker *w)
+{
+	uint64_t every = (uint64_t)w->conf->worker.lease_ms / 3;
+
+	uv_timer_start(&w->heartbeat, on_beat, every, every);
+}
+
+/* ---- hello ---- */
+
+static void say_ready(struct worker *w)
+{
+	if (w->ready_fd < 0)
+		return;
+	if (write(w->ready_fd, "r", 1) != 1)
+		log_kv(LOG_WARN, "cannot say that this worker is ready", "error", strerror(errno), (char *)NULL);
+	close(w->ready_fd);
+	w->ready_fd = -1;
+}
+
+static void on_hello(void *ctx, const struct err *e)
+{
+	struct worker *w = ctx;
+
+	w->helloing = false;
+	if (e) {
+		if (e->code != ERR_AWAY)
+			log_kv(LOG_ERROR, "cannot say hello", "error", e->text, (char *)NULL);
+		pump_in(w, HELLO_AGAIN_MS);
+		return;
+	}
+	w->hello_done = true;
+	say_ready(w);
+	beat(w);
+	for (struct job *j = w->jobs, *next; j; j = next) {
+		next = job_next(j);
+		job_store_up(j);
+	}
+	pump(w);
+}
+
+/* After each connection: Redis may have been restored from a state that does not know us. */
+static void hello(struct worker *w)
+{
+	struct err e;
+
+	if (w->helloing || w->closing)
+		return;
+	w->helloing = true;
+	w->hello_done = false;
+	if (store_worker_hello(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
+		w->conf->worker.lease_ms, on_hello, w, &e) < 0)
+		on_hello(w, &e);
+}
+
+/* ---- the end ---- */
+
+static void on_store_closed(void *ctx)
+{
+	struct worker *w = ctx;
+
+	for (size_t i = 0; i < SIGNALS; i++)
+		uv_close((uv_handle_t *)&w->signals[i], NULL);
+	uv_close((uv_handle_t *)&w->heartbeat, NULL);
+	uv_close((uv_handle_t *)&w->again, NULL);
+	uv_close((uv_handle_t *)&w->sweep, NULL);
+	uv_close((uv_handle_t *)&w->stop_timer, NULL);
+}
+
+static void close_all(struct worker *w)
+{
+	if (w->closing)
+		return;
+	w->closing = true;
+	store_close(w->host.store, on_store_closed, w);
+}
+
+static size_t running_jobs(const struct worker *w)
+{
+	size_t n = 0;
+
+	for (const struct job *j = w->jobs; j; j = job_next(j))
+		n += job_running(j);
+	return n;
+}
+
+/* Results that nobody takes. What was executed is dead; the guard and the kernel see to the rest. */
+static _Noreturn void give_up(struct worker *w)
+{
+	if (w->jobs_n)
+		log_kv(LOG_ERROR, "stopping without redis; its leases decide about what it did not hear of", "runs",
+			log_i64((long long)w->jobs_n), (char *)NULL);
+	_exit(w->status);
+}
+
+/* While stopping: what is due now. */
+static void on_stop_timer(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+	int64_t now = clock_mono_ms();
+
+	if (w->closing)
+		return;
+	if (!w->jobs_n && !w->claiming) {
+		close_all(w);
+		return;
+	}
+	if (w->killed) {
+		stop_jobs(w, JOB_STOP_KILL);
+	} else if (!w->ended && now - w->stop_ms >= w->conf->worker.grace_ms) {
+		w->ended = true;
+		log_kv(LOG_WARN, "worker.grace is over; ending what runs", "runs", log_i64((long long)running_jobs(w)),
+			(char *)NULL);
+		stop_jobs(w, JOB_STOP_TERM);
+	}
+	if (running_jobs(w))
+		w->idle_ms = 0;
+	else if (!w->idle_ms)
+		w->idle_ms = now;
+	else if (now - w->idle_ms >= WORKER_RESULT_WAIT_MS)
+		give_up(w);
+}
+
+static void stop(struct worker *w, const char *why, bool at_once)
+{
+	if (w->killed || w->closing)
+		return;
+	w->killed = at_once;
+	if (!w->stopping)
+		w->stop_ms = clock_mono_ms();
+	w->stopping = true;
+	log_kv(LOG_INFO, at_once ? "stopping at once" : "stopping", "why", why, "runs", log_i64((long long)w->jobs_n),
+		(char *)NULL);
+	uv_timer_start(&w->stop_timer, on_stop_timer, 0, STOP_LOOK_MS);
+}
+
+/* ---- signals and reload ---- */
+
+static void log_findings(const struct diags *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag *f = &d->v[i];
+		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file", f->file[0] ? f->file : NULL,
+			"line", f->line ? log_i64(f->line) : NULL, "column", f->line ? log_i64(f->column) : NULL,
+			(char *)NULL);
+	}
+}
+
+static void reload(struct worker *w)
+{
+	struct conf *now;
+	struct diags d;
+	struct err e;
+
+	diags_init(&d);
+	now = load_conf(w->conf_path, &d);
+	if (now)
+		conf_diff_restart(w->conf, now, &d);
+	log_findings(&d);
+	diags_release(&d);
+	if (!now) {
+		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", (char *)NULL);
+		return;
+	}
+	conf_free(w->conf);
+	w->conf = now;
+	w->host.conf = now;
+	shelf_clear(w->host.shelf);
+	log_init("runbook-worker", now->log.format, now->log.level);
+	if (make_pools(w, &e) < 0)
+		log_kv(LOG_ERROR, "cannot reload the pools", "error", e.text, (char *)NULL);
+	set_heartbeat(w);
+	log_kv(LOG_INFO, "reloaded", "slots", log_i64(now->worker.slots), "pools", log_i64((long long)w->pools_n),
+		(char *)NULL);
+	if (store_up(w->host.store))
+		hello(w);
+}
+
+static void on_signal(uv_signal_t *handle, int sig)
+{
+	struct worker *w = handle->data;
+
+	if (sig != SIGHUP)
+		stop(w, sig == SIGINT ? "SIGINT" : "SIGTERM", w->stopping);
+	else if (!w->stopping)
+		reload(w);
+}
+
+static void watch_signals(struct worker *w)
+{
+	static const int wanted[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+	for (size_t i = 0; i < SIGNALS; i++) {
+		uv_signal_init(&w->loop, &w->signals[i]);
+		w->signals[i].data = w;
+		uv_signal_start(&w->signals[i], on_signal, wanted[i]);
+	}
+}
+
+/* ---- the start ---- */
+
+static void on_store_state(void *ctx, bool up, const struct err *why)
+{
+	struct worker *w = ctx;
+
+	if (up) {
+		log_kv(LOG_INFO, "redis answers", (char *)NULL);
+		w->said_down = false;
+		hello(w);
+	} else if (why && why->code == ERR_VERSION) {
+		log_kv(LOG_ERROR, "cannot use this redis", "error", why->text, (char *)NULL);
+		w->status = EXIT_NEWER;
+		stop(w, "redis holds data of a newer version", true);
+	} else if (!w->said_down && !w->closing) {
+		w->said_down = true;
+		log_kv(LOG_WARN, "redis is away", "error", why ? why->text : NULL, (char *)NULL);
+	}
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+	size_t gone = artifacts_sweep(w->conf->state_dir, clock_wall_ms() - w->conf->incidents.retention_ms, SWEEP_AT_ONCE);
+
+	if (gone)
+		log_kv(LOG_INFO, "removed old artifacts", "runs", log_i64((long long)gone), (char *)NULL);
+}
+
+static int open_store(struct worker *w, struct err *e)
+{
+	struct store_options o = {
+		.loop = &w->loop,
+		.address = w->conf->redis.text,
+		.namespace_ = w->conf->namespace_,
+		.slow_after_ms = w->conf->redis_slow_after_ms,
+		.blocking = true,
+		.on_state = on_store_state,
+		.ctx = w,
+	};
+	struct arena a;
+
+	arena_init(&a, 1 << 16);
+	if (w->conf->redis_embedded)
+		o.address = arena_printf(&a, "unix:%.*s/redis.sock", STR_ARG(w->conf->state_dir));
+	w->host.store = o.address.p ? store_new(&o, e) : NULL;
+	if (!o.address.p)
+		err_set(e, ERR_NOMEM, "the path of state_dir is too long");
+	arena_release(&a);
+	return w->host.store ? 0 : -1;
+}
+
+/* "host" or "host.suffix"; the lock's name follows it, so that two names may share a state_dir. */
+static int take_name(struct worker *w, const char *suffix, struct err *e)
+{
+	char lock[128] = "worker";
+
+	if (gethostname(w->host_name, sizeof(w->host_name) - 1) < 0)
+		return err_sys(e, "cannot learn this host's name");
+	snprintf(w->name, sizeof(w->name), "%s%s%s", w->host_name, suffix ? "." : "", suffix ? suffix : "");
+	w->host.name = str_of(w->name);
+	if (suffix)
+		snprintf(lock, sizeof(lock), "worker-%s", suffix);
+	if (state_dir_make(w->conf->state_dir, e) < 0)
+		return -1;
+	w->lock = state_dir_lock(w->conf->state_dir, lock, STATE_DIR_LOCK_WAIT_MS, e);
+	return w->lock < 0 ? -1 : 0;
+}
+
+static int open_contain(struct worker *w, struct err *e)
+{
+	char tag[17];
+	uint64_t h = hash_fnv1a(HASH_FNV1A_START, w->conf->state_dir.p, w->conf->state_dir.n);
+
+	h = hash_fnv1a(h, w->name, strlen(w->name));
+	snprintf(tag, sizeof(tag), "%016llx", (unsigned long long)h);
+	id_new(clock_wall_ms(), w->instance);
+	w->host.contain = contain_new(CONTAIN_AUTO, tag, w->instance, e);
+	return w->host.contain ? 0 : -1;
+}
+
+static void start_timers(struct worker *w)
+{
+	uv_timer_init(&w->loop, &w->heartbeat);
+	uv_timer_init(&w->loop, &w->again);
+	uv_timer_init(&w->loop, &w->sweep);
+	uv_timer_init(&w->loop, &w->stop_timer);
+	w->heartbeat.data = w->again.data = w->sweep.data = w->stop_timer.data = w;
+	set_heartbeat(w);
+	uv_timer_start(&w->sweep, on_sweep, SWEEP_FIRST_MS, SWEEP_EVERY_MS);
+	watch_signals(w);
+}
+
+/* What an earlier instance left is dead before anything is claimed: open_contain sees to it, and comes first. */
+static int start(struct worker *w, const struct worker_options *o, struct err *e)
+{
+	if (take_name(w, o->suffix, e) < 0 || open_contain(w, e) < 0 || make_pools(w, e) < 0)
+		return -1;
+	w->host.shelf = shelf_new();
+	if (!w->host.shelf)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	uv_loop_init(&w->loop);
+	w->loop.data = w;
+	w->host.loop = &w->loop;
+	w->host.conf = w->conf;
+	w->host.environment = environ;
+	w->host.on_done = on_job_done;
+	if (open_store(w, e) < 0)
+		return -1;
+	start_timers(w);
+	log_kv(LOG_INFO, "worker started", "name", w->name, "slots", log_i64(w->conf->worker.slots), "containment",
+		contain_mode_name(contain_mode(w->host.contain)), (char *)NULL);
+	return 0;
+}
+
+int worker_run(const struct worker_options *o)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct err e;
+	int status;
+
+	if (!w)
+		return EXIT_SYSTEM;
+	w->conf = o->conf;
+	w->conf_path = o->conf_path;
+	w->ready_fd = o->ready_fd;
+	w->lock = -1;
+	arena_init(&w->names, 1 << 20);
+	if (start(w, o, &e) < 0) {	/* the system takes back what was opened */
+		log_kv(LOG_ERROR, "cannot start", "error", e.text, (char *)NULL);
+		return EXIT_SYSTEM;
+	}
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	status = w->status;
+	uv_loop_close(&w->loop);
+	contain_free(w->host.contain);
+	shelf_free(w->host.shelf);
+	arena_release(&w->names);
+	conf_free(w->conf);
+	close(w->lock);
+	free(w);
+	return status;
+}
