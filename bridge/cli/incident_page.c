@@ -210,15 +210,17 @@ static int print_run(struct cli *c, const struct json *run)
 static int print_runs(struct cli *c, const char *path)
 {
 	struct cli_list list;
+	size_t skip;
 	int rc = get_items(c, path, "runs", &list);
 
 	if (rc)
 		return rc;
 	heading(c, "What ran", list.n ? STR("") : STR("nothing"));
-	if (list.n > RUNS_SHOWN)
-		buf_printf(&c->out, "  %zu before: runbookctl runs list\n", list.n - RUNS_SHOWN);
-	for (size_t i = list.n < RUNS_SHOWN ? list.n : RUNS_SHOWN; i > 0 && rc == 0; i--)
-		rc = print_run(c, list.v[i - 1]);
+	skip = list.n > RUNS_SHOWN ? list.n - RUNS_SHOWN : 0;
+	if (skip)
+		buf_printf(&c->out, "  %zu before: runbookctl runs list\n", skip);
+	for (size_t i = skip; i < list.n && rc == 0; i++)
+		rc = print_run(c, list.v[i]);
 	return rc;
 }
 

@@ -1,8 +1,9 @@
 /* timeline.c: the records of an incident's timeline, in words.
  *
- * A record is an alert or another event (with what each rule decided about it), a change of a run, or a
- * run's result. Kinds that this version does not know are shown with their type and their labels: a
- * newer bridge must not make the page unreadable.
+ * A record has a time, a kind, and a member of that name: an event (an alert, a run's result, or another),
+ * a run's change of state, or decisions alone, where an event was looked at again. What each rule decided
+ * stands with it. A kind that this version does not know is shown with its members: a newer bridge must
+ * not make the page unreadable.
  */
 #include "cli/timeline.h"
 
@@ -68,29 +69,38 @@ static void add_change(struct cli *c, struct table *t, int64_t ms, const struct 
 	add(c, t, ms, "run", show_text(entry, "state"), joined(c, text, show_text(entry, "reason")));
 }
 
-static void add_event(struct cli *c, struct table *t, int64_t ms, const struct json *entry)
+static void add_event(struct cli *c, struct table *t, int64_t ms, const struct json *event)
 {
-	struct str type = show_text(entry, "type"), summary = show_text(entry, "summary");
-	struct str name = str_is(type, "alert") ? show_alert_name(&c->arena, entry) : type;
-	const char *kind = str_is(type, "alert") ? "alert" : "event";
+	struct str type = show_text(event, "type"), summary = show_text(event, "summary");
+	bool is_alert = str_is(type, "alert");
+	struct str name = is_alert ? show_alert_name(&c->arena, event) : type;
 
 	if (summary.n == 0)
-		summary = show_pairs(&c->arena, json_get(entry, "labels"));
-	add(c, t, ms, kind, show_text(entry, "status"), str_eq(name, summary) ? name : joined(c, name, summary));
-	add_decisions(c, t, ms, entry);
+		summary = show_pairs(&c->arena, json_get(event, "labels"));
+	add(c, t, ms, is_alert ? "alert" : "event", show_text(event, "status"),
+		str_eq(name, summary) ? name : joined(c, name, summary));
+}
+
+static bool is_result(const struct json *event)
+{
+	return str_is(show_text(event, "type"), "run") && str_is(show_text(event, "source"), "runbookd");
 }
 
 static void add_entry(struct cli *c, struct table *t, const struct json *entry)
 {
-	int64_t received = show_time(entry, "received");
-	int64_t ms = received ? received : show_time(entry, "time");
+	struct str kind = show_text(entry, "kind");
+	const struct json *what = json_getn(entry, kind);
+	int64_t ms = show_time(entry, "time");
 
-	if (show_text(entry, "state").n)
-		add_change(c, t, ms, entry);
-	else if (str_is(show_text(entry, "type"), "run") && json_get(json_get(entry, "data"), "run"))
-		add_result(c, t, ms, entry);
-	else
-		add_event(c, t, ms, entry);
+	if (str_is(kind, "run"))
+		add_change(c, t, ms, what);
+	else if (str_is(kind, "event") && is_result(what))
+		add_result(c, t, ms, what);
+	else if (str_is(kind, "event"))
+		add_event(c, t, ms, what);
+	else if (!str_is(kind, "decisions"))
+		add(c, t, ms, "other", kind, show_pairs(&c->arena, what));
+	add_decisions(c, t, ms, entry);
 }
 
 void timeline_print(struct cli *c, const struct json *const *entries, size_t n, int indent)
