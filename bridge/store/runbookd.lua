@@ -439,7 +439,7 @@ local function get_incident(t, id)
 	local v = call('HMGET', t.p .. 'incident:' .. id, 'status', 'updated', 'resolved', 'alerts', 'firing',
 		'severity', 'sources', 'runs', 'truncated')
 	inc = v[1] and {
-		id = id, was = v[1], status = v[1], updated = num(v[2]), resolved = num(v[3]),
+		id = id, was = v[1], status = v[1], updated = num(v[2]), resolved = num(v[3]) or '',
 		alerts = num(v[4]), firing = num(v[5]), severity = num(v[6]), sources = v[7],
 		runs = num(v[8]), runs_was = num(v[8]), truncated = num(v[9]), line_n = 0, line = {},
 	} or false
@@ -475,7 +475,7 @@ local function find_incident(t, corr, window)
 	if inc.status == 'open' and t.now - inc.updated <= window then
 		return inc
 	end
-	if inc.status == 'resolved' and t.now - inc.resolved <= t.reopen_window then
+	if inc.status == 'resolved' and t.now - (num(inc.resolved) or 0) <= t.reopen_window then
 		return inc
 	end
 	return nil
