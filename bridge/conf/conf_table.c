@@ -1,0 +1,107 @@
+/* conf_table.c: every key of runbookd.yml, once.
+ *
+ * The parser, the defaults, --dump-config, the manual page and the warnings about restarts are
+ * loops over this table: what is not in it does not exist, and what is in it is in all of them.
+ * Defaults are written as in the file and go through the parser, so they obey the bounds.
+ *
+ * Order: as in the manual. The keys of one section stand together.
+ */
+#include "conf/conf_table.h"
+
+#include "conf/conf.h"
+
+#define AT(field) offsetof(struct conf, field)
+#define KIB (INT64_C(1) << 10)
+#define GIB (INT64_C(1) << 30)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static const char *const fsyncs[] = {
+	[CONF_FSYNC_ALWAYS] = "always", [CONF_FSYNC_EVERYSEC] = "everysec", NULL};
+static const char *const formats[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL};
+static const char *const levels[] = {
+	[LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
+
+const struct conf_key conf_keys[] = {
+	{"http.listen", CONF_LIST, AT(http.listen), "[\"127.0.0.1:9911\"]", 1, 16, conf_check_listen,
+		NULL, true,
+		"Addresses that the bridge listens on: address:port, [IPv6 address]:port or "
+		"unix:/path. Port 0 picks a free one; the chosen addresses are in http.addr in "
+		"state_dir. Only loopback addresses and unix sockets are taken, for requests are not "
+		"authenticated."},
+	{"http.body_limit", CONF_SIZE, AT(http.body_limit), "64MiB", KIB, 4 * GIB, NULL, NULL, false,
+		"Largest body of a request, after decompression; a larger one is answered 413."},
+	{"http.connection_limit", CONF_INT, AT(http.connection_limit), "10000", 1, 1000000, NULL, NULL,
+		false, "Connections that may be open at once."},
+	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
+		NULL, false, "How long a connection may be silent within a request."},
+	{"redis", CONF_PLACED, AT(redis), "embedded", 1, 4096, conf_check_redis, NULL, true,
+		"Where the state lives: embedded (a redis-server of its own, started by runbookd), "
+		"redis://[user:password@]host:port[/db] or unix:/path."},
+	{"redis_fsync", CONF_CHOICE, AT(redis_fsync), "always", 0, 0, NULL, fsyncs, true,
+		"Of the embedded Redis: write to disk before each answer (always), or once a second "
+		"(everysec), which may lose two seconds when Redis is killed."},
+	{"redis_slow_after", CONF_DURATION, AT(redis_slow_after_ms), "5s", 100, 5 * MINUTE, NULL, NULL,
+		false, "Ingest is answered 503 when Redis takes longer than this."},
+	{"namespace", CONF_TEXT, AT(namespace_), "default", 1, 64, conf_check_namespace, NULL, true,
+		"Part of each key in Redis, so that several installations may share one."},
+	{"state_dir", CONF_PATH, AT(state_dir), "/var/lib/runbookd", 1, 4000, conf_check_filled, NULL,
+		true, "Folder of http.addr, the embedded Redis and artifacts."},
+	{"rules", CONF_LIST, AT(rules), "[\"rules/*.yml\"]", 0, 256, conf_check_filled, NULL, false,
+		"Patterns of rule files, relative to this file. *.test.yml are left out."},
+	{"runbooks", CONF_LIST, AT(runbooks), "[\"runbooks\"]", 0, 256, conf_check_filled, NULL, false,
+		"Folders of runbooks, relative to this file."},
+	{"worker.enabled", CONF_BOOL, AT(worker.enabled), "true", 0, 0, NULL, NULL, false,
+		"Whether runbookd starts a worker on this host."},
+	{"worker.pools", CONF_LIST, AT(worker.pools), "[default]", 1, 64, conf_check_pool, NULL, false,
+		"Pools whose runs the worker claims. The pool host:NAME, with this host's name, is "
+		"always one of them."},
+	{"worker.slots", CONF_INT, AT(worker.slots), "8", 1, 1024, NULL, NULL, false,
+		"Runs that the worker executes at once."},
+	{"worker.user", CONF_TEXT, AT(worker.user), "runbook", 1, 32, conf_check_user, NULL, false,
+		"User that runbooks run as, unless they name another. When the worker is not root, "
+		"all run as the worker's own user."},
+	{"worker.lease", CONF_DURATION, AT(worker.lease_ms), "15s", 2 * SECOND, HOUR, NULL, NULL, false,
+		"A run whose worker was silent for this long is taken from it."},
+	{"worker.grace", CONF_DURATION, AT(worker.grace_ms), "30s", 0, HOUR, NULL, NULL, false,
+		"Time that running runs get to end when the worker stops."},
+	{"correlation", CONF_POLICIES, AT(correlation), "[{by: [instance], window: 10m}]", 0, 0, NULL,
+		NULL, false,
+		"Policies, the first that fits wins: {match: matchers, by: [label, ...], window: "
+		"duration}. Alerts that match and have the same values of the labels within the window "
+		"are one incident. An alert that lacks all labels of every policy is an incident of its "
+		"own."},
+	{"incidents.reopen_window", CONF_DURATION, AT(incidents.reopen_window_ms), "15m", 0, 30 * DAY,
+		NULL, NULL, false,
+		"An incident that resolved less than this ago is opened again instead of a new one."},
+	{"incidents.stale_after", CONF_DURATION, AT(incidents.stale_after_ms), "24h", MINUTE, 365 * DAY,
+		NULL, NULL, false,
+		"An alert that nobody repeated for this long is taken as resolved."},
+	{"incidents.retention", CONF_DURATION, AT(incidents.retention_ms), "30d", HOUR, 3650 * DAY, NULL,
+		NULL, false, "How long incidents, alerts, events and runs are kept after their end."},
+	{"incidents.occurrence_skew", CONF_DURATION, AT(incidents.occurrence_skew_ms), "5m", 0, DAY,
+		NULL, NULL, false,
+		"A start time of a firing alert that is later by less than this is the same occurrence."},
+	{"limits.chain_depth", CONF_INT, AT(limits.chain_depth), "8", 0, 64, NULL, NULL, false,
+		"How often a runbook's own events may start further runs, one after the other."},
+	{"limits.queue", CONF_INT, AT(limits.queue), "10000", 1, 10000000, NULL, NULL, false,
+		"Runs that may wait in one pool. Ingest that would add more is answered 503."},
+	{"limits.queue_ttl", CONF_DURATION, AT(limits.queue_ttl_ms), "1h", SECOND, 30 * DAY, NULL, NULL,
+		false, "A run that no worker claimed for this long is cancelled."},
+	{"limits.match_limit", CONF_INT, AT(limits.match_limit), "1000000", 1000, 100000000, NULL, NULL,
+		false,
+		"Steps that one regular expression may take on one value (PCRE2's match limit); a "
+		"million is about 2 ms."},
+	{"sources", CONF_SOURCES, AT(sources), "{}", 0, 0, NULL, NULL, false,
+		"Further sources, by name: NAME: {kind: KIND} takes POST /ingest/NAME. Each kind has a "
+		"source of its own name without being listed."},
+	{"audit.retention", CONF_DURATION, AT(audit_retention_ms), "365d", DAY, 36500 * DAY, NULL, NULL,
+		false, "How long audit records are kept."},
+	{"log.format", CONF_CHOICE, AT(log.format), "logfmt", 0, 0, NULL, formats, false,
+		"Format of the log on standard error."},
+	{"log.level", CONF_CHOICE, AT(log.level), "info", 0, 0, NULL, levels, false,
+		"The least level that is logged."},
+};
+const size_t conf_keys_n = sizeof(conf_keys) / sizeof(conf_keys[0]);

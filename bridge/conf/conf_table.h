@@ -1,0 +1,68 @@
+/* conf_table.h: the keys of runbookd.yml, as data. For the files of this folder and its tests. */
+#ifndef RB_CONF_CONF_TABLE_H
+#define RB_CONF_CONF_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/diag.h"
+#include "base/str.h"
+
+struct conf;
+
+enum conf_type {
+	CONF_BOOL,	/* bool */
+	CONF_INT,	/* int64_t */
+	CONF_DURATION,	/* int64_t, ms */
+	CONF_SIZE,	/* int64_t, bytes */
+	CONF_CHOICE,	/* an enum: the index into choices */
+	CONF_TEXT,	/* struct str */
+	CONF_PATH,	/* struct str, made absolute */
+	CONF_PLACED,	/* struct conf_text */
+	CONF_LIST,	/* struct conf_list */
+	CONF_POLICIES,	/* correlation and correlation_n */
+	CONF_SOURCES,	/* sources and sources_n */
+};
+
+/* NULL where s is good, else what is to be said of it: "must be …". */
+typedef const char *conf_check(struct str s);
+
+struct conf_key {
+	const char *path;	/* "http.listen"; keys of one section stand together */
+	enum conf_type type;
+	size_t offset;		/* in struct conf */
+	const char *initial;	/* the default, as it would stand in the file */
+	/* Both 0: no bounds. Of a number its value; of a text its length; of a list its length. */
+	int64_t min, max;
+	conf_check *check;	/* of a text, or of each text of a list; or NULL */
+	const char *const *choices;	/* ends with NULL */
+	bool restart;		/* a change takes effect after a restart */
+	const char *sentence;
+};
+
+extern const struct conf_key conf_keys[];
+extern const size_t conf_keys_n;
+
+/* What struct conf_correlation and struct conf_source are bound by. */
+#define CONF_POLICIES_MAX 32
+#define CONF_SOURCES_MAX 256
+#define CONF_WINDOW_MIN_MS INT64_C(1000)
+#define CONF_WINDOW_MAX_MS (INT64_C(30) * 86400000)
+#define CONF_WINDOW_MS INT64_C(600000)
+
+conf_check conf_check_listen;
+conf_check conf_check_redis;
+conf_check conf_check_pool;
+conf_check conf_check_namespace;
+conf_check conf_check_user;
+conf_check conf_check_source;
+conf_check conf_check_filled;
+
+/* The parser behind conf_parse and conf_load: name is for findings, path is the conf's. */
+struct conf *conf_build(struct str bytes, const char *name, const char *path, const char *dir,
+	struct diags *d);
+
+/* Where the password of a redis:// URL is; n == 0 where it has none. */
+struct str conf_redis_password(struct str url);
+
+#endif
