@@ -462,6 +462,14 @@ static void load_map(struct loader *l, const char *section, const struct yaml *m
 		load_key(l, section, y);
 }
 
+/* Nobody wrote a default: a finding about it has no place in the file. */
+static void forget_places(struct yaml *y)
+{
+	y->line = y->column = 0;
+	for (struct yaml *child = y->child; child; child = child->next)
+		forget_places(child);
+}
+
 static void load_defaults(struct loader *l)
 {
 	struct arena scratch;
@@ -470,8 +478,7 @@ static void load_defaults(struct loader *l)
 		const struct conf_key *k = &conf_keys[i];
 		struct yaml *y = yaml_parse(&scratch, str_of(k->initial), k->path, l->diags);
 		if (y) {
-			/* nobody wrote it: a finding about it has no place in the file */
-			y->line = y->column = 0;
+			forget_places(y);
 			set_value(l, k, y);
 		}
 		arena_reset(&scratch);
