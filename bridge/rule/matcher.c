@@ -139,6 +139,7 @@ static void take_groups(
 	const struct matcher *m, struct matcher_scratch *s, struct str v, struct matcher_groups *g)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(s->data);
+	const char *p = v.p ? v.p : ""; /* an absent label has no bytes to point at */
 
 	for (uint32_t i = 0; i < m->names_n; i++) {
 		uint32_t k;
@@ -146,7 +147,7 @@ static void take_groups(
 		/* \K in a lookahead can make an end that lies before its start. */
 		if (at[2 * k] == PCRE2_UNSET || at[2 * k + 1] < at[2 * k] || at[2 * k + 1] > v.n)
 			continue;
-		add_group(g, name, (struct str){v.p + at[2 * k], at[2 * k + 1] - at[2 * k]});
+		add_group(g, name, (struct str){p + at[2 * k], at[2 * k + 1] - at[2 * k]});
 	}
 }
 

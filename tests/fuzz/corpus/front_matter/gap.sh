@@ -1,0 +1,6 @@
+#!/bin/sh
+# ---
+# summary: x
+
+# kind: diagnose
+# ---

@@ -1,0 +1,8 @@
+#!/bin/sh
+# ---
+# summary: x
+# kind:
+# params: {a: {}, b: }
+# timeout: [1]
+# env: []
+# ---

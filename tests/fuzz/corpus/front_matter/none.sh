@@ -1,0 +1,4 @@
+#!/bin/sh
+# summary: looks like one
+#----
+echo

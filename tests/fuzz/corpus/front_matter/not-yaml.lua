@@ -1,0 +1,4 @@
+-- ---
+-- summary: "never closed
+-- kind: diagnose
+-- ---

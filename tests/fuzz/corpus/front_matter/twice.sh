@@ -1,0 +1,5 @@
+#!/bin/sh
+# ---
+# summary: x
+# summary: y
+# ---

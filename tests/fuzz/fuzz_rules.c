@@ -1,0 +1,43 @@
+/* Any bytes as a rules file: findings, or rules that an event can be held against and whose steps render. */
+#include "fuzz.h"
+#include "rule/ruleset.h"
+
+static const char runbook[] = "# ---\n# summary: x\n# params: {path: {pattern: '^/'}, n: {type: int}}\n# ---\n";
+
+static void use(struct ruleset *rs)
+{
+	struct kv labels[] = {{STR("alertname"), STR("DiskFull")}, {STR("instance"), STR("web-1:9100")}, {STR("path"), STR("/x")}};
+	struct event ev = {.source = STR("am"), .type = STR("alert"), .labels = labels, .labels_n = 3};
+	struct arena a;
+	struct rule_match *m;
+	struct rule_rendered_step *steps;
+	struct rule_correlation c;
+	struct err e;
+	size_t n, steps_n;
+
+	arena_init(&a, FUZZ_MEMORY);
+	if (ruleset_match(rs, &a, &ev, &m, &n) == 0)
+		for (size_t i = 0; i < n; i++)
+			if (!m[i].failed && rule_render(&m[i], &a, &ev, &steps, &steps_n, &e) < 0)
+				FUZZ_MUST(e.text[0]);
+	(void)ruleset_correlate(rs, &a, &ev, &c);
+	arena_release(&a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct diags d;
+	struct ruleset_file rules = {"fuzz.yml", {(const char *)data, size}};
+	struct ruleset_file book = {"disk-usage.sh", {runbook, sizeof(runbook) - 1}};
+	struct conf conf = {.limits.match_limit = 10000};
+	struct ruleset_input in = {&rules, 1, &book, 1, &conf};
+
+	diags_init(&d);
+	struct ruleset *rs = ruleset_build(&in, &d);
+	FUZZ_MUST((rs != NULL) == (d.errors == 0));
+	if (rs)
+		use(rs);
+	ruleset_unref(rs);
+	diags_release(&d);
+	return 0;
+}
