@@ -240,6 +240,8 @@ static void put_roff(struct buf *out, const char *text)
 			buf_puts(out, "\\e");
 		else if (*p == '-')
 			buf_puts(out, "\\-");
+		else if (*p == '"')
+			buf_puts(out, "\\(dq");
 		else if ((*p == '.' || *p == '\'') && (p == text || p[-1] == '\n'))
 			buf_printf(out, "\\&%c", *p);
 		else
@@ -281,16 +283,8 @@ void conf_print_man(struct buf *out)
 		put_roff(out, k->path);
 		buf_puts(out, "\n(");
 		put_type(out, k);
-		buf_puts(out, "; default\n.BR ");
-		/* one argument for .BR, whatever the default holds */
-		buf_puts(out, "\"");
-		for (const char *p = k->initial; *p; p++) {
-			char one[2] = {*p, '\0'};
-			if (*p == '"')
-				buf_puts(out, "\\(dq");
-			else
-				put_roff(out, one);
-		}
+		buf_puts(out, "; default\n.BR \"");
+		put_roff(out, k->initial);
 		buf_puts(out, "\" )\n.br\n");
 		put_roff(out, k->sentence);
 		buf_printf(out, "%s\n", k->restart ? "\nA change needs a restart." : "");
