@@ -123,7 +123,7 @@ static void comment_styles(void **state)
 		"-- ---\n-- summary: x\n-- ---\n", "; ---\n; summary: x\n; ---\n", "% ---\n% summary: x\n% ---\n",
 		"  # ---\n  # summary: x\n\t# ---  \n", "#   ---\n#   summary: x\n#   ---\n",
 		"#!/bin/sh\r\n# ---\r\n# summary: x\r\n# ---\r\n", "----\n-----\n-- ---\n-- summary: x\n--   ---\n",
-		"\x7f" "ELF\n# ---\n# summary: x\n# ---\n", "/* no */\n//---\n//summary: x\n//---\n",
+		"\177ELF\n# ---\n# summary: x\n# ---\n", "/* no */\n//---\n//summary: x\n//---\n",
 		"# ---\n# summary: x\n#\n#   # note\n# ---\n", "# --- \n# {summary: x}\n# ---",
 		"#! ---\n# ---\n# summary: >\n#   x\n# ---\n",
 	};
