@@ -1,8 +1,8 @@
 /* decide.c: one event against one ruleset.
  *
  * Guarantees that each rule that matches leaves a decision, also where it cannot run: a regex that hit its
- * limit, a template without its value, a chain of events that is too long are decisions `error` with a
- * reason.
+ * limit or a template without its value is a decision `error`, a chain of events that is too long a decision
+ * `limit`, each with its reason.
  *
  * The JSON texts are made here, once for each event; the store and all that reads it later passes them on
  * as they are. Scratch memory is kept between calls (one thread), never more than SCRATCH_KEEP of it.
@@ -72,9 +72,9 @@ static void fill_step(struct store_step_in *out, const struct rule_rendered_step
 	};
 }
 
-static void ask_error(struct store_decision_in *d, struct str reason)
+static void ask_not(struct store_decision_in *d, enum decision why, struct str reason)
 {
-	d->ask = DECISION_ERROR;
+	d->ask = why;
 	d->reason = reason;
 	d->steps = NULL;
 	d->steps_n = 0;
@@ -89,18 +89,23 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 	struct err why = {0};
 	size_t n = 0;
 
-	*d = (struct store_decision_in){.rule = rule->name, .ask = DECISION_RUN, .cooldown_ms = rule->cooldown_ms};
+	*d = (struct store_decision_in){
+		.rule = rule->name,
+		.ask = DECISION_RUN,
+		.reason = STR("matched"),
+		.cooldown_ms = rule->cooldown_ms,
+	};
 	if (rule->cooldown_ms && rule->cooldown_by_n)
 		d->cooldown_key = rule_by_key(a, rule->cooldown_by, rule->cooldown_by_n, ev);
 	if (m->failed) {
-		ask_error(d, m->reason);
+		ask_not(d, DECISION_ERROR, m->reason);
 	} else if (ev->depth >= chain_depth) {
-		ask_error(d, arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
+		ask_not(d, DECISION_LIMIT, arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
 			ev->depth, (long long)chain_depth));
 	} else if (rule_render(m, a, ev, &steps, &n, &why) != 0) {
-		ask_error(d, arena_strdup(a, str_of(why.text)));
+		ask_not(d, DECISION_ERROR, arena_strdup(a, str_of(why.text)));
 	} else if (rule->dry_run) {
-		d->ask = DECISION_DRY_RUN;
+		ask_not(d, DECISION_DRY_RUN, STR("matched; its mode is dry_run"));
 	} else {
 		in = arena_array(a, n, sizeof(*in));
 		for (size_t i = 0; in && i < n; i++)
@@ -120,12 +125,13 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	size_t n = 0;
 
 	*out = (struct store_event_in){.event = ev};
-	if (ev->status != EVENT_INFO && ruleset_correlate(rules, a, ev, &corr) != 0)
+	if (ruleset_correlate(rules, a, ev, &corr) != 0)
 		return full(e);
 	if (ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
 	out->json = event_json(a, ev);
-	out->labels_json = labels_json(a, ev);
+	if (ev->status == EVENT_FIRING)		/* only such an event opens an incident, which has them */
+		out->labels_json = labels_json(a, ev);
 	out->corr_key = corr.key;
 	out->corr_json = corr.key_json;
 	out->corr_window_ms = corr.window_ms;
@@ -136,7 +142,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	}
 	out->decisions = d;
 	out->decisions_n = d ? n : 0;
-	return arena_failed(a) || !out->json.p || !out->labels_json.p ? full(e) : 0;
+	return arena_failed(a) || !out->json.p ? full(e) : 0;
 }
 
 struct store_limits decide_limits(const struct conf *c)

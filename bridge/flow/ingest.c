@@ -66,7 +66,7 @@ static void write_decisions(struct buf *out, const struct store_event_in *in, co
 {
 	struct json_w w;
 
-	for (size_t i = 0; i < in->decisions_n; i++) {
+	for (size_t i = 0; o->decisions && i < in->decisions_n; i++) {
 		const struct store_decision_out *d = &o->decisions[i];
 
 		if (out->n)
@@ -113,7 +113,7 @@ static int send_piece(struct batch_run *b, struct err *e)
 	struct store_ingest in = {
 		.events = b->in,
 		.ruleset_hash = str_of(b->rules->hash),
-		.truncated = b->at == 0 ? b->batch->truncated : 0,
+		.truncated = b->batch->truncated,
 		.limits = b->limits,
 	};
 

@@ -50,7 +50,7 @@ static void refuse(struct request *r, const struct err *e)
 	count_refusal(in, err_name(e->code));
 	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
 		complain(r, in, e);
-	request_fail(r, e);
+	request_fault(r, e);
 }
 
 static const struct source_kind *kind_of(const struct conf *c, struct str name)

@@ -25,6 +25,7 @@
 
 #define OUT_KEEP ((size_t)64 << 10)	/* bytes of an answer's buffer kept for the next */
 #define STREAM_BLOCK 16384
+#define SWALLOW_LEAST ((uint64_t)8 << 20)	/* bytes of a refused body that are read in any case */
 #define EARLY_LENGTH ((uint64_t)1 << 20)	/* a refused body longer than this is not waited for */
 
 /* ---- life ---- */
@@ -220,7 +221,7 @@ unsigned request_status_of(const struct err *e)
 	}
 }
 
-void request_problem(struct request *r, unsigned status, const struct err *e)
+static void problem(struct request *r, unsigned status, const struct err *e, bool with_offset)
 {
 	struct json_w w;
 
@@ -233,16 +234,26 @@ void request_problem(struct request *r, unsigned status, const struct err *e)
 	json_w_kstr(&w, "title", str_of(MHD_get_reason_phrase_for(status)));
 	json_w_ki64(&w, "status", (int64_t)status);
 	json_w_kstr(&w, "detail", str_of(e->text));
-	if (e->offset || (e->code == ERR_INPUT && r->has_body))
+	if (with_offset)
 		json_w_ki64(&w, "offset", (int64_t)e->offset);
 	json_w_end(&w, '}');
 	buf_putc(&r->out, '\n');
 	answered(r, status, REQUEST_TYPE_PROBLEM);
 }
 
+void request_problem(struct request *r, unsigned status, const struct err *e)
+{
+	problem(r, status, e, e->offset > 0);
+}
+
 void request_fail(struct request *r, const struct err *e)
 {
 	request_problem(r, request_status_of(e), e);
+}
+
+void request_fault(struct request *r, const struct err *e)
+{
+	problem(r, request_status_of(e), e, e->offset > 0 || e->code == ERR_INPUT);
 }
 
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
@@ -515,6 +526,14 @@ static void give_up_body(struct request *r)
 	r->inflating = false;
 }
 
+/* A body that could have been taken is always read to its end, so that its sender hears what was wrong. */
+static uint64_t swallow_limit(const struct server *s)
+{
+	uint64_t body = (uint64_t)s->app.ic->conf->http.body_limit;
+
+	return body > SWALLOW_LEAST ? body : SWALLOW_LEAST;
+}
+
 bool request_feed(struct request *r, const char *p, size_t n)
 {
 	struct err e = {0};
@@ -523,14 +542,14 @@ bool request_feed(struct request *r, const char *p, size_t n)
 	r->received += n;
 	if (r->answered || !r->route || !r->route->handler->feed) {
 		r->swallowed += n;
-		return r->swallowed <= SERVER_SWALLOW_LIMIT;
+		return r->swallowed <= swallow_limit(r->server);
 	}
 	if (r->inflating)
 		bad = inflate_feed(&r->inflate, p, n, take_piece, r, &e);
 	else
 		bad = take_piece(r, p, n, &e);
 	if (bad && !r->answered)
-		request_fail(r, &e);
+		request_fault(r, &e);
 	if (r->answered)
 		give_up_body(r);
 	return true;
@@ -542,7 +561,7 @@ void request_finish(struct request *r)
 
 	r->state = REQUEST_ASKED;
 	if (!r->answered && r->inflating && inflate_finish(&r->inflate, &e) != 0)
-		request_fail(r, &e);
+		request_fault(r, &e);
 	give_up_body(r);
 	if (!r->answered)
 		r->route->handler->finish(r);

@@ -90,10 +90,12 @@ int request_params_known(struct request *r, const char *const *names, struct err
 /* ---- answers: exactly one of these ---- */
 /* The body is in r->out. */
 void request_answer(struct request *r, unsigned status, const char *type);
-/* RFC 9457. offset is shown where e->offset is set or code is ERR_INPUT with a body. */
+/* RFC 9457; with e->offset where that is set. */
 void request_problem(struct request *r, unsigned status, const struct err *e);
 /* The same with the status that belongs to e->code. */
 void request_fail(struct request *r, const struct err *e);
+/* The same for a fault of the body: an ERR_INPUT has its offset, be it 0. */
+void request_fault(struct request *r, const struct err *e);
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* An open file, which is closed at the end. */
 void request_answer_file(struct request *r, int fd, uint64_t size);

@@ -192,7 +192,9 @@ static void finish(struct request *r)
 
 	json_reader_free(n->reader);
 	n->reader = NULL;
-	if (!body || check_members(body, &e) != 0 || make_run(r, body, &e) != 0)
+	if (!body)
+		request_fault(r, &e);
+	else if (check_members(body, &e) != 0 || make_run(r, body, &e) != 0)
 		request_fail(r, &e);
 }
 

@@ -27,7 +27,7 @@
 #include "base/metrics.h"
 #include "http/state.h"
 
-#define CONNECTION_MEMORY 32768	/* bytes for headers and the read buffer; also the most that headers may have */
+#define CONNECTION_MEMORY 16384	/* bytes for headers and the read buffer; also the most that headers may have */
 #define TIMER_MS 1000
 #define MIN_RATE 64		/* bytes a ms */
 #define ADDRESSES_MAX 8		/* that one entry of http.listen may stand for */

@@ -12,7 +12,6 @@
 
 #define SERVER_MEMORY_FACTOR 12		/* requests may hold so many times http.body_limit, all together */
 #define SERVER_MEMORY_BASE ((size_t)16 << 20)
-#define SERVER_SWALLOW_LIMIT ((uint64_t)8 << 20)	/* bytes of a refused body that are read before the connection is closed */
 #define SERVER_STREAMS_LIMIT 256	/* answers that are followed at once */
 #define SERVER_POOL_LIMIT 256		/* finished requests kept for the next ones */
 #define SERVER_RETRY_AFTER "5"		/* seconds */
