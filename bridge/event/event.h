@@ -39,7 +39,7 @@ struct event {
 	int64_t time_ns;	/* when it happened, by the sender; 0 where unknown */
 	int64_t received_ms;	/* by Redis's clock; 0 until the store took it */
 	struct str fingerprint;	/* 16 hex digits; "" for what is no alert */
-	int64_t starts_ns;	/* 0 where there is none */
+	int64_t starts_ns;	/* 0 where the sender gave none: for a firing alert, its arrival counts */
 	int64_t ends_ns;	/* 0 where there is none: still firing */
 	struct str summary;
 	struct kv *labels;	/* sorted by name, no name twice */

@@ -49,7 +49,7 @@ struct template_ref {
 bool template_ref(const struct template *t, size_t i, struct template_ref *out);
 
 struct template_ctx {
-	const struct event *event;
+	const struct event *event;	/* NULL: its paths are missing */
 	const struct kv *match;		/* named groups */
 	size_t match_n;
 	const struct json *incident;	/* NULL at decision time */

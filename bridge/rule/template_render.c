@@ -115,8 +115,17 @@ static struct str match_text(const struct template_ctx *ctx, struct str name)
 	return STR_NONE;
 }
 
+/* A run that was started by hand has no event. */
+static bool needs_event(enum template_root root)
+{
+	return root == TEMPLATE_LABELS || root == TEMPLATE_ANNOTATIONS || root == TEMPLATE_DATA ||
+	       root == TEMPLATE_EVENT;
+}
+
 static struct value value_of(const struct expr *x, struct arena *a, const struct template_ctx *ctx)
 {
+	if (needs_event(x->root) && !ctx->event)
+		return (struct value){0};
 	switch (x->root) {
 	case TEMPLATE_CONSTANT:
 		return (struct value){.text = x->constant};

@@ -7,9 +7,9 @@
  *
  * Known fields have their type or the whole message is refused; unknown ones, which newer versions
  * add, are left alone and stay in the event's data. null stands for "not set", as Go writes it, for
- * all but the list of alerts. A firing alert needs its startsAt: it tells one occurrence from the
- * next, and without it a second one would never run anything. Fingerprints are taken as given where
- * they look like one.
+ * all but the list of alerts. A firing alert without startsAt, which only a payload of an operator's
+ * own making has, is taken: Alertmanager would repeat a refused message for ever, and the store
+ * counts from its arrival then. Fingerprints are taken as given where they look like one.
  */
 #include "source/kinds.h"
 
@@ -160,15 +160,9 @@ static int read_times(const struct json **f, size_t index, struct event *ev, str
 	if (read_time(f[ALERT_STARTS], index, "startsAt", &ev->starts_ns, e) < 0 ||
 		read_time(f[ALERT_ENDS], index, "endsAt", &ev->ends_ns, e) < 0)
 		return -1;
-	if (ev->status == EVENT_FIRING) {
-		if (ev->starts_ns == 0)
-			return err_set(e, ERR_INPUT,
-				"alerts[%zu].startsAt: missing; a firing alert needs it, it tells "
-				"one occurrence from the next",
-				index);
-		/* It fires, says its status; when it will have ended is not known yet. */
+	/* It fires, says its status; when it will have ended is not known yet. */
+	if (ev->status == EVENT_FIRING)
 		ev->ends_ns = 0;
-	}
 	ev->time_ns = ev->ends_ns ? ev->ends_ns : ev->starts_ns;
 	return 0;
 }

@@ -213,6 +213,24 @@ static void missing(void **state)
 	}
 }
 
+static void without_an_event(void **state)
+{
+	static const char *const texts[] = {"labels.x", "annotations.x", "data.x", "event.type", "match.x", "incident.x", "steps.a.b"};
+	struct template_ctx none = {0};
+	struct str out;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct str text = arena_printf(&arena, "{{ %s }}", texts[i]);
+		assert_int_equal(template_render(parse(text), &arena, &none, &out, &e), -1);
+		assert_has(str_of(e.text), "is missing");
+		text = arena_printf(&arena, "{{ %s | default d }}", texts[i]);
+		assert_int_equal(template_render(parse(text), &arena, &none, &out, &e), 0);
+		assert_str(out, "d");
+	}
+}
+
 static void limits(void **state)
 {
 	struct buf b;
@@ -364,5 +382,5 @@ static void a_full_arena(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(renders), TEST(hosts), TEST(errors), TEST(missing), TEST(limits), TEST(late_and_constant),
+TESTS_MAIN(TEST(renders), TEST(hosts), TEST(errors), TEST(missing), TEST(without_an_event), TEST(limits), TEST(late_and_constant),
 	TEST(refs), TEST(early_then_late), TEST(early_errors), TEST(a_full_arena))
