@@ -51,8 +51,9 @@ read -r inodes_total inodes_used inodes_percent <<-END
 END
 
 started=$(date +%s)
-# A walk shows what is at least a 500th of what is used: small file systems show small things.
+# What is smaller than 1 MiB, or on a small file system than a 500th of what is used, is not listed.
 floor=$((used / 500 + 1))
+[ "$floor" -le 1024 ] || floor=1024
 folders=$(gently du -xk -t "${floor}K" -- "$path" 2>/dev/null | whole=$path awk -F '\t' '
 	# A folder is left out where one folder in it holds most of it: the inner one says more. du names the inner ones first.
 	# So is the path itself, unless nearly all is right in it.
@@ -84,11 +85,8 @@ top_file=$(printf '%s\n' "$files" | head -n 1)
 	esac
 	[ -z "$top_folder" ] || printf 'biggest folder %s %s\n' "$(size "${top_folder%%	*}")" "${top_folder#*	}"
 	[ -z "$top_file" ] || printf 'biggest file   %s %s\n' "$(size "${top_file%%	*}")" "${top_file##*	}"
-	if [ "$deleted_sum" -gt 0 ]; then
-		printf 'deleted but still open: %s; restart or signal the processes below to get it back\n' "$(size "$deleted_sum")"
-	else
-		printf 'deleted but still open: nothing\n'
-	fi
+	printf 'deleted but still open: %s%s\n' "$(size "$deleted_sum")" \
+		"$([ "$deleted_sum" -lt "$floor" ] || echo '; restart or signal the processes below to get it back')"
 	[ "$took" -lt "$search_limit" ] || printf 'note: the search was cut short after %s s, so the lists are not complete\n' "$took"
 	[ "$(id -u)" -eq 0 ] || printf 'note: not root (%s), so folders and processes of others are missing here\n' "$(id -un)"
 
