@@ -267,7 +267,6 @@ tell_story() {
 		eval "api incidents/$incident | grep -qE '\"status\": *\"resolved\"'"
 	say "Prometheus sees the space, Alertmanager says so: the incident is resolved"
 	show incidents show "$incident"
-	show incidents timeline "$incident"
 	say "done: alert, incident, diagnosis, repair, resolution"
 }
 look_around() {
