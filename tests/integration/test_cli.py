@@ -234,7 +234,7 @@ def test_check_prints_all_errors_with_their_place(tree):
     assert done.returncode == 1
     assert re.match(rf"{tree}/runbookd.yml:1:1: .*'http'", done.stdout), done
     (tree / "runbookd.yml").write_text("")
-    (tree / "rules" / "a.yml").write_text("rules:\n  - name: a\n    match: 'alertname ='\n    steps: [{runbook: fial}]\n")
+    (tree / "rules" / "a.yml").write_text("rules:\n  - name: a\n    match: 'alertname'\n    steps: [{runbook: fial}]\n")
     done = run_ctl("check", str(tree / "runbookd.yml"))
     assert done.returncode == 1
     assert re.search(r"a\.yml:3:\d+: ", done.stdout) and re.search(r"a\.yml:4:\d+: .*fial", done.stdout), done
@@ -299,7 +299,7 @@ def test_page_without_an_id_is_the_newest_open_one(server):
     assert "no incident is open" in server.ctl("incidents", "show", code=4).stderr
     fire(server, instance="a:1")
     wanted = fire(server, instance="b:1")
-    assert server.ctl("incidents", "show").stdout == server.ctl("incidents", "show", wanted).stdout
+    assert re.search(rf"^id +{wanted}$", server.ctl("incidents", "show").stdout, re.M)
 
 
 def test_json_is_the_api_s(server):
@@ -343,7 +343,7 @@ def test_lists_take_the_api_s_parameters(server):
     assert len(done.stdout.splitlines()) == 3 and "more incidents" in done.stderr
     done = server.ctl("incidents", "--status", "closed")
     assert (done.stdout, done.stderr) == ("", "no incidents\n")
-    assert "instance" in server.ctl("incidents", "--filter", "instance ==", code=1).stderr
+    assert "Bad Request: " in server.ctl("incidents", "--filter", "instance ==", code=1).stderr
 
 
 def test_run_by_hand(server):
@@ -429,7 +429,8 @@ def test_nothing_of_the_network_reaches_a_terminal_raw(server):
             assert not bad, (args, form, bad, text)
     _, text = on_terminal(*url, "runs", "output", run)
     assert "a\\x1b[2J\\x1b]0;title\\x07" in text and "\\u202egnp\tb\nc\\rd\\x7f" in text, text
-    assert server.ctl("runs", "output", run).stdout == server.output(run)
+    raw = subprocess.run([program("runbookctl"), *url, "runs", "output", run], capture_output=True, timeout=DEADLINE)
+    assert raw.stdout.decode() == server.output(run)
 
 
 def test_colours_only_on_a_terminal(server):
