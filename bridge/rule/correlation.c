@@ -125,20 +125,26 @@ static struct str finish_key(struct arena *a, struct buf *b)
 	return key;
 }
 
+static void put_values(
+	struct buf *b, struct arena *a, const struct field *by, size_t n, const struct event *ev)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct str v = field_value(a, &by[i], ev);
+		buf_str(b, by[i].text);
+		buf_putc(b, '=');
+		buf_u64(b, v.n);
+		buf_putc(b, ':');
+		buf_str(b, v);
+		buf_putc(b, ';');
+	}
+}
+
 struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const struct event *ev)
 {
 	struct buf b;
 
 	buf_init(&b, KEY_TEXT_LIMIT);
-	for (size_t i = 0; i < n; i++) {
-		struct str v = field_value(a, &by[i], ev);
-		buf_str(&b, by[i].text);
-		buf_putc(&b, '=');
-		buf_u64(&b, v.n);
-		buf_putc(&b, ':');
-		buf_str(&b, v);
-		buf_putc(&b, ';');
-	}
+	put_values(&b, a, by, n, ev);
 	return finish_key(a, &b);
 }
 
@@ -225,15 +231,12 @@ int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct ev
 		if (!has_any(a, c, ev) ||
 			matchers_eval(&c->match, rs->scratch, a, ev, NULL, NULL) != 1)
 			continue;
-		struct str values = rule_by_key(a, c->by, c->by_n, ev);
-		out->key = arena_printf(a, "%.*s:", STR_ARG(c->id));
-		/* Not by %.*s: a value may hold a NUL. */
-		char *p = arena_alloc(a, out->key.n + values.n + 1);
-		if (!p || arena_failed(a))
-			return -1;
-		memcpy(p, out->key.p, out->key.n);
-		memcpy(p + out->key.n, values.p, values.n + 1);
-		out->key = (struct str){p, out->key.n + values.n};
+		struct buf b;
+		buf_init(&b, KEY_TEXT_LIMIT);
+		buf_str(&b, c->id);
+		buf_putc(&b, ':');
+		put_values(&b, a, c->by, c->by_n, ev);
+		out->key = finish_key(a, &b);
 		out->key_json = by_json(a, c, ev);
 		out->window_ms = c->window_ms;
 		return arena_failed(a) ? -1 : 0;

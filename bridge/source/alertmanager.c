@@ -7,16 +7,13 @@
  *
  * Known fields have their type or the whole message is refused; unknown ones, which newer versions
  * add, are left alone and stay in the event's data. null stands for "not set", as Go writes it, for
- * all but the list of alerts. A firing alert without startsAt, which only a payload of an operator's
- * own making has, is taken: Alertmanager would repeat a refused message for ever, and the store
- * counts from its arrival then. Fingerprints are taken as given where they look like one.
+ * all but the list of alerts. A firing alert without startsAt, which only a payload of an
+ * operator's own making has, is taken: Alertmanager would repeat a refused message for ever, and
+ * the store counts from its arrival then. Fingerprints are taken as given where they look like one.
  */
 #include "source/kinds.h"
 
-#include <stdio.h>
 #include "base/clock.h"
-
-#define PLACE_MAX 64 /* "alerts[18446744073709551615].generatorURL" */
 
 /* The fields of a message and of an alert: what they must be, null apart. */
 enum field {
@@ -94,19 +91,13 @@ static const struct {
 	[WANT_MAP] = {"an object of strings", 1u << JSON_OBJECT},
 };
 
-/* "alerts[3].startsAt", or just the name above the alerts. */
-static void place_of(char out[PLACE_MAX], const size_t *index, const char *name)
-{
-	if (index)
-		snprintf(out, PLACE_MAX, "alerts[%zu]%s%s", *index, *name ? "." : "", name);
-	else
-		snprintf(out, PLACE_MAX, "%s", name);
-}
+#define TOP(field) ((struct source_place){.name = (field)})
+#define IN_ALERT(i, field) ((struct source_place){"alerts", (i), (field)})
 
-/* Sorts the members of j by the table in one pass: found[i] is NULL where there is none, or null. A
- * name twice: the last one, but both must have the type. */
-static int pick(const struct json *j, const struct known *table, size_t n, const size_t *index,
-	const struct json **found, struct err *e)
+/* Sorts the members of j by the table in one pass: found[i] is NULL where there is none, or null.
+ */
+static int pick(const struct json *j, const struct known *table, size_t n,
+	struct source_place place, const struct json **found, struct err *e)
 {
 	for (const struct json *m = j->child; m; m = m->next) {
 		for (size_t i = 0; i < n; i++) {
@@ -115,8 +106,7 @@ static int pick(const struct json *j, const struct known *table, size_t n, const
 			found[i] = m->kind == JSON_NULL ? NULL : m;
 			if (!found[i] || wants[table[i].wanted].kinds & 1u << m->kind)
 				break;
-			char place[PLACE_MAX];
-			place_of(place, index, table[i].name.p);
+			place.name = table[i].name.p;
 			return source_wrong_kind(e, m, place, wants[table[i].wanted].text);
 		}
 	}
@@ -170,16 +160,12 @@ static int read_times(const struct json **f, size_t index, struct event *ev, str
 static int read_pairs(
 	struct arena *a, const struct json **f, size_t index, struct event *ev, struct err *e)
 {
-	char place[PLACE_MAX];
-
-	place_of(place, &index, "labels");
-	if (source_read_map(a, f[ALERT_LABELS], place, &ev->labels, &ev->labels_n, e) < 0)
+	if (source_read_map(a, f[ALERT_LABELS], IN_ALERT(index, "labels"), &ev->labels,
+		    &ev->labels_n, e) < 0 ||
+		source_read_map(a, f[ALERT_ANNOTATIONS], IN_ALERT(index, "annotations"),
+			&ev->annotations, &ev->annotations_n, e) < 0)
 		return -1;
 	event_sort_labels(ev->labels, &ev->labels_n, true);
-	place_of(place, &index, "annotations");
-	if (source_read_map(
-		    a, f[ALERT_ANNOTATIONS], place, &ev->annotations, &ev->annotations_n, e) < 0)
-		return -1;
 	event_sort_labels(ev->annotations, &ev->annotations_n, false);
 	return 0;
 }
@@ -228,13 +214,10 @@ static int read_alert(struct arena *a, struct str source, const struct json *ext
 {
 	const struct json *f[ALERT_COUNT] = {NULL};
 
-	if (alert->kind != JSON_OBJECT) {
-		char place[PLACE_MAX];
-		place_of(place, &index, "");
-		return source_wrong_kind(e, alert, place, "an object");
-	}
+	if (alert->kind != JSON_OBJECT)
+		return source_wrong_kind(e, alert, IN_ALERT(index, ""), "an object");
 	*ev = (struct event){.source = source, .type = STR("alert"), .data = alert};
-	if (pick(alert, alert_fields, ALERT_COUNT, &index, f, e) < 0 ||
+	if (pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
 		read_status(f[ALERT_STATUS], index, &ev->status, e) < 0 ||
 		read_times(f, index, ev, e) < 0 || read_pairs(a, f, index, ev, e) < 0)
 		return -1;
@@ -250,17 +233,15 @@ static int read_alert(struct arena *a, struct str source, const struct json *ext
 }
 
 /* Fields that nothing is made of yet have their types all the same. */
-static int check_group_maps(struct arena *a, const struct json **f, struct err *e)
+static int check_group_maps(const struct json **f, struct err *e)
 {
 	static const enum field maps[] = {
 		TOP_GROUP_LABELS, TOP_COMMON_LABELS, TOP_COMMON_ANNOTATIONS};
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
-		struct kv *v;
-		size_t n;
-		if (source_read_map(a, f[maps[i]], top_fields[maps[i]].name.p, &v, &n, e) < 0)
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (source_read_map(
+			    NULL, f[maps[i]], TOP(top_fields[maps[i]].name.p), NULL, NULL, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -281,13 +262,13 @@ int alertmanager_read(struct arena *a, struct str source_name, const struct json
 	const struct json *f[TOP_COUNT] = {NULL};
 
 	if (body->kind != JSON_OBJECT)
-		return source_wrong_kind(e, body, "body", "an object with 'alerts'");
-	if (pick(body, top_fields, TOP_COUNT, NULL, f, e) < 0 || check_group_maps(a, f, e) < 0 ||
+		return source_wrong_kind(e, body, TOP("body"), "an object with 'alerts'");
+	if (pick(body, top_fields, TOP_COUNT, TOP(""), f, e) < 0 || check_group_maps(f, e) < 0 ||
 		read_truncated(f[TOP_TRUNCATED], &out->truncated, e) < 0)
 		return -1;
 	const struct json *alerts = f[TOP_ALERTS];
 	if (!alerts)
-		return source_wrong_kind(e, json_get(body, "alerts"), "alerts", "an array");
+		return source_wrong_kind(e, json_get(body, "alerts"), TOP("alerts"), "an array");
 	out->group = f[TOP_GROUP_KEY] ? f[TOP_GROUP_KEY]->text : STR_NONE;
 	out->events = arena_array(a, alerts->count ? alerts->count : 1, sizeof(*out->events));
 	if (!out->events)

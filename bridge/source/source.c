@@ -66,64 +66,89 @@ void source_abort(struct source_parse *p)
 	p->reader = NULL;
 }
 
-int source_wrong_kind(struct err *e, const struct json *j, const char *place, const char *wanted)
+#define PLACE_MAX 200
+
+static const char *place_text(struct source_place p, char text[PLACE_MAX])
 {
-	if (!j)
-		err_set(e, ERR_INPUT, "%s: missing, want %s", place, wanted);
+	if (p.list)
+		snprintf(text, PLACE_MAX, "%s[%zu]%s%s", p.list, p.index, *p.name ? "." : "",
+			p.name);
 	else
-		err_set(e, ERR_INPUT, "%s: want %s, got %s", place, wanted,
+		snprintf(text, PLACE_MAX, "%s", p.name);
+	return text;
+}
+
+int source_wrong_kind(
+	struct err *e, const struct json *j, struct source_place place, const char *wanted)
+{
+	char text[PLACE_MAX];
+
+	if (j)
+		err_set(e, ERR_INPUT, "%s: want %s, got %s", place_text(place, text), wanted,
 			json_kind_name(j->kind));
+	else
+		err_set(e, ERR_INPUT, "%s: missing, want %s", place_text(place, text), wanted);
 	e->offset = j ? j->offset : 0;
 	return -1;
 }
 
 /* The limits of one pair, and that it is a string. */
-static int check_pair(const struct json *c, const char *place, struct err *e)
+static int check_pair(const struct json *c, struct source_place place, struct err *e)
 {
-	char where[160];
+	char text[PLACE_MAX];
 
-	if (c->kind != JSON_STRING) {
-		snprintf(where, sizeof(where), "%s.%.*s", place,
-			(int)(c->key.n < 100 ? c->key.n : 100), c->key.p ? c->key.p : "");
-		return source_wrong_kind(e, c, where, "a string");
-	}
-	if (c->key.n > SOURCE_NAME_LIMIT || c->text.n > SOURCE_VALUE_LIMIT) {
+	if (c->kind == JSON_STRING && c->key.n <= SOURCE_NAME_LIMIT &&
+		c->text.n <= SOURCE_VALUE_LIMIT)
+		return 0;
+	place_text(place, text);
+	if (c->kind != JSON_STRING)
+		err_set(e, ERR_INPUT, "%s.%.*s: want a string, got %s", text,
+			(int)(c->key.n < 100 ? c->key.n : 100), c->key.p ? c->key.p : "",
+			json_kind_name(c->kind));
+	else
 		err_set(e, ERR_LIMIT,
 			"%s: a name of %zu or value of %zu bytes, at most %d and %d are taken",
-			place, c->key.n, c->text.n, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT);
-		e->offset = c->offset;
-		return -1;
-	}
-	return 0;
+			text, c->key.n, c->text.n, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT);
+	e->offset = c->offset;
+	return -1;
 }
 
-int source_read_map(struct arena *a, const struct json *j, const char *place, struct kv **out,
-	size_t *n, struct err *e)
+static int check_map(const struct json *j, struct source_place place, struct err *e)
 {
-	*out = NULL;
-	*n = 0;
-	if (!j || j->kind == JSON_NULL)
-		return 0;
+	char text[PLACE_MAX];
+
 	if (j->kind != JSON_OBJECT)
 		return source_wrong_kind(e, j, place, "an object of strings");
 	if (j->count > SOURCE_LABELS_LIMIT) {
-		err_set(e, ERR_LIMIT, "%s: %zu members, at most %d are taken", place, j->count,
-			SOURCE_LABELS_LIMIT);
+		err_set(e, ERR_LIMIT, "%s: %zu members, at most %d are taken",
+			place_text(place, text), j->count, SOURCE_LABELS_LIMIT);
 		e->offset = j->offset;
 		return -1;
 	}
-	if (j->count == 0)
-		return 0;
-	struct kv *v = arena_array(a, j->count, sizeof(*v));
-	if (!v)
-		return err_set(
-			e, ERR_LIMIT, "%s: the body does not fit the memory of a request", place);
-	for (const struct json *c = j->child; c; c = c->next) {
+	for (const struct json *c = j->child; c; c = c->next)
 		if (check_pair(c, place, e) < 0)
 			return -1;
-		v[(*n)++] = (struct kv){c->key, c->text};
+	return 0;
+}
+
+int source_read_map(struct arena *a, const struct json *j, struct source_place place,
+	struct kv **out, size_t *n, struct err *e)
+{
+	if (out) {
+		*out = NULL;
+		*n = 0;
 	}
-	*out = v;
+	if (!j || j->kind == JSON_NULL)
+		return 0;
+	if (check_map(j, place, e) < 0)
+		return -1;
+	if (!out || j->count == 0)
+		return 0;
+	*out = arena_alloc(a, j->count * sizeof(**out));
+	if (!*out)
+		return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+	for (const struct json *c = j->child; c; c = c->next)
+		(*out)[(*n)++] = (struct kv){c->key, c->text};
 	return 0;
 }
 

@@ -48,12 +48,19 @@ void source_abort(struct source_parse *p);
 #define SOURCE_VALUE_LIMIT (1 << 20)	/* bytes of a label's or annotation's value */
 #define SOURCE_SUMMARY_LIMIT 4096	/* bytes of an event's summary; a longer one is cut at a character */
 
-/* For the kinds. A member that may be an object of strings -> pairs, not yet sorted; NULL and null give none.
- * place ("alerts[3].labels") names it in the error; ERR_INPUT, or ERR_LIMIT past the limits above. */
-int source_read_map(struct arena *a, const struct json *j, const char *place, struct kv **out, size_t *n,
+/* For the kinds: a place in the body, put into words only where something is wrong with it. */
+struct source_place {
+	const char *list;	/* "alerts"; NULL: name is at the top */
+	size_t index;
+	const char *name;	/* "labels"; "": the element itself */
+};
+
+/* A member that may be an object of strings -> pairs, not yet sorted; NULL and null give none. out NULL: only the
+ * check. ERR_INPUT, or ERR_LIMIT past the limits above. */
+int source_read_map(struct arena *a, const struct json *j, struct source_place place, struct kv **out, size_t *n,
 	struct err *e);
-/* ERR_INPUT "place: want WANTED, got a number", at j's offset (NULL: "missing"). Returns -1. */
-int source_wrong_kind(struct err *e, const struct json *j, const char *place, const char *wanted);
+/* ERR_INPUT "alerts[3].status: want WANTED, got a number", at j's offset (NULL: "missing"). Returns -1. */
+int source_wrong_kind(struct err *e, const struct json *j, struct source_place place, const char *wanted);
 /* s, or its beginning of at most limit bytes, not cut inside a character. */
 struct str source_cut(struct str s, size_t limit);
 
