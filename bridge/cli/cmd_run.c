@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/id.h"
+#include "cli/run_view.h"
 #include "cli/show.h"
 
 static void write_body(struct cli *c, const char *runbook, struct buf *body)
@@ -49,23 +50,17 @@ static int start(struct cli *c, const char *runbook, const struct json **out)
 }
 
 /* "succeeded after 1.2s", "failed after 3.0s: exit status 3", on standard error. */
-static void say_outcome(const struct json *run)
+static void say_outcome(struct cli *c, const struct json *run)
 {
-	struct str state = show_text(run, "state"), reason = show_text(run, "reason");
-	int64_t started = show_time(run, "started"), finished = show_time(run, "finished");
-	char took[SHOW_TIME_MAX];
+	struct str took = run_took(c, run), reason = run_reason(c, run);
 	struct buf b;
 
 	buf_init(&b, BUF_NO_LIMIT);
-	term_escape(&b, state);
-	if (started && finished) {
-		show_duration(finished - started, took);
-		buf_printf(&b, " after %s", took);
-	}
-	if (reason.n) {
-		buf_puts(&b, ": ");
-		term_escape(&b, reason);
-	}
+	term_escape(&b, show_text(run, "state"));
+	buf_puts(&b, took.n ? " after " : "");
+	buf_str(&b, took);
+	buf_puts(&b, reason.n ? ": " : "");
+	term_escape(&b, reason);
 	fprintf(stderr, "%s\n", b.p ? b.p : "");
 	buf_release(&b);
 }
@@ -87,7 +82,7 @@ static int wait_for_it(struct cli *c, const char *id)
 		return rc;
 	}
 	if (c->o.format == CLI_TABLE)
-		say_outcome(run);
+		say_outcome(c, run);
 	else
 		cli_print(c, run);
 	return str_is(show_text(run, "state"), "succeeded") ? CLI_GOOD : CLI_FAILED;

@@ -112,14 +112,16 @@ static void print_head(struct cli *c, const struct json *incident)
 
 /* ---- alerts ---- */
 
-/* Labels but the name, which stands in the line above. */
+/* Labels but those that the line above shows. */
 static struct str other_labels(struct cli *c, const struct json *alert)
 {
 	const struct json *labels = json_get(alert, "labels");
 	struct json rest = {.kind = JSON_OBJECT}, *last = NULL;
 
 	for (const struct json *l = labels ? labels->child : NULL; l; l = l->next) {
-		struct json *copy = str_is(l->key, "alertname") ? NULL : arena_alloc(&c->arena, sizeof(*copy));
+		bool shown = str_is(l->key, "alertname") ||
+			(str_is(l->key, "severity") && str_eq(json_str(l), show_text(alert, "severity")));
+		struct json *copy = shown ? NULL : arena_alloc(&c->arena, sizeof(*copy));
 
 		if (!copy)
 			continue;
@@ -134,7 +136,7 @@ static struct str other_labels(struct cli *c, const struct json *alert)
 static void print_alert(struct cli *c, const struct json *alert)
 {
 	struct str status = show_text(alert, "status"), severity = show_text(alert, "severity");
-	struct str summary = show_text(alert, "summary"), labels = other_labels(c, alert);
+	struct str summary = show_text(alert, "summary"), name = show_alert_name(&c->arena, alert);
 	bool firing = str_is(status, "firing");
 	int64_t when = show_time(alert, firing ? "starts_at" : "ends_at");
 	char time[SHOW_TIME_MAX], age[SHOW_TIME_MAX];
@@ -144,7 +146,7 @@ static void print_alert(struct cli *c, const struct json *alert)
 	buf_puts(&c->out, "  ");
 	padded(c, status);
 	padded(c, severity);
-	escaped(c, STYLE_BOLD, show_alert_name(&c->arena, alert));
+	escaped(c, STYLE_BOLD, name);
 	if (when)
 		buf_printf(&c->out, "  %s %s (%s ago)", firing ? "since" : "at", time, age);
 	if (show_i64(alert, "count") > 1)
@@ -152,8 +154,9 @@ static void print_alert(struct cli *c, const struct json *alert)
 	if (show_bool(alert, "flapping"))
 		buf_puts(&c->out, ", flapping");
 	buf_putc(&c->out, '\n');
-	below(c, STYLE_PLAIN, summary);
-	below(c, STYLE_DIM, labels);
+	if (!str_eq(summary, name))
+		below(c, STYLE_PLAIN, summary);
+	below(c, STYLE_DIM, other_labels(c, alert));
 }
 
 static int print_alerts(struct cli *c, const char *path)
@@ -202,6 +205,8 @@ static int print_run(struct cli *c, const struct json *run)
 		buf_puts(&c->out, ", rule ");
 		escaped(c, STYLE_PLAIN, rule);
 	}
+	buf_puts(&c->out, "  ");
+	escaped(c, STYLE_DIM, show_text(run, "id"));
 	buf_putc(&c->out, '\n');
 	below(c, term_style_of(state), reason);
 	return started ? run_print_tail(c, run, BELOW "| ", RUN_VIEW_LINES) : 0;

@@ -16,7 +16,10 @@ struct str run_took(struct cli *c, const struct json *run)
 
 	if (!started)
 		return STR("");
-	show_duration((finished ? finished : c->now_ms) - started, text);
+	if (show_text(run, "duration_ms").n)
+		show_duration(show_i64(run, "duration_ms"), text);
+	else
+		show_duration((finished ? finished : c->now_ms) - started, text);
 	return arena_strdup(&c->arena, str_of(text));
 }
 
