@@ -17,8 +17,8 @@ WILD = """#!/bin/sh
 # output_limit: 64KiB
 # ---
 trap '' TERM
-(setsid sh -c 'trap "" TERM HUP; exec tail -f /dev/null DIR/hold' &)
 touch DIR/hold
+(setsid sh -c 'trap "" TERM HUP; exec tail -f DIR/hold' &)
 echo begun
 yes 0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz
 """
@@ -53,7 +53,7 @@ def test_stubborn_runbook_is_gone_after_timeout_and_grace(runbookd):
     before = memory_kb(worker, "VmHWM")
     trigger(rb)
     hold = str(rb.folder / "hold")
-    wait_for(lambda: processes_with(f"tail -f /dev/null {hold}"), "the runbook's daemon to be there")
+    wait_for(lambda: processes_with(f"tail -f {hold}"), "the runbook's daemon to be there")
     run = rb.wait_run(rule="wild", state="timed_out")
     assert run["reason"]
     assert processes_with(str(rb.folder / "runbooks")) == []

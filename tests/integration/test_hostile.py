@@ -33,6 +33,14 @@ rules:
     steps:
       - runbook: dump
         with: {target: "{{ labels.evil }}"}
+  - name: plain
+    match: 'alertname = "Large"'
+    steps: [{runbook: dump}]
+  - name: strict-large
+    match: 'alertname = "Large"'
+    steps:
+      - runbook: dump
+        with: {target: "{{ labels.evil }}"}
   - name: strict
     match: 'alertname = "Hostile"'
     steps:
@@ -49,7 +57,7 @@ HOSTILE = {
     "percent": "%s%n%d %{x} {{ labels.alertname }} ${PATH} $IFS",
     "control": "\x01\x1b[2J\x7f",
     "unicode": "\u202etxt.exe \U0001f4a9 \ufffd",
-    "100 KB": "x" * 100_000 + "$(touch DIR/x)",
+    "60 KB": "x" * 60_000 + "$(touch DIR/x)",
 }
 
 
@@ -67,6 +75,13 @@ def environment(rb):
     return {k.decode(): v.decode("utf-8", "surrogateescape") for k, _, v in (p.partition(b"=") for p in pairs if p)}
 
 
+def printed(rb, run):
+    """The output without its end. The worker cuts what comes without a newline into lines of 16 KiB."""
+    text = rb.api("GET", f"/api/v1/runs/{run['id']}/output").body.decode()
+    assert text.endswith("\n")
+    return text[:-1] if len(text) <= 16384 else text.replace("\n", "")
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_value_reaches_the_script_as_data(server, kind):
     value = HOSTILE[kind].replace("DIR", str(server.folder))
@@ -80,11 +95,25 @@ def test_value_reaches_the_script_as_data(server, kind):
     assert given["params"]["target"] == value
     env = environment(server)
     assert env["LABEL_evil"] == env["PARAM_target"] == env["ANNOTATION_summary"] == value
-    assert server.output(run["id"]).encode() == value.encode() + b"\n"
+    assert printed(server, run) == value
 
     refused = decisions(answer)["strict"]
     assert refused["decision"] == "error" and "target" in refused["reason"]
     assert not (server.folder / "strict-ran").exists()
+    assert not (server.folder / "x").exists()
+
+
+def test_100_kb_are_a_label_but_no_parameter(server):
+    value = "x" * 100_000 + f"$(touch {server.folder}/x)"
+    labels = {"alertname": "Large", "instance": "a", "evil": value}
+    answer = server.post_alertmanager(notification([alert(labels)]))
+    refused = decisions(answer)["strict-large"]
+    assert refused["decision"] == "error" and "target" in refused["reason"] and "65536" in refused["reason"], refused
+
+    run = server.wait_run(rule="plain", state="succeeded")
+    assert json.loads((server.folder / "stdin").read_text())["event"]["labels"] == labels
+    assert environment(server)["LABEL_evil"] == value
+    assert printed(server, run) == value
     assert not (server.folder / "x").exists()
 
 

@@ -83,15 +83,22 @@ def test_broken_rules_at_start_are_exit_3(server, kind):
     check_place(server.log_text(), where)
 
 
-def test_all_errors_at_once_with_the_nearest_name(server):
-    server.write_rules(OLD + "    cooldwon: 5m\n  - nmae: two\n")
-    server.configure({"htpt": {}})
+def test_all_errors_of_the_rules_at_once_with_the_nearest_name(server):
+    server.write_rules({"test.yml": OLD + "    cooldwon: 5m\n  - nmae: two\n", "other.yml": OLD.replace("note", "nothing")})
     check = server.run_check("runbookd", "--check")
     text = check.stdout + check.stderr
     assert check.returncode == 3
-    assert "cooldown" in text and "http" in text and "name" in text, text
-    assert len(re.findall(r"^\S*runbookd\.yml:\d+:\d+: ", text, re.M)) == 1, text
-    assert len(places(text)) >= 2, text
+    assert "'cooldown'" in text and "'name'" in text, text
+    assert len(places(text)) >= 2 and "rules/other.yml:4:" in text, text
+
+
+def test_all_errors_of_the_configuration_at_once_with_the_nearest_name(server):
+    server.configure({"htpt": {}, "incidents": {"retention": "soon"}, "limits": {"queu": 1}})
+    check = server.run_check("runbookd", "--check")
+    text = check.stdout + check.stderr
+    assert check.returncode == 3
+    assert "'http'" in text and "'queue'" in text and "soon" in text, text
+    assert len(re.findall(r"^\S*runbookd\.yml:\d+:\d+: \S", text, re.M)) == 3, text
 
 
 def test_sighup_reloads(server):
