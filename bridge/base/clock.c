@@ -116,7 +116,8 @@ static bool zone(struct str *s, int *minutes)
 	*minutes = 0;
 	if (one_of(s, "Zz", &c))
 		return true;
-	if (!one_of(s, "+-", &sign) || !digits(s, 2, &h) || !one_of(s, ":", &c) || !digits(s, 2, &m))
+	if (!one_of(s, "+-", &sign) || !digits(s, 2, &h) || !one_of(s, ":", &c) ||
+		!digits(s, 2, &m))
 		return false;
 	if (h > 23 || m > 59)
 		return false;
@@ -145,7 +146,8 @@ bool clock_parse_rfc3339(struct str s, int64_t *ns)
 	}
 	if (year < 1678 || year > 2261)
 		return false;
-	int64_t secs = days_of(year, month, day) * 86400 + hour * 3600 + (minute - offset) * 60 + second;
+	int64_t secs =
+		days_of(year, month, day) * 86400 + hour * 3600 + (minute - offset) * 60 + second;
 	*ns = secs * NS_PER_S + frac;
 	return true;
 }

@@ -34,7 +34,8 @@ static int read_all(int fd, const char *path, struct buf *out, struct err *e)
 		if (n == 0)
 			return 0;
 		if (!room)
-			return err_set(e, ERR_LIMIT, "'%s' is larger than %zu bytes", path, out->limit);
+			return err_set(
+				e, ERR_LIMIT, "'%s' is larger than %zu bytes", path, out->limit);
 		buf_added(out, (size_t)n);
 		if (chunk < (size_t)1 << 20)
 			chunk *= 2;

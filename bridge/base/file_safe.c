@@ -61,9 +61,9 @@ static int check_owner(const struct walk *w, const char *what, const struct stat
 	user_name(st->st_uid, user);
 	user_name(w->owner, wanted);
 	const char *or = w->owner ? " or " : "";
-	return err_set(e, ERR_INPUT, "refusing '%s': %s belongs to %s, not to root%s%s; chown %s%s %s",
-		w->path, what, user, or, w->owner ? wanted : "", S_ISLNK(st->st_mode) ? "-h " : "",
-		wanted, what);
+	return err_set(e, ERR_INPUT,
+		"refusing '%s': %s belongs to %s, not to root%s%s; chown %s%s %s", w->path, what,
+		user, or, w->owner ? wanted : "", S_ISLNK(st->st_mode) ? "-h " : "", wanted, what);
 }
 
 static int check_mode(const struct walk *w, const char *what, const struct stat *st, struct err *e)

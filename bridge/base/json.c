@@ -229,7 +229,8 @@ static int on_key(void *ctx, const unsigned char *text, size_t n)
 
 	r->key = arena_strdup(r->arena, (struct str){(const char *)text, n});
 	if (!r->key.p)
-		return stop(r, ERR_LIMIT, "the document needs more memory than one request may have");
+		return stop(
+			r, ERR_LIMIT, "the document needs more memory than one request may have");
 	if (!check_utf8(r, r->key))
 		return 0;
 	uint64_t bit = filter_bit(r->key);

@@ -22,8 +22,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* ---- writing. Commas are put by the writer; past JSON_W_DEPTH the buffer's sticky error is set. ---- */
-#define JSON_W_DEPTH 128	/* more than a reader takes, so that what was read can be put inside */
+/* ---- writing ---- */
+/* Commas are put by the writer. Nesting past this sets the buffer's sticky error; it is more
+ * than a reader takes, so that what was read can be put inside. */
+#define JSON_W_DEPTH 128
 
 struct json_w {
 	struct buf *out;
@@ -85,8 +87,9 @@ struct json_reader;		/* one document; a yajl handle inside */
 
 /* lives in arena; *limits may be NULL. NULL: no memory. */
 struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits);
-/* 0, or -1 with e (ERR_INPUT or ERR_LIMIT). The offset counts the bytes read when the fault was found: it
- * is at the fault or at the end of the token that is at fault. After -1 the reader takes no more. */
+/* 0, or -1 with e (ERR_INPUT or ERR_LIMIT). The offset counts the bytes read when the fault was
+ * found: it is at the fault or at the end of the token at fault. After -1 the reader takes no
+ * more. */
 int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err *e);
 /* The document, owned by the arena; NULL with e where it is incomplete or empty. */
 struct json *json_reader_finish(struct json_reader *r, struct err *e);

@@ -85,7 +85,8 @@ static bool same_values(const struct series *s, const struct str *values, size_t
 	return true;
 }
 
-static struct series *find(const struct family *f, uint64_t hash, const struct str *values, size_t n)
+static struct series *find(
+	const struct family *f, uint64_t hash, const struct str *values, size_t n)
 {
 	if (!f->table)
 		return NULL;

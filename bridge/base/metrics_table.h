@@ -1,5 +1,8 @@
 /* metrics_table.h: every metric, once. METRIC(id, name, type, "label,label", "help").
  * Included several times on purpose: no guard. */
+#ifndef METRIC
+#define METRIC(id, name, type, labels, help)
+#endif
 METRIC(EVENTS, "runbookd_events_total", METRIC_COUNTER, "source,status", "Events taken in, duplicates included.")
 METRIC(EVENTS_DUPLICATE, "runbookd_events_duplicate_total", METRIC_COUNTER, "source", "Events that were known already.")
 METRIC(INGEST_REJECTED, "runbookd_ingest_rejected_total", METRIC_COUNTER, "source,reason", "Requests to /ingest that were refused.")

@@ -33,7 +33,8 @@ static bool take_number(struct str *s, int64_t *v)
 	size_t i = 0;
 	*v = 0;
 	for (; i < s->n && s->p[i] >= '0' && s->p[i] <= '9'; i++) {
-		if (__builtin_mul_overflow(*v, 10, v) || __builtin_add_overflow(*v, s->p[i] - '0', v))
+		if (__builtin_mul_overflow(*v, 10, v) ||
+			__builtin_add_overflow(*v, s->p[i] - '0', v))
 			return false;
 	}
 	s->p += i;

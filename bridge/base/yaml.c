@@ -357,7 +357,8 @@ static const char *bad_character(struct str rest)
 	bool c0 = u[0] < ' ' && u[0] != '\t' && u[0] != '\n' && u[0] != '\r';
 	bool c1 = n == 2 && u[0] == 0xC2 && u[1] < 0xA0 && u[1] != 0x85;
 	bool none = n == 3 && u[0] == 0xEF && u[1] == 0xBF && u[2] >= 0xBE;
-	return c0 || c1 || none || u[0] == 0x7F ? "a control character; write it as an escape" : NULL;
+	return c0 || c1 || none || u[0] == 0x7F ? "a control character; write it as an escape"
+						: NULL;
 }
 
 static bool check_bytes(struct builder *b)

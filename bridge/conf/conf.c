@@ -26,7 +26,8 @@ static void warn_loose(const struct conf *c, const char *path, struct diags *d)
 		return;
 	if (st.st_mode & S_IROTH)
 		diag_add(d, DIAG_WARNING, path, c->redis.line, c->redis.column,
-			"'redis' has a password, and everyone may read this file; chmod o-r %s", path);
+			"'redis' has a password, and everyone may read this file; chmod o-r %s",
+			path);
 }
 
 static char *absolute(const char *path)

@@ -13,7 +13,8 @@ static bool only(struct str s, const char *extra)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 		if (!word && (c == '\0' || !strchr(extra, c)))
 			return false;
 	}
@@ -86,8 +87,9 @@ const char *conf_check_listen(struct str s)
 		return "it needs an IP address, as in 127.0.0.1:9911 or [::1]:9911";
 	bool loopback = six ? IN6_IS_ADDR_LOOPBACK(&v6) : ntohl(v4.s_addr) >> 24 == 127;
 	if (!loopback)
-		return "without tokens runbookd listens on loopback and unix sockets only; listen on "
-		       "127.0.0.1 or unix:/path, and put a proxy that authenticates in front";
+		return "without tokens runbookd listens on loopback and unix sockets only; "
+		       "listen on 127.0.0.1 or unix:/path, and put a proxy that authenticates in "
+		       "front";
 	return NULL;
 }
 
@@ -143,8 +145,8 @@ const char *conf_check_redis(struct str s)
 		return check_redis_url(s);
 	if (str_starts(s, STR("rediss://")) || str_starts(s, STR("sentinel://")) ||
 		str_starts(s, STR("cluster://")))
-		return "this form is not supported yet; embedded, redis://host:port/db and unix:/path "
-		       "are";
+		return "this form is not supported yet; embedded, redis://host:port/db and "
+		       "unix:/path are";
 	return "it must be embedded, redis://[user:password@]host:port[/db] or unix:/path";
 }
 

@@ -28,7 +28,8 @@ static bool is_word(struct str s)
 		"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_';
+		bool letter =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_';
 		bool more = (c >= '0' && c <= '9') || c == '-' || c == '.';
 		if (!letter && !(more && i))
 			return false;
@@ -202,7 +203,8 @@ void conf_dump(const struct conf *c, struct buf *out)
 		section = now;
 		bool block = (k->type == CONF_POLICIES && c->correlation_n) ||
 			(k->type == CONF_SOURCES && c->sources_n);
-		buf_printf(out, "%s%s:%s", dot ? "  " : "", dot ? dot + 1 : k->path, block ? "" : " ");
+		buf_printf(
+			out, "%s%s:%s", dot ? "  " : "", dot ? dot + 1 : k->path, block ? "" : " ");
 		put_value(out, c, k, false);
 		buf_putc(out, '\n');
 	}
@@ -225,7 +227,8 @@ void conf_diff_restart(const struct conf *old, const struct conf *now, struct di
 		put_value(&b, now, k, true);
 		if (!str_eq(buf_as_str(&a), buf_as_str(&b)))
 			diag_add(d, DIAG_WARNING, now->path.p, 0, 0,
-				"'%s' was changed; restart runbookd for it to take effect", k->path);
+				"'%s' was changed; restart runbookd for it to take effect",
+				k->path);
 	}
 	buf_release(&a);
 	buf_release(&b);

@@ -76,7 +76,8 @@ static bool take_text(struct loader *l, const char *path, const struct yaml *y, 
 	return true;
 }
 
-static bool check_text(struct loader *l, const struct conf_key *k, const struct yaml *y, struct str s)
+static bool check_text(
+	struct loader *l, const struct conf_key *k, const struct yaml *y, struct str s)
 {
 	const char *why = k->check ? k->check(s) : NULL;
 	/* A password must not get into a message. */
@@ -152,7 +153,8 @@ static bool take_number(struct loader *l, const char *path, enum conf_type type,
 		return true;
 	format_number(type, min, least);
 	format_number(type, max, most);
-	complain(l, y, "'%s' is %.*s; it must be from %s to %s", path, STR_ARG(y->text), least, most);
+	complain(l, y, "'%s' is %.*s; it must be from %s to %s", path, STR_ARG(y->text), least,
+		most);
 	return false;
 }
 
@@ -204,7 +206,8 @@ static bool is_doubled(const struct conf_list *list, struct str s)
 }
 
 /* A list of texts, or one text for a list of one. Elements that are no texts are findings. */
-static bool take_list(struct loader *l, const char *path, const struct yaml *y, struct conf_list *list)
+static bool take_list(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_list *list)
 {
 	const struct yaml *first = y->kind == YAML_SEQ ? y->child : y;
 	size_t n = y->kind == YAML_SEQ ? y->count : 1;
@@ -236,8 +239,8 @@ static void set_list(struct loader *l, const struct conf_key *k, const struct ya
 {
 	struct conf_list list;
 	if (y->kind == YAML_SEQ && ((int64_t)y->count < k->min || (int64_t)y->count > k->max)) {
-		complain(l, y, "'%s' has %zu entries; it must have from %lld to %lld", k->path, y->count,
-			(long long)k->min, (long long)k->max);
+		complain(l, y, "'%s' has %zu entries; it must have from %lld to %lld", k->path,
+			y->count, (long long)k->min, (long long)k->max);
 		return;
 	}
 	if (!take_list(l, k->path, y, &list))
@@ -259,8 +262,9 @@ static void unknown_key(struct loader *l, const char *section, const struct yaml
 {
 	const char *near = nearest(y->key, names, n);
 	diag_add(l->diags, DIAG_ERROR, l->name, y->key_line, y->key_column,
-		"unknown key '%s%s%.*s'%s%s%s", section, *section ? "." : "", STR_ARG(shown(y->key)),
-		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		"unknown key '%s%s%.*s'%s%s%s", section, *section ? "." : "",
+		STR_ARG(shown(y->key)), near ? "; did you mean '" : "", near ? near : "",
+		near ? "'?" : "");
 }
 
 static void set_policy(struct loader *l, const struct yaml *y, struct conf_correlation *policy)
@@ -293,7 +297,8 @@ static void set_policies(struct loader *l, const struct yaml *y)
 {
 	struct conf *c = l->conf;
 	if (y->kind != YAML_SEQ || y->count > CONF_POLICIES_MAX) {
-		complain(l, y, "'correlation' must be a list of at most %d policies", CONF_POLICIES_MAX);
+		complain(l, y, "'correlation' must be a list of at most %d policies",
+			CONF_POLICIES_MAX);
 		return;
 	}
 	struct conf_correlation *v = arena_array(&c->arena, y->count, sizeof(*v));
@@ -438,7 +443,8 @@ static void load_key(struct loader *l, const char *section, const struct yaml *y
 			continue;
 		if (str_is(y->key, part)) {
 			if (y->kind == YAML_NULL)
-				complain(l, y, "'%s' has no value; leave the key out for its default, %s",
+				complain(l, y,
+					"'%s' has no value; leave the key out for its default, %s",
 					conf_keys[i].path, conf_keys[i].initial);
 			else
 				set_value(l, &conf_keys[i], y);
@@ -452,7 +458,8 @@ static void load_key(struct loader *l, const char *section, const struct yaml *y
 	else if (y->kind == YAML_MAP)
 		load_map(l, y->key.p, y);
 	else if (y->kind != YAML_NULL)
-		complain(l, y, "'%.*s' is %s; it must be a map of keys", STR_ARG(y->key), kind_of(y));
+		complain(l, y, "'%.*s' is %s; it must be a map of keys", STR_ARG(y->key),
+			kind_of(y));
 }
 
 /* Sections are one level deep, as the table's paths are. */

@@ -127,6 +127,6 @@ static void copies_are_terminated(void **state)
 }
 
 TESTS_MAIN(cmocka_unit_test(limit_is_hard_and_sticky), cmocka_unit_test(huge_sizes_do_not_wrap),
-	cmocka_unit_test(memory_is_aligned_and_stays), cmocka_unit_test(zalloc_clears_reused_memory),
-	cmocka_unit_test(grow_in_place_or_copy), cmocka_unit_test(reset_keeps_only_a_small_block),
-	cmocka_unit_test(copies_are_terminated))
+	cmocka_unit_test(memory_is_aligned_and_stays),
+	cmocka_unit_test(zalloc_clears_reused_memory), cmocka_unit_test(grow_in_place_or_copy),
+	cmocka_unit_test(reset_keeps_only_a_small_block), cmocka_unit_test(copies_are_terminated))

@@ -150,18 +150,19 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 {
 	(void)state;
 	/* Set every key to something else than its default; each must show in the dump. */
-	struct conf *c = parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
-			       "request_timeout: 1s}\n"
-			       "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-			       "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\n"
-			       "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
-			       "lease: 2s, grace: 0}\n"
-			       "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
-			       "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
-			       "occurrence_skew: 0}\n"
-			       "limits: {chain_depth: 0, queue: 1, queue_ttl: 1s, match_limit: 1000}\n"
-			       "sources: {am2: {kind: alertmanager}}\n"
-			       "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
+	struct conf *c =
+		parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
+		      "request_timeout: 1s}\n"
+		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
+		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\n"
+		      "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
+		      "lease: 2s, grace: 0}\n"
+		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
+		      "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
+		      "occurrence_skew: 0}\n"
+		      "limits: {chain_depth: 0, queue: 1, queue_ttl: 1s, match_limit: 1000}\n"
+		      "sources: {am2: {kind: alertmanager}}\n"
+		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
 		"http:\n  listen: [\"[::1]:0\"]\n  body_limit: 1MiB\n  connection_limit: 5\n"
 		"  request_timeout: 1s\n"
@@ -294,12 +295,49 @@ static void awkward_texts(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"plain", "two words", "'null'", "'true'", "'~'", "'5'", "'no'", "\"a\\tb\"", "\"\\x7f\"",
-		"\"\\u0085\"", "\"\\u2028\"", "\"\\u2029\"", "\"\\uFEFF\"", "\"\\uFFFE\"",
-		"\"\\uFFFF\"", "\"\\u00e4\"", "\"\\U0001F600\"", "'#x'", "'a: b'", "'a #b'", "'[x'",
-		"'{x'", "'- a'", "'\"q\"'", "'it''s'", "'C:\\d'", "'*'", "'&a'", "'!x'", "'%x'", "'@x'",
-		"' x '", "\"a\\nb\"", "\"\\x01\"", "\"a\\\\\"", "'a,b'", "'{{ x }}'", "rules/*.yml",
-		"'?'", "'='", "'<<'", "'|'", "'>'",
+		"plain",
+		"two words",
+		"'null'",
+		"'true'",
+		"'~'",
+		"'5'",
+		"'no'",
+		"\"a\\tb\"",
+		"\"\\x7f\"",
+		"\"\\u0085\"",
+		"\"\\u2028\"",
+		"\"\\u2029\"",
+		"\"\\uFEFF\"",
+		"\"\\uFFFE\"",
+		"\"\\uFFFF\"",
+		"\"\\u00e4\"",
+		"\"\\U0001F600\"",
+		"'#x'",
+		"'a: b'",
+		"'a #b'",
+		"'[x'",
+		"'{x'",
+		"'- a'",
+		"'\"q\"'",
+		"'it''s'",
+		"'C:\\d'",
+		"'*'",
+		"'&a'",
+		"'!x'",
+		"'%x'",
+		"'@x'",
+		"' x '",
+		"\"a\\nb\"",
+		"\"\\x01\"",
+		"\"a\\\\\"",
+		"'a,b'",
+		"'{{ x }}'",
+		"rules/*.yml",
+		"'?'",
+		"'='",
+		"'<<'",
+		"'|'",
+		"'>'",
 	};
 	struct buf b;
 	buf_init(&b, BUF_NO_LIMIT);
@@ -335,8 +373,9 @@ static void lists_and_maps(void **state)
 	round_trip("rules: one.yml\nworker: {pools: a}\n");
 	round_trip("worker: {pools: [default, 'host:web1', a.b_c-D]}\n");
 	round_trip("sources: {a: {kind: alertmanager}, 'b.c-d_9': {kind: x}, true: {kind: y}}\n");
-	round_trip("correlation:\n- {match: 'a=b', by: c}\n- {match: [a=b, 'c=~\"d|e\"'], by: [x, y], "
-		   "window: 90s}\n- {by: ['event.source'], window: 30d}\n");
+	round_trip(
+		"correlation:\n- {match: 'a=b', by: c}\n- {match: [a=b, 'c=~\"d|e\"'], by: [x, y], "
+		"window: 90s}\n- {by: ['event.source'], window: 30d}\n");
 	struct conf *c = parse("correlation: [{match: 'a = b', by: [c]}]\n");
 	assert_int_equal(c->correlation[0].window_ms, 600000);
 	assert_int_equal(c->correlation[0].match.v[0].line, 1);
@@ -361,7 +400,8 @@ static void all_errors_at_once(void **state)
 	       "tls: {}\n",
 		"f.yml:2:3: unknown key 'http.listne'; did you mean 'listen'?\n"
 		"f.yml:3:15: 'http.body_limit' is 'big'; it must be a size like 64KiB or 8MiB\n"
-		"f.yml:4:20: 'http.request_timeout' is '15'; it must be a duration like 500ms, 10s, "
+		"f.yml:4:20: 'http.request_timeout' is '15'; it must be a duration like 500ms, "
+		"10s, "
 		"5m, 2h or 30d\n"
 		"f.yml:5:14: 'redis_fsync' is 'never'; it must be one of always, everysec\n"
 		"f.yml:7:10: 'worker.slots' is 0; it must be from 1 to 1024\n"
@@ -395,9 +435,19 @@ static void keys_of_later_versions(void **state)
 {
 	(void)state;
 	static const char *const keys[] = {
-		"tokens: []", "patterns: []", "contracts: []", "partitions: 1", "changes: []",
-		"flapping: {}", "redis_ack: local", "http: {loops: 1}", "http: {trusted_proxies: []}",
-		"http: {tls: {}}", "limits: {runs: {}}", "limits: {hosts: {}}", "partition_by: []",
+		"tokens: []",
+		"patterns: []",
+		"contracts: []",
+		"partitions: 1",
+		"changes: []",
+		"flapping: {}",
+		"redis_ack: local",
+		"http: {loops: 1}",
+		"http: {trusted_proxies: []}",
+		"http: {tls: {}}",
+		"limits: {runs: {}}",
+		"limits: {hosts: {}}",
+		"partition_by: []",
 	};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		refuse_one(keys[i], "unknown key '");
@@ -431,7 +481,8 @@ static void wrong_kinds_of_values(void **state)
 	refuse("runbooks: ['']\n", "f.yml:1:12: 'runbooks' is '': it must not be empty\n");
 	refuse("http: {listen: []}\n",
 		"f.yml:1:16: 'http.listen' has 0 entries; it must have from 1 to 16\n");
-	refuse("namespace: ''\n", "f.yml:1:12: 'namespace' has 0 bytes; it must have from 1 to 64\n");
+	refuse("namespace: ''\n",
+		"f.yml:1:12: 'namespace' has 0 bytes; it must have from 1 to 64\n");
 	refuse("worker: {slots: '8'}\n",
 		"f.yml:1:17: 'worker.slots' is '8'; it must be a number like 8\n");
 }
@@ -462,7 +513,8 @@ static void listen_addresses(void **state)
 		{"::1:9911", "it needs an IP address"},
 		{"[127.0.0.1]:9911", "it needs an IP address"},
 		{"[::1", "it needs an IP address"},
-		{"0.0.0.0:9911", "without tokens runbookd listens on loopback and unix sockets only"},
+		{"0.0.0.0:9911",
+			"without tokens runbookd listens on loopback and unix sockets only"},
 		{"10.0.0.1:9911", "put a proxy that authenticates in front"},
 		{"[::]:9911", "listen on 127.0.0.1 or unix:/path"},
 		{"[::ffff:10.0.0.1]:9911", "without tokens"},
@@ -489,8 +541,13 @@ static void redis_forms(void **state)
 {
 	(void)state;
 	static const char *const good[] = {
-		"embedded", "unix:/run/redis.sock", "redis://127.0.0.1:6379", "redis://h.example:1/15",
-		"redis://[::1]:6379/0", "redis://user:pass@h:6379", "redis://:p@ss/w:rd@h:6379/2",
+		"embedded",
+		"unix:/run/redis.sock",
+		"redis://127.0.0.1:6379",
+		"redis://h.example:1/15",
+		"redis://[::1]:6379/0",
+		"redis://user:pass@h:6379",
+		"redis://:p@ss/w:rd@h:6379/2",
 		"redis://user@h:6379",
 	};
 	static const struct {
@@ -545,7 +602,8 @@ static void secrets_are_not_shown(void **state)
 	refuse("redis: 'redis://user:hunter2@h'\n",
 		"f.yml:1:8: 'redis': it needs a host and a port, as in redis://127.0.0.1:6379\n");
 	refuse("redis: 'rediss://user:hunter2@h:1'\n",
-		"f.yml:1:8: 'redis': this form is not supported yet; embedded, redis://host:port/db "
+		"f.yml:1:8: 'redis': this form is not supported yet; embedded, "
+		"redis://host:port/db "
 		"and unix:/path are\n");
 }
 
@@ -644,7 +702,8 @@ static void loose_mode_with_a_password_is_a_warning(void **state)
 	struct conf *c = conf_load(path, &diags);
 	assert_non_null(c);
 	snprintf(want, sizeof(want),
-		"%s:1:8: warning: 'redis' has a password, and everyone may read this file; chmod o-r "
+		"%s:1:8: warning: 'redis' has a password, and everyone may read this file; chmod "
+		"o-r "
 		"%s\n",
 		path, path);
 	assert_findings(&diags, want);
@@ -668,10 +727,12 @@ static void restarts(void **state)
 	conf_diff_restart(a, b, &diags);
 	assert_int_equal(diags.errors, 0);
 	assert_findings(&diags,
-		"f.yml: warning: 'http.listen' was changed; restart runbookd for it to take effect\n"
+		"f.yml: warning: 'http.listen' was changed; restart runbookd for it to take "
+		"effect\n"
 		"f.yml: warning: 'redis' was changed; restart runbookd for it to take effect\n"
 		"f.yml: warning: 'namespace' was changed; restart runbookd for it to take effect\n"
-		"f.yml: warning: 'state_dir' was changed; restart runbookd for it to take effect\n");
+		"f.yml: warning: 'state_dir' was changed; restart runbookd for it to take "
+		"effect\n");
 	diags_release(&diags);
 	conf_diff_restart(b, b, &diags);
 	assert_findings(&diags, "");

@@ -67,7 +67,8 @@ static void every_code_has_a_name(void **state)
 	for (int a = ERR_NONE; a <= ERR_VERSION; a++) {
 		assert_string_not_equal(err_name((enum err_code)a), "unknown");
 		for (int b = a + 1; b <= ERR_VERSION; b++)
-			assert_string_not_equal(err_name((enum err_code)a), err_name((enum err_code)b));
+			assert_string_not_equal(
+				err_name((enum err_code)a), err_name((enum err_code)b));
 	}
 }
 

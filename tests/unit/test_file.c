@@ -199,7 +199,8 @@ static void writable_file(void **state)
 	(void)state;
 	char want[5000];
 	put("x.sh", "#!/bin/sh\n", 0775);
-	snprintf(want, sizeof(want), "refusing '%s': %s is group-writable (", at("x.sh"), at("x.sh"));
+	snprintf(want, sizeof(want), "refusing '%s': %s is group-writable (", at("x.sh"),
+		at("x.sh"));
 	refused(at("x.sh"), getuid(), 1, want);
 	snprintf(want, sizeof(want), " 0775); chmod g-w %s", at("x.sh"));
 	refused(at("x.sh"), getuid(), 1, want);

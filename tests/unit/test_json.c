@@ -56,8 +56,9 @@ static void refuse(struct str s, enum err_code code, size_t offset, const char *
 static void reads_all_kinds(void **state)
 {
 	(void)state;
-	const struct json *j = parse(STR(" {\"s\": \"x\", \"n\": -1.50e3, \"t\": true, \"f\": false,"
-					 " \"z\": null, \"a\": [1, [2], {}], \"o\": {\"k\": []}} "));
+	const struct json *j =
+		parse(STR(" {\"s\": \"x\", \"n\": -1.50e3, \"t\": true, \"f\": false,"
+			  " \"z\": null, \"a\": [1, [2], {}], \"o\": {\"k\": []}} "));
 	assert_int_equal(j->kind, JSON_OBJECT);
 	assert_int_equal(j->count, 7);
 	assert_str(json_str(json_get(j, "s")), "x");
@@ -95,8 +96,9 @@ static void pieces_of_any_size(void **state)
 		}
 		const struct json *j = json_reader_finish(r, &e);
 		assert_non_null(j);
-		assert_str(write_back(j), "{\"alerts\":[{\"labels\":{\"a\":\"\xC3\xA4\xC3\xA4\\n\"},"
-					  "\"n\":12345.678e9,\"t\":true}],\"k\":null}");
+		assert_str(write_back(j),
+			"{\"alerts\":[{\"labels\":{\"a\":\"\xC3\xA4\xC3\xA4\\n\"},"
+			"\"n\":12345.678e9,\"t\":true}],\"k\":null}");
 		json_reader_free(r);
 	}
 }
@@ -320,7 +322,8 @@ static void numbers(void **state)
 static void paths(void **state)
 {
 	(void)state;
-	const struct json *j = parse(STR("{\"a\":{\"b\":[10,{\"c\":\"x\"}]},\"\":{\"\":5},\"0\":1}"));
+	const struct json *j =
+		parse(STR("{\"a\":{\"b\":[10,{\"c\":\"x\"}]},\"\":{\"\":5},\"0\":1}"));
 	assert_str(json_str(json_path(j, STR("a.b.1.c"))), "x");
 	assert_str(json_path(j, STR("a.b.0"))->text, "10");
 	assert_str(json_path(j, STR("0"))->text, "1");

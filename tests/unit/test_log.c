@@ -34,9 +34,10 @@ static void logfmt_cannot_be_forged(void **state)
 	struct buf b;
 	log_init("test", LOG_LOGFMT, LOG_INFO);
 	capture(forge, &b);
-	assert_has(buf_as_str(&b), " level=info program=test msg=\"got it\" "
-				   "label=\"x\\ntime=2026 level=error \\\"quoted\\\" a=b\" plain=word "
-				   "empty=\"\" bytes=\"\xEF\xBF\xBD\\u0001\" n=-5\n");
+	assert_has(buf_as_str(&b),
+		" level=info program=test msg=\"got it\" "
+		"label=\"x\\ntime=2026 level=error \\\"quoted\\\" a=b\" plain=word "
+		"empty=\"\" bytes=\"\xEF\xBF\xBD\\u0001\" n=-5\n");
 	assert_true(str_starts(buf_as_str(&b), STR("time=2")));
 	assert_ptr_equal(strchr(b.p, '\n'), b.p + b.n - 1);
 	buf_release(&b);

@@ -78,8 +78,9 @@ static void tree_and_places(void **state)
 static void texts(void **state)
 {
 	(void)state;
-	const struct yaml *y = parse("a: 'it''s'\nb: \"x\\ty\\u00e4\"\nc: |\n  one\n  two\nd: >-\n  e\n  f\n"
-				     "e: ''\ng: alertname =~ \"x|y\", a = b\nh: 100% {{ x }}\n");
+	const struct yaml *y =
+		parse("a: 'it''s'\nb: \"x\\ty\\u00e4\"\nc: |\n  one\n  two\nd: >-\n  e\n  f\n"
+		      "e: ''\ng: alertname =~ \"x|y\", a = b\nh: 100% {{ x }}\n");
 	assert_str(yaml_get(y, "a")->text, "it's");
 	assert_str(yaml_get(y, "b")->text, "x\ty\xC3\xA4");
 	assert_str(yaml_get(y, "c")->text, "one\ntwo\n");
@@ -144,9 +145,9 @@ static void findings_say_what_to_do(void **state)
 	refuse("a: \"no end\nb: c\n", "f.yml:1:4: the quote that begins here is not closed\n");
 	refuse("a: \"\\S+\"\n",
 		"f.yml:1:5: unknown escape; put a text with backslashes in single quotes\n");
-	refuse("match: alertname =~ \"a\": x\n",
-		"f.yml:1:24: a ':' that cannot stand here; check the indentation, or quote the text "
-		"it is in\n");
+	refuse("match: alertname =~ \"a\": x\n", "f.yml:1:24: a ':' that cannot stand here; check "
+						 "the indentation, or quote the text "
+						 "it is in\n");
 	refuse("a: x\nother\nb: 1\n", "f.yml:2:1: a key without a ':' behind it\n");
 	refuse("a: - b\n", "f.yml:1:4: a '-' that cannot stand here; check the indentation\n");
 	refuse("summary: {{ labels.x }} is down\n",
@@ -260,5 +261,5 @@ static void places_in_a_larger_file(void **state)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 TESTS_MAIN(T(tree_and_places), T(texts), T(nulls), T(scalars_as_c_types),
 	T(findings_say_what_to_do), T(our_findings_come_all_at_once), T(keys_must_be_texts),
-	T(several_documents), T(bytes), T(depth_limit), T(size_limit), T(memory_limit), T(key_limit),
-	T(places_in_a_larger_file))
+	T(several_documents), T(bytes), T(depth_limit), T(size_limit), T(memory_limit),
+	T(key_limit), T(places_in_a_larger_file))
