@@ -19,14 +19,8 @@ struct ingest {
 	struct source_batch batch;
 	struct str source;
 	int64_t whole_us;		/* when the last byte was there */
+	const char *reason;		/* of a refusal that was decided here; NULL */
 };
-
-static void count_refusal(const struct ingest *in, const char *reason)
-{
-	struct str labels[] = {in && in->source.n ? in->source : STR("unknown"), str_of(reason)};
-
-	metric_add(METRIC_INGEST_REJECTED, 1, labels);
-}
 
 static void complain(struct request *r, const struct ingest *in, const struct err *e)
 {
@@ -47,7 +41,7 @@ static void refuse(struct request *r, const struct err *e)
 {
 	struct ingest *in = r->data;
 
-	count_refusal(in, err_name(e->code));
+	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
 	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
 		complain(r, in, e);
 	request_fault(r, e);
@@ -66,10 +60,10 @@ static void begin(struct request *r)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
 	const struct source_kind *kind = kind_of(ic->conf, r->args.name);
+	struct err e = {0};
 	struct ingest *in;
 
 	if (!kind) {
-		count_refusal(NULL, "not_found");
 		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
 			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
 		return;
@@ -77,21 +71,17 @@ static void begin(struct request *r)
 	in = arena_zalloc(&r->arena, sizeof(*in));
 	if (in)
 		in->source = arena_strdup(&r->arena, r->args.name);
-	r->data = in;
-	if (!store_up(ic->store) || r->server->stopping) {
-		struct err e;
-
-		err_set(&e, ERR_AWAY, "%s", r->server->stopping ? "this bridge is stopping" : store_why(ic->store));
-		count_refusal(in, err_name(ERR_AWAY));
-		request_fail(r, &e);
+	if (!in || !in->source.p) {
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
 		return;
 	}
-	if (in)
-		in->parse = source_begin(&r->arena, kind, in->source);
-	if (!in || !in->parse) {
-		count_refusal(in, err_name(ERR_NOMEM));
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
-	}
+	r->data = in;
+	if (!store_up(ic->store))
+		err_set(&e, ERR_AWAY, "%s", store_why(ic->store));
+	else if (!(in->parse = source_begin(&r->arena, kind, in->source)))
+		err_set(&e, ERR_NOMEM, "no memory for the request");
+	if (e.code)
+		refuse(r, &e);
 }
 
 static int feed(struct request *r, struct str piece, struct err *e)
@@ -131,14 +121,45 @@ static void finish(struct request *r)
 		refuse(r, &e);
 }
 
+/* Refusals by the dispatcher. */
+static const char *reason_of(unsigned status)
+{
+	switch (status) {
+	case MHD_HTTP_FORBIDDEN:
+		return "forbidden";
+	case MHD_HTTP_NOT_FOUND:
+		return "not_found";
+	case MHD_HTTP_CONTENT_TOO_LARGE:
+		return err_name(ERR_LIMIT);
+	case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+		return "encoding";
+	case MHD_HTTP_SERVICE_UNAVAILABLE:
+		return err_name(ERR_NOMEM);
+	default:
+		return err_name(ERR_INPUT);
+	}
+}
+
+static void count_refusal(struct request *r, const struct ingest *in)
+{
+	bool known = kind_of(r->server->app.ic->conf, r->args.name) != NULL;
+	const char *reason = in ? in->reason : NULL;
+	struct str labels[] = {known ? r->args.name : STR("unknown"), STR_NONE};
+
+	if (!reason)
+		reason = r->answered ? reason_of(r->status) : "broken_off";
+	labels[1] = str_of(reason);
+	metric_add(METRIC_INGEST_REJECTED, 1, labels);
+}
+
 static void drop(struct request *r)
 {
 	struct ingest *in = r->data;
 
 	if (in && in->parse)
 		source_abort(in->parse);
-	if (!r->answered && r->state == REQUEST_BODY)
-		count_refusal(in, "broken_off");
+	if (!r->answered || r->status >= 400)
+		count_refusal(r, in);
 }
 
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};

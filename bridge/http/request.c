@@ -251,9 +251,12 @@ void request_fail(struct request *r, const struct err *e)
 	request_problem(r, request_status_of(e), e);
 }
 
+/* A limit that was passed at a place is the sender's mistake there, as nesting; without one it is just too much. */
 void request_fault(struct request *r, const struct err *e)
 {
-	problem(r, request_status_of(e), e, e->offset > 0 || e->code == ERR_INPUT);
+	unsigned status = e->code == ERR_LIMIT && e->offset > 0 ? MHD_HTTP_BAD_REQUEST : request_status_of(e);
+
+	problem(r, status, e, e->offset > 0 || e->code == ERR_INPUT);
 }
 
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
