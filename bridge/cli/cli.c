@@ -74,9 +74,10 @@ static int run_command(struct cli *c, const struct command *cmd, int argc, char 
 		return rc;
 	if (client_init(&c->client, c->o.url, c->o.token_file, &e) < 0) {
 		cli_error("%s", e.text);
-		return CLI_USAGE;
+		rc = CLI_USAGE;
+	} else {
+		rc = cmd->run(c, argc, argv);
 	}
-	rc = cmd->run(c, argc, argv);
 	client_release(&c->client);
 	return rc;
 }

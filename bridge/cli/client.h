@@ -39,7 +39,7 @@ struct reply {
 	struct buf body;	/* empty where on_data took it */
 };
 
-/* url: http://…, https://… or unix:/path; kept, not copied. ERR_INPUT. */
+/* url: http://…, https://… or unix:/path; kept, not copied. ERR_INPUT. client_release in any case. */
 int client_init(struct client *c, const char *url, const char *token_file, struct err *e);
 void client_release(struct client *c);
 /* 0: there was an answer, of any status. -1: ERR_AWAY (none, or it broke off), ERR_LIMIT. reply_release in any case. */
