@@ -278,7 +278,7 @@ look_around() {
 		  runbookctl alerts list
 		  runbookctl run memory-usage          # a runbook by hand
 		  curl -s http://$address/metrics
-		Again:  yes | head -c 56M >$work/disk/shop/more.log; runbookctl events list
+		Again:  yes | head -c 60M >$work/disk/shop/more.log; runbookctl events list
 		Rules   $work/etc/rules/disk.yml       Runbooks  $work/etc/runbooks/
 		Logs    $work/log/                     Prometheus http://127.0.0.1:$prometheus/alerts
 		Ctrl-C ends and removes everything${KEEP:+ but $work}.
