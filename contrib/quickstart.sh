@@ -321,11 +321,11 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 install_missing
-build_all
 if [ "$(id -u)" -ne 0 ]; then
-	echo "quickstart: built in $build; to mount a small file system and fill it, run this as root: sudo $0 $*" >&2
+	echo "quickstart: no package is missing, but only root can mount the small file system: sudo $0 $*" >&2
 	exit 1
 fi
+build_all
 work=$(mktemp -d /tmp/runbookd-quickstart.XXXXXX)
 chmod 755 "$work"
 start_chain
