@@ -94,23 +94,22 @@ static void unknown_runbook(struct reader *r, const struct yaml *y, const struct
 		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* "disk-usage", and "disk-usage-2" where the rule has it again. */
-static struct str step_name(struct reader *r, const struct rule *rule, const struct runbook *book)
-{
-	unsigned times = 1;
-
-	for (size_t i = 0; i < rule->steps_n; i++)
-		times += rule->steps[i].runbook == book;
-	return times == 1 ? book->name
-			  : arena_printf(r->arena, "%.*s-%u", STR_ARG(book->name), times);
-}
-
 static bool has_step(const struct rule *rule, struct str name)
 {
 	for (size_t i = 0; i < rule->steps_n; i++)
 		if (str_eq(rule->steps[i].name, name))
 			return true;
 	return false;
+}
+
+/* "disk-usage", and "disk-usage-2" where the rule has that name already. */
+static struct str step_name(struct reader *r, const struct rule *rule, const struct runbook *book)
+{
+	struct str name = book->name;
+
+	for (unsigned times = 2; has_step(rule, name) && !arena_failed(r->arena); times++)
+		name = arena_printf(r->arena, "%.*s-%u", STR_ARG(book->name), times);
+	return name;
 }
 
 /* Do the expressions name what this rule has? */

@@ -155,6 +155,25 @@ static void reads_a_rule(void **state)
 	assert_str(rules->runbooks.v[0]->name, "disk-usage");
 }
 
+/* A runbook may be called what a second step of another would be: names stay apart. */
+static void step_names(void **state)
+{
+	struct ruleset_file two[] = {{"a-2.sh", STR("# ---\n# summary: x\n# ---\n")}, {"a.sh", STR("# ---\n# summary: x\n# ---\n")}};
+	struct ruleset_file file = {"r.yml", STR("rules:\n- name: x\n  match: '{}'\n  steps: [{runbook: a}, {runbook: a-2}, {runbook: a},"
+						 " {runbook: a}, {runbook: a-2}]\n"
+						 "- name: y\n  match: '{}'\n  steps: [{runbook: a}, {runbook: a}, {runbook: a-2}]\n")};
+	struct ruleset_input in = {&file, 1, two, 2, &conf};
+	static const char *const want[] = {"a", "a-2", "a-3", "a-4", "a-2-2"};
+
+	(void)state;
+	rules = ruleset_build(&in, &diags);
+	assert_non_null(rules);
+	for (size_t i = 0; i < 5; i++)
+		assert_str(rules->rules[0].steps[i].name, want[i]);
+	assert_str(rules->rules[1].steps[1].name, "a-2");
+	assert_str(rules->rules[1].steps[2].name, "a-2-2");
+}
+
 static void reads_a_short_rule(void **state)
 {
 	(void)state;
@@ -647,7 +666,7 @@ static void references(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_a_short_rule), TEST(empty_files),
+TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(step_names), TEST(reads_a_short_rule), TEST(empty_files),
 	TEST(names_across_files), TEST(runbook_names), TEST(all_findings_at_once), TEST(matches_in_order),
 	TEST(looks_at_when), TEST(one_of_any), TEST(own_events), TEST(a_regex_that_gives_up),
 	TEST(no_memory_without_a_match), TEST(many_rules), TEST(renders_steps), TEST(refuses_what_the_runbook_does),
