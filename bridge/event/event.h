@@ -66,8 +66,8 @@ void event_sort_labels(struct kv *v, size_t *n, bool drop_empty);
 /* Prometheus's and Alertmanager's fingerprint of sorted labels, 16 hex digits. */
 struct str event_fingerprint(struct arena *a, const struct kv *labels, size_t n);
 
-/* The whole object {"id":…,"source":…,…}. Members whose value is unknown are null; id and received are left
- * out where the event has none: the store puts them in front (event_json_with_id). */
+/* The whole object {"source":…,…}, members in one fixed order. Those whose value is unknown are null; id, received
+ * and depth are left out where the event has none: the store puts the first two in front of what it keeps. */
 void event_write_json(struct json_w *w, const struct event *e);
 /* And back; strings point into the arena. For the worker and for explain. ERR_INPUT names the member. */
 int event_read_json(struct arena *a, const struct json *j, struct event *out, struct err *e);
