@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/clock.h"
 #include "cli/commands.h"
 
@@ -65,6 +66,15 @@ static int check_use(const struct cli *c, const struct command *cmd, int args)
 	return 0;
 }
 
+/* Who can read the token can use it. */
+static void warn_loose_token(const char *path)
+{
+	struct stat st;
+
+	if (path && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)))
+		cli_error("warning: others may read the token file '%s'; chmod 600 it", path);
+}
+
 static int run_command(struct cli *c, const struct command *cmd, int argc, char **argv)
 {
 	struct err e = {0};
@@ -76,6 +86,7 @@ static int run_command(struct cli *c, const struct command *cmd, int argc, char 
 		cli_error("%s", e.text);
 		rc = CLI_USAGE;
 	} else {
+		warn_loose_token(c->o.token_file);
 		rc = cmd->run(c, argc, argv);
 	}
 	client_release(&c->client);

@@ -6,7 +6,6 @@
  */
 #include "cli/cli.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include "cli/show.h"

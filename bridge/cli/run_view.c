@@ -5,7 +5,6 @@
  */
 #include "cli/run_view.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include "cli/show.h"
 

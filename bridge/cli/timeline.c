@@ -7,7 +7,6 @@
  */
 #include "cli/timeline.h"
 
-#include <inttypes.h>
 #include "cli/show.h"
 
 static const struct table_column columns[] = {

@@ -147,6 +147,14 @@ def test_token_file_of_two_lines_is_refused(folder):
     assert done.returncode == 2 and "one line" in done.stderr
 
 
+def test_token_file_that_others_may_read_is_warned_of(folder):
+    (folder / "token").write_text("secret\n")
+    for mode, warned in ((0o644, True), (0o600, False)):
+        (folder / "token").chmod(mode)
+        done = run_ctl("--token-file", str(folder / "token"), "version")
+        assert done.returncode == 0 and ("chmod 600" in done.stderr) == warned and "secret" not in done.stderr, done
+
+
 def test_full_disk_is_a_failure():
     with open("/dev/full", "w") as full:
         done = subprocess.run([program("runbookctl"), "--help"], stdout=full, stderr=subprocess.PIPE, text=True,
