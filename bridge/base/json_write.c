@@ -81,11 +81,52 @@ static void escape(struct buf *out, unsigned char c)
 	}
 }
 
+/* Is one of these eight bytes a control, a quote, a backslash or not ASCII? A borrow may say yes
+ * for a neighbour of such a byte, never no for the byte itself. */
+static bool any_special(uint64_t eight)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t quote = eight ^ (ones * '"');
+	uint64_t backslash = eight ^ (ones * '\\');
+	return ((eight - ones * ' ') | (quote - ones) | (backslash - ones) | eight) & (ones * 0x80);
+}
+
+/* Most strings need no escape: found out first, they are one copy. */
+static size_t plain_length(struct str s)
+{
+	const unsigned char *u = (const unsigned char *)s.p;
+	size_t i = 0;
+	for (uint64_t eight; s.n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, u + i, sizeof(eight));
+		if (any_special(eight))
+			break;
+	}
+	while (i < s.n && kind_of[u[i]] == 0)
+		i++;
+	return i;
+}
+
+static void quote_plain(struct buf *out, struct str s)
+{
+	char *to = buf_room(out, s.n + 2);
+	if (!to)
+		return;
+	to[0] = '"';
+	if (s.n)
+		memcpy(to + 1, s.p, s.n);
+	to[s.n + 1] = '"';
+	buf_added(out, s.n + 2);
+}
+
 void json_quote(struct buf *out, struct str s)
 {
 	const unsigned char *u = (const unsigned char *)s.p;
-	size_t from = 0, i = 0;
+	size_t from = 0, i = plain_length(s);
 
+	if (i == s.n) {
+		quote_plain(out, s);
+		return;
+	}
 	buf_putc(out, '"');
 	while (i < s.n) {
 		if (kind_of[u[i]] == 0) {
@@ -104,8 +145,7 @@ void json_quote(struct buf *out, struct str s)
 			buf_puts(out, UTF8_REPLACEMENT);
 		from = ++i;
 	}
-	if (i > from)
-		buf_add(out, s.p + from, i - from);
+	buf_add(out, s.p + from, i - from);
 	buf_putc(out, '"');
 }
 

@@ -37,22 +37,26 @@ size_t utf8_char(const char *p, size_t n)
 	return 0;
 }
 
+static size_t skip_ascii(struct str s, size_t i)
+{
+	for (uint64_t eight; s.n - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
+		if (eight & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (i < s.n && !(s.p[i] & 0x80))
+		i++;
+	return i;
+}
+
 size_t utf8_valid(struct str s)
 {
-	size_t i = 0;
+	size_t i = skip_ascii(s, 0);
 	while (i < s.n) {
-		uint64_t eight;
-		if (s.n - i >= sizeof(eight)) {
-			memcpy(&eight, s.p + i, sizeof(eight));
-			if (!(eight & UINT64_C(0x8080808080808080))) {
-				i += sizeof(eight);
-				continue;
-			}
-		}
 		size_t len = utf8_char(s.p + i, s.n - i);
 		if (len == 0)
 			return i;
-		i += len;
+		i = skip_ascii(s, i + len);
 	}
 	return i;
 }

@@ -412,6 +412,33 @@ static void quotes_every_byte(void **state)
 	assert_string_equal(out.p, "\"a\xC3\xA4" "b\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+/* Eight bytes are looked at in one: each special byte at each place must be seen. */
+static void quotes_at_every_place(void **state)
+{
+	(void)state;
+	static const char special[] = {
+		'"', '\\', '\n', '\0', '\x1F', '\x7F', '\xFF', '!', '#', '['};
+	char text[24];
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (size_t k = 0; k < sizeof(special); k++) {
+				memset(text, 'a', n);
+				text[at] = special[k];
+				buf_clear(&out);
+				json_quote(&out, (struct str){text, n});
+				struct str back = parse(buf_as_str(&out))->text;
+				bool replaced = special[k] == '\xFF';
+				assert_int_equal(back.n, replaced ? n + 2 : n);
+				assert_memory_equal(back.p, text, at);
+				assert_memory_equal(
+					back.p + at, replaced ? "\xEF\xBF\xBD" : text + at, 1);
+				assert_memory_equal(
+					back.p + back.n - (n - at - 1), text + at + 1, n - at - 1);
+			}
+		}
+	}
+}
+
 static void too_deep_sets_the_buffers_error(void **state)
 {
 	(void)state;
@@ -447,4 +474,5 @@ TESTS_MAIN(T(reads_all_kinds), T(pieces_of_any_size), T(faults_have_offsets),
 	T(offsets_count_earlier_pieces), T(invalid_utf8), T(surrogates), T(control_bytes),
 	T(doubled_keys), T(doubled_keys_among_many), T(similar_keys), T(depth_limit), T(node_limit),
 	T(memory_limit), T(numbers), T(paths), T(offsets_of_values), T(kind_names), T(writes),
-	T(quotes_every_byte), T(too_deep_sets_the_buffers_error), T(full_buffer_keeps_the_error))
+	T(quotes_every_byte), T(quotes_at_every_place),
+	T(too_deep_sets_the_buffers_error), T(full_buffer_keeps_the_error))
