@@ -46,7 +46,7 @@ int run_set_state(struct store *s, struct store_held run, struct str worker, con
 	snprintf(who, sizeof(who), "worker %.*s", STR_ARG(worker));
 	struct store_run_change c = {
 		.run = run,
-		.state = r->retry ? STR("retry") : str_of(run_state_name(r->state)),
+		.state = r->release ? STR("release") : r->retry ? STR("retry") : str_of(run_state_name(r->state)),
 		.reason = r->reason,
 		.has_exit = r->has_exit,
 		.exit_code = r->exit_code,

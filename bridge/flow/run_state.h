@@ -27,6 +27,7 @@ const char *run_state_name(enum run_state s);
 struct run_result {
 	enum run_state state;
 	bool retry;			/* exit 75: again, while the runbook's retries last */
+	bool release;			/* its worker stops, and it may start again elsewhere: no retry is used up */
 	struct str reason;
 	bool has_exit;
 	int exit_code;

@@ -255,7 +255,7 @@ static void judge(struct job *j, const struct child_result *r, struct buf *why)
 			put_times(why, ", and longer than its grace of ", j->prepared.spec.grace_ms);
 	} else if (r->stopped) {
 		out->state = RUN_CANCELLED;
-		out->retry = j->prepared.idempotent;
+		out->release = j->prepared.idempotent;
 		buf_puts(why, "worker stopping");
 	} else if (r->unknown) {
 		buf_puts(why, "its keeper was killed, so how it ended is not known");
@@ -306,7 +306,8 @@ static void complete(struct job *j, struct buf *why)
 	j->ended = true;
 	if (log_on(LOG_INFO))
 		log_kv(r->state == RUN_SUCCEEDED ? LOG_INFO : LOG_WARN, "run ended", "run", j->claim.run.p, "runbook",
-			j->claim.runbook.p, "state", r->retry ? "retry" : run_state_name(r->state), "reason",
+			j->claim.runbook.p, "state",
+			r->release ? "release" : r->retry ? "retry" : run_state_name(r->state), "reason",
 			r->reason.n ? r->reason.p : NULL, "ms", log_i64(r->duration_ms), (char *)NULL);
 	uv_timer_stop(&j->timer);
 	go_on(j);
@@ -372,14 +373,14 @@ static bool copy_claim(struct job *j, const struct store_claimed *c)
 }
 
 /* A result without a child. */
-static void end_at_once(struct job *j, enum run_state state, bool retry, const char *reason)
+static void end_at_once(struct job *j, enum run_state state, bool release, const char *reason)
 {
 	struct buf why;
 
 	buf_init(&why, 16 << 10);
 	buf_puts(&why, reason);
 	j->result.state = state;
-	j->result.retry = retry;
+	j->result.release = release;
 	take_artifacts(j, &why);
 	complete(j, &why);
 	buf_release(&why);
@@ -388,9 +389,10 @@ static void end_at_once(struct job *j, enum run_state state, bool retry, const c
 static void start(struct job *j)
 {
 	struct job_host *h = j->host;
+	struct prepare_host from = {h->conf, h->shelf, h->state_dir, h->name, h->environment};
 	struct err e;
 
-	if (prepare_run(&j->prepared, &j->arena, &j->claim, h->conf, h->shelf, h->name, h->environment, &e) == 0)
+	if (prepare_run(&j->prepared, &j->arena, &j->claim, &from, &e) == 0)
 		j->child = child_start(h->loop, h->contain, &j->prepared.spec, &calls, j, &e);
 	if (j->child)
 		job_log(j, LOG_INFO, "run started", NULL);

@@ -98,18 +98,18 @@ static int make_params(struct inputs *in, struct arena *a, struct err *e)
 }
 
 static struct run_facts facts_of(const struct inputs *in, const struct prepared *p, const struct runas *user,
-	struct str worker, char *const *environment)
+	const struct prepare_host *h)
 {
 	const struct store_claimed *c = in->claim;
 
 	return (struct run_facts){
 		.run = c->run, .rule = c->rule, .runbook = in->runbook->name, .step = c->step,
-		.incident = c->incident, .pool = c->pool, .worker = worker, .attempt = c->attempt,
+		.incident = c->incident, .pool = c->pool, .worker = h->worker, .attempt = c->attempt,
 		.started_ms = c->claimed_ms, .home = user->home, .artifacts = p->artifacts.dir,
 		.events = p->artifacts.events, .params = in->params, .params_n = in->params_n,
 		.event = in->event_json ? &in->event : NULL, .event_json = c->event_json,
 		.incident_json = c->incident_json, .pass = in->runbook->env, .pass_n = in->runbook->env_n,
-		.own = environment,
+		.own = h->environment,
 	};
 }
 
@@ -145,8 +145,8 @@ static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
 	return 0;
 }
 
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct conf *conf,
-	struct shelf *shelf, struct str worker, char *const *environment, struct err *e)
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct prepare_host *h,
+	struct err *e)
 {
 	struct inputs in = {.claim = claim};
 	struct runas user;
@@ -154,18 +154,18 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 	*p = (struct prepared){.params_json = STR(""), .sha256 = STR("")};
 	if (!id_valid(claim->run))
 		return err_set(e, ERR_INPUT, "its id is no ULID");
-	in.runbook = shelf_get(shelf, conf, claim->runbook, e);
+	in.runbook = shelf_get(h->shelf, h->conf, claim->runbook, e);
 	if (!in.runbook)
 		return -1;
 	p->idempotent = in.runbook->idempotent;
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
 	if (read_inputs(&in, a, e) < 0 || make_params(&in, a, e) < 0 ||
-	    runas_find(&user, a, in.runbook->user, conf->worker.user, e) < 0 ||
-	    artifacts_make(&p->artifacts, a, conf->state_dir, claim->run, &user, e) < 0)
+	    runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
+	    artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;
 	p->have_artifacts = true;
-	struct run_facts facts = facts_of(&in, p, &user, worker, environment);
+	struct run_facts facts = facts_of(&in, p, &user, h);
 	p->params_json = environment_params(a, &facts);
 	return fill_in(p, a, &in, &user, &facts, e);
 }

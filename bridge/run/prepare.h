@@ -22,8 +22,17 @@ struct prepared {
 	int64_t timeout_ms;
 };
 
-/* claim: copied by the caller, lives in a. environment: the worker's own. -1: refused, e says why and what to do. */
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct conf *conf,
-	struct shelf *shelf, struct str worker, char *const *environment, struct err *e);
+/* What the worker is, for all its runs. */
+struct prepare_host {
+	const struct conf *conf;
+	struct shelf *shelf;
+	struct str state_dir;
+	struct str worker;
+	char *const *environment;	/* its own */
+};
+
+/* claim: copied by the caller, lives in a. -1: refused, e says why and what to do. */
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct prepare_host *h,
+	struct err *e);
 
 #endif

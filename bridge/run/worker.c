@@ -21,11 +21,13 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "flow/load.h"
+#include "flow/watch.h"
 #include "run/artifacts.h"
 #include "run/contain.h"
 #include "run/job.h"
@@ -48,6 +50,7 @@ struct worker {
 	const char *conf_path;
 	struct conf *conf;
 	struct arena names;		/* of the pools */
+	char *state_dir;		/* as at the start */
 	struct str *pools;
 	size_t pools_n;
 	char host_name[256];
@@ -63,6 +66,7 @@ struct worker {
 	struct job **beat_jobs;		/* the jobs of the heartbeat under way; NULL: ended since */
 	size_t beat_n;
 
+	struct watch *watch;		/* the configuration's file */
 	uv_timer_t heartbeat, again, sweep, stop_timer;
 	uv_signal_t signals[SIGNALS];
 	bool stopping, ended, killed, closing;	/* no claims; TERM was sent; KILL was; the store is being closed */
@@ -344,6 +348,7 @@ static void close_all(struct worker *w)
 	if (w->closing)
 		return;
 	w->closing = true;
+	watch_close(w->watch);
 	store_close(w->host.store, on_store_closed, w);
 }
 
@@ -418,22 +423,29 @@ static void log_findings(const struct diags *d)
 	}
 }
 
-static void reload(struct worker *w)
+static bool same_conf(const struct conf *a, const struct conf *b)
 {
-	struct conf *now;
-	struct diags d;
+	struct buf x, y;
+
+	buf_init(&x, BUF_NO_LIMIT);
+	buf_init(&y, BUF_NO_LIMIT);
+	conf_dump(a, &x);
+	conf_dump(b, &y);
+	bool same = str_eq(buf_as_str(&x), buf_as_str(&y));
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+static void watch_conf(struct worker *w)
+{
+	watch_set(w->watch, &w->conf->path, w->conf->path.n ? 1 : 0);
+}
+
+static void take_conf(struct worker *w, struct conf *now)
+{
 	struct err e;
 
-	diags_init(&d);
-	now = load_conf(w->conf_path, &d);
-	if (now)
-		conf_diff_restart(w->conf, now, &d);
-	log_findings(&d);
-	diags_release(&d);
-	if (!now) {
-		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", (char *)NULL);
-		return;
-	}
 	conf_free(w->conf);
 	w->conf = now;
 	w->host.conf = now;
@@ -448,6 +460,39 @@ static void reload(struct worker *w)
 		hello(w);
 }
 
+/* quiet: nothing is said where nothing changed. */
+static void reload(struct worker *w, bool quiet)
+{
+	struct conf *now;
+	struct diags d;
+
+	diags_init(&d);
+	watch_conf(w);		/* before it is read, so that no change falls between */
+	now = load_conf(w->conf_path, &d);
+	if (now && quiet && same_conf(w->conf, now)) {
+		conf_free(now);
+		diags_release(&d);
+		return;
+	}
+	if (now)
+		conf_diff_restart(w->conf, now, &d);
+	log_findings(&d);
+	diags_release(&d);
+	if (now)
+		take_conf(w, now);
+	else
+		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", (char *)NULL);
+	watch_conf(w);
+}
+
+static void on_conf_changed(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (!w->stopping)
+		reload(w, true);
+}
+
 static void on_signal(uv_signal_t *handle, int sig)
 {
 	struct worker *w = handle->data;
@@ -455,7 +500,7 @@ static void on_signal(uv_signal_t *handle, int sig)
 	if (sig != SIGHUP)
 		stop(w, sig == SIGINT ? "SIGINT" : "SIGTERM", w->stopping);
 	else if (!w->stopping)
-		reload(w);
+		reload(w, false);
 }
 
 static void watch_signals(struct worker *w)
@@ -492,7 +537,7 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 static void on_sweep(uv_timer_t *t)
 {
 	struct worker *w = t->data;
-	size_t gone = artifacts_sweep(w->conf->state_dir, clock_wall_ms() - w->conf->incidents.retention_ms, SWEEP_AT_ONCE);
+	size_t gone = artifacts_sweep(w->host.state_dir, clock_wall_ms() - w->conf->incidents.retention_ms, SWEEP_AT_ONCE);
 
 	if (gone)
 		log_kv(LOG_INFO, "removed old artifacts", "runs", log_i64((long long)gone), (char *)NULL);
@@ -532,9 +577,13 @@ static int take_name(struct worker *w, const char *suffix, struct err *e)
 	w->host.name = str_of(w->name);
 	if (suffix)
 		snprintf(lock, sizeof(lock), "worker-%s", suffix);
-	if (state_dir_make(w->conf->state_dir, e) < 0)
+	w->state_dir = strndup(w->conf->state_dir.p, w->conf->state_dir.n);
+	if (!w->state_dir)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	w->host.state_dir = str_of(w->state_dir);
+	if (state_dir_make(w->host.state_dir, e) < 0)
 		return -1;
-	w->lock = state_dir_lock(w->conf->state_dir, lock, STATE_DIR_LOCK_WAIT_MS, e);
+	w->lock = state_dir_lock(w->host.state_dir, lock, STATE_DIR_LOCK_WAIT_MS, e);
 	return w->lock < 0 ? -1 : 0;
 }
 
@@ -576,6 +625,10 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 	w->host.conf = w->conf;
 	w->host.environment = environ;
 	w->host.on_done = on_job_done;
+	w->watch = watch_new(&w->loop, on_conf_changed, w);
+	if (!w->watch)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	watch_conf(w);
 	if (open_store(w, e) < 0)
 		return -1;
 	start_timers(w);
@@ -609,6 +662,7 @@ int worker_run(const struct worker_options *o)
 	arena_release(&w->names);
 	conf_free(w->conf);
 	close(w->lock);
+	free(w->state_dir);
 	free(w);
 	return status;
 }

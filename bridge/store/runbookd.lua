@@ -1183,7 +1183,8 @@ local function run_change(keys, argv)
 	end
 	if r.state ~= 'running' then
 		-- Told again, because the first answer did not arrive.
-		if r.state == to or (to == 'retry' and (r.state == 'queued' or r.state == 'failed')) then
+		if r.state == to or (to == 'retry' and (r.state == 'queued' or r.state == 'failed')) or
+			(to == 'release' and r.state == 'queued') then
 			return 1
 		end
 		return FENCED
@@ -1200,6 +1201,11 @@ local function run_change(keys, argv)
 	end
 	for i = 12, #argv do
 		put_emitted(p, r, argv[i])
+	end
+	if to == 'release' then
+		-- Its worker stops, and it may start again: that is no failure, and uses up no retry.
+		set_state(p, r, 'queued', now, argv[11], reason, {ready = now})
+		return 1
 	end
 	if to == 'retry' then
 		local retried, retries = num(r.retried) or 0, num(r.retries)

@@ -186,7 +186,7 @@ int store_output(struct store *s, struct store_held run, const struct store_line
 /* A run's change of state; the table of allowed ones is in runbookd.lua. Called by flow/run_state.c only. */
 struct store_run_change {
 	struct store_held run;
-	struct str state;		/* succeeded failed timed_out cancelled lost; or "retry" */
+	struct str state;		/* succeeded failed timed_out cancelled lost; or "retry"; or "release": its worker stops, queued again */
 	struct str reason;
 	bool has_exit;
 	int64_t exit_code;
