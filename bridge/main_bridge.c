@@ -60,6 +60,7 @@ struct bridge {
 	uv_signal_t signals[3];
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
+	const char *unaudited;	/* who reloaded while Redis was away; NULL */
 	bool stopping;
 	int closing;		/* of tick and store */
 	int status;
@@ -150,7 +151,10 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 		log_kv(LOG_INFO, "redis answers", (char *)NULL);
 		if (!b->was_up)
 			audit(b, "start", "runbook-bridge");
+		else if (b->unaudited)
+			audit(b, "reload", b->unaudited);
 		b->was_up = true;
+		b->unaudited = NULL;
 		b->said_down = false;
 		say_ready(b);
 		return;
@@ -241,7 +245,10 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n), "runbooks",
 		log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash, (char *)NULL);
 	loaded_free(old);
-	audit(b, "reload", who);
+	if (store_up(b->ic.store))
+		audit(b, "reload", who);
+	else
+		b->unaudited = who;
 }
 
 /* Watched again before it is read, so that no change falls between. quiet: nothing is said where nothing changed. */

@@ -281,28 +281,24 @@ static int open_sockets(struct server *s, const struct conf *conf, struct err *e
 
 static int write_addresses(struct server *s, struct err *e)
 {
-	struct buf lines, list, path;
+	struct buf lines, list;
 	int r = -1;
 
 	buf_init(&lines, BUF_NO_LIMIT);
 	buf_init(&list, BUF_NO_LIMIT);
-	buf_init(&path, BUF_NO_LIMIT);
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		buf_puts(&lines, s->listeners[i].socket.text);
 		buf_putc(&lines, '\n');
 		buf_puts(&list, i ? ", " : "");
 		buf_puts(&list, s->listeners[i].socket.text);
 	}
-	buf_str(&path, s->state_dir);
-	buf_puts(&path, "/http.addr");
 	s->addresses = buf_steal(&list);
-	if (buf_failed(&lines) || buf_failed(&path) || !s->addresses)
+	if (buf_failed(&lines) || !s->addresses)
 		err_set(e, ERR_NOMEM, "no memory to listen");
 	else
-		r = file_write_atomic(path.p, buf_as_str(&lines), 0644, e);
+		r = file_write_atomic(s->addr_path, buf_as_str(&lines), 0644, e);
 	buf_release(&lines);
 	buf_release(&list);
-	buf_release(&path);
 	return r;
 }
 
@@ -318,6 +314,23 @@ static void start_handles(struct server *s)
 	uv_timer_start(&s->timer, on_timer, TIMER_MS, TIMER_MS);
 }
 
+/* An http.addr of another life is no address any more. */
+static int keep_paths(struct server *s, const struct conf *conf, struct err *e)
+{
+	struct buf path;
+
+	buf_init(&path, BUF_NO_LIMIT);
+	buf_str(&path, conf->state_dir);
+	buf_puts(&path, "/http.addr");
+	s->addr_path = buf_steal(&path);
+	s->state_dir.p = strndup(conf->state_dir.p, conf->state_dir.n);
+	s->state_dir.n = conf->state_dir.n;
+	if (!s->addr_path || !s->state_dir.p)
+		return err_set(e, ERR_NOMEM, "no memory to listen");
+	unlink(s->addr_path);
+	return 0;
+}
+
 struct server *server_new(uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -331,9 +344,7 @@ struct server *server_new(uv_loop_t *loop, const struct conf *conf, const struct
 	s->app = *app;
 	s->timeout_ms = conf->http.request_timeout_ms;
 	start_handles(s);
-	s->state_dir.p = strndup(conf->state_dir.p, conf->state_dir.n);
-	s->state_dir.n = conf->state_dir.n;
-	bad = !s->state_dir.p || open_sockets(s, conf, e) != 0;
+	bad = keep_paths(s, conf, e) != 0 || open_sockets(s, conf, e) != 0;
 	for (size_t i = 0; !bad && i < s->listeners_n; i++)
 		bad = start_daemon(s, &s->listeners[i], conf, e) != 0;
 	if (bad || write_addresses(s, e) != 0) {
@@ -418,6 +429,7 @@ static void server_free(struct server *s)
 	free(s->host_names);
 	free((char *)(uintptr_t)s->state_dir.p);
 	free(s->addresses);
+	free(s->addr_path);
 	free(s->listeners);
 	free(s);
 }

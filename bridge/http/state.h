@@ -48,7 +48,8 @@ struct server {
 	struct str state_dir;		/* malloc'ed */
 	struct str *host_names;		/* of http.listen, for the Host check; malloc'ed */
 	size_t host_names_n;
-	char *addresses;
+	char *addresses;		/* for the log */
+	char *addr_path;		/* state_dir/http.addr */
 	bool stopping;
 	uv_check_t check;
 	uv_idle_t idle;

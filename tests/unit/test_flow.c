@@ -36,9 +36,9 @@ struct flow {
 	bool ticked;
 };
 
-static struct ruleset *build(const struct conf *conf)
+static struct ruleset *build(const struct conf *conf, const char *text)
 {
-	struct ruleset_file rules = {"r.yml", {rules_text, sizeof(rules_text) - 1}};
+	struct ruleset_file rules = {"r.yml", str_of(text)};
 	struct ruleset_file books = {"look.sh", {look, sizeof(look) - 1}};
 	struct ruleset_input in = {&rules, 1, &books, 1, conf};
 	struct diags d;
@@ -67,7 +67,7 @@ static void flow_start(struct flow *f)
 	f->conf.incidents.stale_after_ms = DAY;
 	f->conf.incidents.retention_ms = 30 * DAY;
 	f->conf.audit_retention_ms = 30 * DAY;
-	f->ic = (struct ingest_ctx){f->rig.s, build(&f->conf), &f->conf};
+	f->ic = (struct ingest_ctx){f->rig.s, build(&f->conf, rules_text), &f->conf};
 }
 
 static void flow_stop(struct flow *f)
@@ -162,6 +162,31 @@ static void large_batch_is_answered_once_for_all(void **state)
 	assert_int_equal(ingest(&f, &batch), ERR_NONE);
 	assert_int_equal(number(&f, "duplicate"), 300);
 	assert_int_equal(count_decisions(&f, "disk", "duplicate"), 300);
+	flow_stop(&f);
+}
+
+static void rules_stay_the_same_for_a_batch(void **state)
+{
+	static const char other[] = "rules:\n  - name: other\n    match: 'alertname = Disk'\n    steps: [{runbook: look}]\n";
+	struct flow f;
+	struct ruleset *old;
+	struct source_batch batch;
+	int rc;
+
+	(void)state;
+	flow_start(&f);
+	old = f.ic.rules;
+	batch = message(&f, 0, 600, ",\"mountpoint\":\"/var\"");
+	f.conf.limits.queue = 1000;
+	rc = ingest_batch(&f.ic, &f.arena, &batch, on_answer, &f, &f.rig.e);
+	f.ic.rules = build(&f.conf, other);	/* a reload, while the first piece is under way */
+	ruleset_unref(old);
+	assert_int_equal(await_answer(&f, rc), ERR_NONE);
+	assert_int_equal(count_decisions(&f, "disk", "run"), 600);
+	assert_int_equal(count_decisions(&f, "other", "run"), 0);
+	batch = message(&f, 600, 1, "");
+	assert_int_equal(ingest(&f, &batch), ERR_NONE);
+	assert_int_equal(count_decisions(&f, "other", "run"), 1);
 	flow_stop(&f);
 }
 
@@ -434,7 +459,8 @@ static void bad_questions_are_refused_at_once(void **state)
 	flow_stop(&f);
 }
 
-TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all), cmocka_unit_test(missing_value_is_a_decision_error),
+TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all), cmocka_unit_test(rules_stay_the_same_for_a_batch),
+	cmocka_unit_test(missing_value_is_a_decision_error),
 	cmocka_unit_test(full_queue_stores_nothing_of_a_batch), cmocka_unit_test(empty_batch_is_no_call),
 	cmocka_unit_test(without_redis_it_is_away), cmocka_unit_test(emitted_events_meet_the_rules),
 	cmocka_unit_test(long_chains_end), cmocka_unit_test(what_cannot_be_read_is_an_event_too),
