@@ -12,7 +12,7 @@ set -uo pipefail
 
 BUILD="autoconf automake make pkg-config gcc libc6-dev xz-utils libuv1-dev libmicrohttpd-dev libyajl-dev
 	libpcre2-dev libhiredis-dev libyaml-dev nettle-dev zlib1g-dev libcurl4-openssl-dev"
-TEST="clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist redis-server redis-tools
+TEST="git clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist redis-server redis-tools
 	prometheus prometheus-alertmanager prometheus-node-exporter procps iproute2"
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -110,7 +110,17 @@ part_clang() {
 }
 
 part_distcheck() {
-	"$top/configure" CC=gcc && make -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS="--enable-werror CC=gcc CFLAGS=-O1"
+	"$top/configure" CC=gcc && make -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS="--enable-werror CC=gcc CFLAGS=-O1" &&
+		tarball_is_whole
+}
+
+# What is under version control is in the tarball, but for what only a checkout needs.
+tarball_is_whole() {
+	local missing
+	[ -e "$top/.git" ] || return 0
+	missing=$(comm -23 <(git -c safe.directory='*' -C "$top" ls-files | grep -vE '(^|/)\.(gitignore|keep)$' | LC_ALL=C sort) \
+		<(tar -tf runbookd-*.tar.xz | sed 's|^[^/]*/||' | LC_ALL=C sort)) || return 1
+	[ -z "$missing" ] || { echo "error: not in the tarball, see EXTRA_DIST:"; echo "$missing"; return 1; }
 }
 
 work=$(mktemp -d /tmp/runbookd-test.XXXXXX)
