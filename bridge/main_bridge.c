@@ -505,15 +505,20 @@ int main(int argc, char **argv)
 	b.conf_path = o.conf_path;
 	b.ready_fd = o.ready_fd;
 	b.loaded = load_all(o.conf_path, &d);
-	print_findings(&d, stderr);
+	if (b.loaded)
+		log_init("runbook-bridge", b.loaded->conf->log.format, b.loaded->conf->log.level);
+	if (!b.loaded || o.check || o.dump)
+		print_findings(&d, stderr);
+	else
+		log_findings(&d);
 	diags_release(&d);
 	if (!b.loaded)
 		return EXIT_CONFIG;
-	log_init("runbook-bridge", b.loaded->conf->log.format, b.loaded->conf->log.level);
+	status = 0;
 	if (o.dump)
 		print_conf(b.loaded->conf);
 	else if (!o.check)
 		status = serve(&b);
 	loaded_free(b.loaded);
-	return o.check || o.dump ? 0 : status;
+	return status;
 }

@@ -195,9 +195,10 @@ int listen_open(struct str text, struct listen_socket *out, size_t max, struct e
 
 void listen_close(struct listen_socket *l)
 {
-	if (l->fd >= 0)
-		close(l->fd);
+	if (l->fd < 0)
+		return;
+	close(l->fd);
+	l->fd = -1;
 	if (l->is_unix)
 		unlink(l->text + UNIX_PREFIX.n);
-	l->fd = -1;
 }

@@ -19,7 +19,7 @@ struct listen_socket {
 /* Opens one socket for each address that `text` stands for (a name may have several); at most max, into out. Non-blocking,
  * close on exec. The number, or -1 with e. */
 int listen_open(struct str text, struct listen_socket *out, size_t max, struct err *e);
-/* Closes it (fd -1: it was taken over) and removes a unix socket's file. */
+/* Closes it and removes a unix socket's file; nothing where fd is -1. */
 void listen_close(struct listen_socket *l);
 /* The host part of "host:port"; STR_NONE of a unix address. */
 struct str listen_host(struct str text);

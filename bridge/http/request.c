@@ -297,8 +297,9 @@ void request_wake(struct request *r)
 bool request_client_gone(const struct request *r)
 {
 	char byte;
+	ssize_t n = recv(r->conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return recv(r->conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 static ssize_t read_stream(void *ctx, uint64_t pos, char *to, size_t max)
