@@ -30,7 +30,7 @@ def audit(rb, what):
 
 
 def test_data_of_a_newer_version_is_not_touched(make):
-    rb = make().start()
+    rb = make(worker={"enabled": False}).start()
     rb.redis_cli("HSET", "rb:{default:0}:meta", "schema", "99")
     entries = rb.redis_cli("XLEN", "rb:{default:0}:audit")
     log = rb.folder / "other.log"
