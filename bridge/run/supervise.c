@@ -384,12 +384,10 @@ static int start(struct supervisor *s, struct err *e)
 
 int supervise_run(const struct supervise_options *o)
 {
-	struct supervisor *s = calloc(1, sizeof(*s));
+	static struct supervisor only;	/* one a process; stays reachable where a start fails halfway */
+	struct supervisor *s = &only;
 	struct err e;
-	int status;
 
-	if (!s)
-		return EXIT_SYSTEM;
 	s->conf = o->conf;
 	s->conf_path = o->conf_path;
 	arena_init(&s->arena, 1 << 16);
@@ -399,12 +397,10 @@ int supervise_run(const struct supervise_options *o)
 	}
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	log_kv(LOG_INFO, "stopped", (char *)NULL);
-	status = s->status;
 	uv_loop_close(&s->loop);
 	notify_close(&s->notify);
 	close(s->lock);
 	arena_release(&s->arena);
 	conf_free(s->conf);
-	free(s);
-	return status;
+	return s->status;
 }

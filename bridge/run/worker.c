@@ -639,12 +639,10 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 
 int worker_run(const struct worker_options *o)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	static struct worker only;	/* one a process; stays reachable where a start fails halfway */
+	struct worker *w = &only;
 	struct err e;
-	int status;
 
-	if (!w)
-		return EXIT_SYSTEM;
 	w->conf = o->conf;
 	w->conf_path = o->conf_path;
 	w->ready_fd = o->ready_fd;
@@ -655,7 +653,6 @@ int worker_run(const struct worker_options *o)
 		return EXIT_SYSTEM;
 	}
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	status = w->status;
 	uv_loop_close(&w->loop);
 	contain_free(w->host.contain);
 	shelf_free(w->host.shelf);
@@ -663,6 +660,5 @@ int worker_run(const struct worker_options *o)
 	conf_free(w->conf);
 	close(w->lock);
 	free(w->state_dir);
-	free(w);
-	return status;
+	return w->status;
 }

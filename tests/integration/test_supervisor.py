@@ -43,6 +43,13 @@ def server(runbookd):
     return runbookd(rules=RULES, runbooks={"go.sh": GO, "wait.sh": WAIT})
 
 
+def start_all(rb):
+    """Also the worker, for which /-/ready does not wait."""
+    rb.start()
+    wait_for(lambda: "program=runbookd msg=ready" in rb.log_text(), "all programs to be ready")
+    return rb
+
+
 def fire(rb, name="Go", instance="a"):
     rb.post_alertmanager(notification([alert({"alertname": name, "instance": instance})]))
 
@@ -54,7 +61,7 @@ def begin_waiting(rb):
 
 
 def test_kill_9_of_runbookd_leaves_nothing_behind(server):
-    rb = server.start()
+    rb = start_all(server)
     begin_waiting(rb)
     pids = [rb.process.pid, *descendants(rb.process.pid), *processes_with(f"tail -f /dev/null {rb.folder}/hold")]
     rb.kill9("runbookd")
@@ -69,7 +76,7 @@ def test_kill_9_of_runbookd_leaves_nothing_behind(server):
 
 @pytest.mark.parametrize("part", ["bridge", "worker", "redis"])
 def test_kill_9_of_a_part_is_healed(server, part):
-    rb = server.start()
+    rb = start_all(server)
     others = {p: rb.pid(p) for p in ("bridge", "worker", "redis") if p != part}
     old = rb.kill9(part)
     wait_for(lambda: any(p != old for p in rb.pids(part)), f"a new {part}")
@@ -80,7 +87,7 @@ def test_kill_9_of_a_part_is_healed(server, part):
 
 
 def test_part_that_dies_again_and_again_is_started_ever_later(server):
-    rb = server.start()
+    rb = start_all(server)
     delays = []
     for n in range(4):
         old = rb.kill9("worker")
@@ -90,7 +97,7 @@ def test_part_that_dies_again_and_again_is_started_ever_later(server):
 
 
 def test_stops_in_order_and_with_grace(server):
-    rb = server.start()
+    rb = start_all(server)
     begin_waiting(rb)
     rb.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "program=runbook-worker msg=stopping" in rb.log_text(), "the worker to be told")
@@ -106,7 +113,7 @@ def test_stops_in_order_and_with_grace(server):
 
 
 def test_second_signal_does_not_wait_for_runs(server):
-    rb = server.start()
+    rb = start_all(server)
     begin_waiting(rb)
     rb.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "program=runbook-worker msg=stopping" in rb.log_text(), "the worker to be told")
@@ -118,7 +125,7 @@ def test_second_signal_does_not_wait_for_runs(server):
 
 
 def test_hup_with_a_broken_configuration_changes_nothing(server):
-    rb = server.start()
+    rb = start_all(server)
     pids = descendants(rb.process.pid)
     rb.conf_path.write_text('{"worker": {"slts": 3}}\n')
     rb.process.send_signal(signal.SIGHUP)
@@ -135,7 +142,7 @@ def test_hup_with_a_broken_configuration_changes_nothing(server):
 
 
 def test_worker_is_started_and_stopped_by_a_reload(server):
-    rb = server.start()
+    rb = start_all(server)
     rb.configure({"worker": {"enabled": False}})
     rb.process.send_signal(signal.SIGHUP)
     wait_for(lambda: not rb.pids("worker"), "the worker to be gone")
@@ -146,7 +153,7 @@ def test_worker_is_started_and_stopped_by_a_reload(server):
 
 
 def test_one_runbookd_a_state_dir(server):
-    rb = server.start()
+    rb = start_all(server)
     second = rb.run_check("runbookd")
     assert second.returncode == 1
     assert f"process {rb.process.pid} holds" in second.stderr and "set another state_dir" in second.stderr
@@ -186,7 +193,7 @@ def inodes(path):
 
 
 def test_it_has_no_network_socket(server):
-    rb = server.start()
+    rb = start_all(server)
     network = set().union(*(inodes(f"/proc/net/{p}") for p in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")))
     for pid in (rb.process.pid, rb.pid("redis"), rb.pid("worker")):
         links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]

@@ -315,6 +315,7 @@ def test_worker_checks_and_dumps_like_the_others(runbookd):
 
 def test_one_worker_a_state_dir(runbookd):
     rb = server(runbookd, "exit 0\n").start()
+    wait_for(lambda: "program=runbookd msg=ready" in rb.log_text(), "the first worker to be ready")
     done = subprocess.run([program("runbook-worker"), "-c", str(rb.conf_path)], timeout=DEADLINE, capture_output=True, text=True,
                           env=rb.environment())
     assert done.returncode == 1 and f"process {rb.pid('worker')} holds" in done.stderr
