@@ -145,6 +145,24 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	return arena_failed(a) || !out->json.p ? full(e) : 0;
 }
 
+int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev, struct store_event_in *out,
+	struct err *e)
+{
+	struct store_decision_in *d;
+	struct rule_match *m = NULL;
+	size_t n = 0;
+
+	*out = (struct store_event_in){.event = ev};
+	if (ruleset_match(rules, a, ev, &m, &n) != 0)
+		return full(e);
+	d = n ? arena_array(a, n, sizeof(*d)) : NULL;
+	for (size_t i = 0; d && i < n; i++)
+		d[i] = (struct store_decision_in){.rule = m[i].rule->name, .ask = DECISION_DUPLICATE};
+	out->decisions = d;
+	out->decisions_n = d ? n : 0;
+	return arena_failed(a) ? full(e) : 0;
+}
+
 struct store_limits decide_limits(const struct conf *c)
 {
 	return (struct store_limits){

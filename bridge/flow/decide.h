@@ -16,6 +16,9 @@
 /* ev and all that out points to live in a. -1: the arena is full (ERR_LIMIT). */
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a, const struct event *ev,
 	struct store_event_in *out, struct err *e);
+/* For what is thought to be a duplicate: only which rules match, no JSON, no steps. The store says where it is none. */
+int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev, struct store_event_in *out,
+	struct err *e);
 /* The configuration's limits as the store takes them. */
 struct store_limits decide_limits(const struct conf *c);
 /* Counts one event and what was decided on it. */

@@ -4,13 +4,24 @@
  * the ruleset that decided the first piece decides the last one, also where a reload came between. When a
  * later piece fails the earlier ones stay stored: the sender sends all of it again, and dedup knows them.
  *
+ * Most messages say again what was said before. So a small table remembers, by hash, which alerts were seen with which
+ * status and startsAt, and such an event is sent without its JSON and its rules' steps, which is half of the work here and
+ * a third of Redis's. The table is a guess and nothing hangs on it: the store judges by what it has, and where
+ * such an event is no duplicate it says so before it writes, and the piece is sent again with all there is.
+ *
  * What it does not do: parse, wait, retry. The state of a batch lives in the request's arena; only the
  * answer's text is malloc'ed, and freed after the callback.
  */
 #include "flow/ingest.h"
 
+#include "base/hash.h"
 #include "base/metrics.h"
 #include "flow/decide.h"
+
+#define KNOWN_SLOTS 32768	/* a power of two; 8 bytes each, touched as they are used */
+
+/* Hashes of what the store has confirmed; one slot for each, the latest wins. */
+static uint64_t known[KNOWN_SLOTS];
 
 struct batch_run {
 	struct store *store;
@@ -23,11 +34,35 @@ struct batch_run {
 	void *ctx;
 	struct store_event_in *in;	/* of the piece under way */
 	size_t at, piece;		/* first event of it, and how many */
+	bool guessed;			/* an event of it came without its JSON */
 	size_t new_, duplicate;
 	struct buf decisions;		/* JSON, comma between, without brackets */
 };
 
-static int send_piece(struct batch_run *b, struct err *e);
+static int send_piece(struct batch_run *b, bool guess, struct err *e);
+
+/* 0 for what is no alert. */
+static uint64_t hash_of(const struct event *ev)
+{
+	uint64_t h = hash_fnv1a(HASH_FNV1A_START, ev->source.p, ev->source.n);
+
+	if (ev->fingerprint.n == 0 || ev->status == EVENT_INFO)
+		return 0;
+	h = hash_fnv1a(h, ev->fingerprint.p, ev->fingerprint.n);
+	h = hash_fnv1a(h, &ev->starts_ns, sizeof(ev->starts_ns));
+	return hash_fnv1a(h, &ev->status, sizeof(ev->status));
+}
+
+static bool is_known(uint64_t h)
+{
+	return h && known[h % KNOWN_SLOTS] == h;
+}
+
+static void now_known(uint64_t h)
+{
+	if (h)
+		known[h % KNOWN_SLOTS] = h;
+}
 
 static void batch_end(struct batch_run *b, const struct err *e)
 {
@@ -88,11 +123,17 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 	struct batch_run *b = ctx;
 	struct err next = {0};
 
+	if (e && e->code == ERR_CONFLICT && b->guessed) {
+		if (send_piece(b, false, &next) != 0)
+			batch_end(b, &next);
+		return;
+	}
 	if (e) {
 		batch_end(b, e);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
+		now_known(hash_of(b->in[i].event));
 		if (out[i].outcome == STORE_DUPLICATE)
 			b->duplicate++;
 		else
@@ -103,11 +144,11 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 	b->at += b->piece;
 	if (b->at >= b->batch->n)
 		batch_end(b, NULL);
-	else if (send_piece(b, &next) != 0)
+	else if (send_piece(b, true, &next) != 0)
 		batch_end(b, &next);
 }
 
-static int send_piece(struct batch_run *b, struct err *e)
+static int send_piece(struct batch_run *b, bool guess, struct err *e)
 {
 	size_t left = b->batch->n - b->at;
 	struct store_ingest in = {
@@ -118,8 +159,14 @@ static int send_piece(struct batch_run *b, struct err *e)
 	};
 
 	b->piece = left < STORE_INGEST_EVENTS_MAX ? left : STORE_INGEST_EVENTS_MAX;
+	b->guessed = false;
 	for (size_t i = 0; i < b->piece; i++) {
-		if (decide_event(b->rules, b->chain_depth, b->a, &b->batch->events[b->at + i], &b->in[i], e) != 0)
+		const struct event *ev = &b->batch->events[b->at + i];
+		bool light = guess && is_known(hash_of(ev));
+
+		b->guessed = b->guessed || light;
+		if ((light ? decide_duplicate(b->rules, b->a, ev, &b->in[i], e) :
+			     decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
 			return -1;
 	}
 	in.n = b->piece;
@@ -152,7 +199,7 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 	b->in = arena_array(a, piece, sizeof(*b->in));
 	if (!b->in)
 		err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
-	if (!b->in || send_piece(b, e) != 0) {
+	if (!b->in || send_piece(b, true, e) != 0) {
 		ruleset_unref(b->rules);
 		return -1;
 	}

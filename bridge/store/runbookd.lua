@@ -742,7 +742,8 @@ local function plan_record(t, k, entry, inc, decisions)
 	return sid or record, record
 end
 
--- Plans one event; returns where the next one begins, or nil and the full pool.
+-- Plans one event; returns where the next one begins, or nil and the full pool, or nil and '' where it came
+-- without JSON and is no duplicate.
 local function plan_event(t, k)
 	local argv = t.argv
 	local stop = k + 12 + num(argv[k + 11])
@@ -767,6 +768,9 @@ local function plan_event(t, k)
 		end
 	else
 		inc = incident_of_info(t, k, entry)
+	end
+	if argv[k + 9] == '' then
+		return nil, ''
 	end
 	local incident = inc and inc.id or ''
 	answer(t, outcome, '', incident)
@@ -920,6 +924,7 @@ end
   f|r|i source fingerprint starts_ms severity depth correlation_key window_ms head json inbox_id words,
   then `words` words: for each rule: rule decision reason cooldown_ms cooldown_key steps,
   then for each step: step runbook sha256 pool params late always idempotent timeout_ms retries backoff_ms
+json may be empty for an alert that the caller takes for a duplicate; where it is none the answer is the error WHOLE.
 Answer, flat: for each event: outcome, entry id, incident; unless it is a duplicate or taken, for each rule:
 decision, reason, run. ]]
 local function ingest(keys, argv)
@@ -933,7 +938,9 @@ local function ingest(keys, argv)
 		for _ = 1, num(argv[6]) do
 			local full
 			k, full = plan_event(t, k)
-			if not k then
+			if full == '' then
+				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+			elseif not k then
 				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
 					argv[4] .. ')'}
 			end

@@ -86,7 +86,8 @@ struct store_decision_in {
 
 struct store_event_in {
 	const struct event *event;
-	struct str json;		/* event_write_json, without id and received */
+	struct str json;		/* event_write_json, without id and received; "" for an alert that is thought
+					 * to be a duplicate: where it is none, ERR_CONFLICT, and nothing was stored */
 	struct str labels_json;
 	struct str corr_key;		/* which incident; "" for what opens none (status info) */
 	struct str corr_json;

@@ -132,8 +132,8 @@ static void put_event(struct store *s, const struct store_event_in *in)
 	redis_arg_i64(r, ev->depth);
 	redis_arg(r, store_short(in->corr_key, hex));
 	redis_arg_i64(r, in->corr_window_ms);
-	redis_arg(r, in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
-	redis_arg(r, (struct str){in->json.p + 1, in->json.n - 1});
+	redis_arg(r, in->corr_key.n > 0 && in->json.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
+	redis_arg(r, in->json.n > 0 ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	redis_arg(r, in->inbox);
 	redis_arg_i64(r, (int64_t)decision_words(in));
 	for (size_t i = 0; i < in->decisions_n; i++)
@@ -218,7 +218,7 @@ int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb
 	if (in->n > STORE_INGEST_EVENTS_MAX)
 		return err_set(e, ERR_LIMIT, "%zu events in one call, at most %d", in->n, STORE_INGEST_EVENTS_MAX);
 	for (size_t i = 0; i < in->n; i++) {
-		assert(in->events[i].json.n > 2);
+		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
 		args += EVENT_WORDS + decision_words(&in->events[i]);
 	}
 	struct ingest_call *c = call_new(in, cb, ctx, e);
