@@ -469,26 +469,47 @@ static int launch(struct child *c, const struct child_spec *spec, struct err *e)
 	return rc;
 }
 
-static void watch_fd(struct child *c, uv_poll_t *p, int fd, uv_poll_cb cb)
+static bool watch_fd(struct child *c, uv_poll_t *p, int fd, uv_poll_cb cb)
 {
-	uv_poll_init(c->loop, p, fd);
+	if (uv_poll_init(c->loop, p, fd) < 0)
+		return false;
 	p->data = c;
-	uv_poll_start(p, UV_READABLE | UV_DISCONNECT, cb);
 	c->open_handles++;
+	return uv_poll_start(p, UV_READABLE | UV_DISCONNECT, cb) == 0;
 }
 
-static void watch_all(struct child *c)
+static bool watch_all(struct child *c)
 {
-	for (size_t i = 0; i < 2; i++)
-		watch_fd(c, &c->streams[i].poll, c->streams[i].fd, on_readable);
-	watch_fd(c, &c->watch, c->cell.pidfd, on_watch);
-	watch_fd(c, &c->reports, c->report, on_report);
 	uv_timer_init(c->loop, &c->deadline);
 	uv_timer_init(c->loop, &c->look);
 	c->deadline.data = c->look.data = c;
 	c->open_handles += 2;
+	for (size_t i = 0; i < 2; i++) {
+		if (!watch_fd(c, &c->streams[i].poll, c->streams[i].fd, on_readable))
+			return false;
+	}
+	if (!watch_fd(c, &c->watch, c->cell.pidfd, on_watch) || !watch_fd(c, &c->reports, c->report, on_report))
+		return false;
 	if (c->timeout_ms > 0)
 		set_deadline(c, c->timeout_ms);
+	return true;
+}
+
+/* The loop cannot watch it (the system has no room for that): it must not run. */
+static void abandon(struct child *c)
+{
+	uv_handle_t *const handles[] = {(uv_handle_t *)&c->deadline, (uv_handle_t *)&c->look,
+		(uv_handle_t *)&c->streams[0].poll, (uv_handle_t *)&c->streams[1].poll, (uv_handle_t *)&c->watch,
+		(uv_handle_t *)&c->reports};
+
+	c->phase = DONE;
+	contain_signal(c->contain, &c->cell, SIGKILL);
+	for (size_t i = 0, n = c->open_handles; i < n; i++)
+		uv_close(handles[i], handle_closed);	/* in the order in which watch_all made them */
+	contain_release(c->contain, &c->cell);
+	close_all(&c->streams[0].fd, 1);
+	close_all(&c->streams[1].fd, 1);
+	close_all(&c->report, 1);
 }
 
 struct child *child_start(uv_loop_t *loop, struct contain *contain, const struct child_spec *spec,
@@ -522,7 +543,10 @@ struct child *child_start(uv_loop_t *loop, struct contain *contain, const struct
 		free(c);
 		return NULL;
 	}
-	watch_all(c);
+	if (!watch_all(c)) {
+		abandon(c);
+		return err_set(e, ERR_IO, "the system has no room to watch another process"), NULL;
+	}
 	return c;
 }
 

@@ -25,7 +25,7 @@
 #define CHILD_STUCK_MS 10000	/* after KILL: what is there still hangs in the kernel */
 
 struct child_spec {
-	const char *name;	/* the run's id: a file name */
+	const char *name;	/* of this run and attempt: a file name */
 	const char *path;	/* absolute */
 	char *const *argv;	/* ended by NULL */
 	char *const *envp;	/* ended by NULL; nothing is added */

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "run/environment.h"
 
-#define STDIN_MAX ((size_t)256 << 20)
+#define STDIN_MAX ((size_t)64 << 20)
 
 struct builder {
 	struct arena *a;

@@ -25,7 +25,7 @@
 #include "run/outq.h"
 #include "run/prepare.h"
 
-#define JOB_MEMORY ((size_t)512 << 20)	/* bytes of all that one run needs; used only as needed */
+#define JOB_MEMORY ((size_t)96 << 20)	/* bytes of all that one run needs; used only as needed */
 #define EXIT_RETRY 75
 #define REASON_MAX 2000
 
@@ -287,11 +287,11 @@ static void take_artifacts(struct job *j, struct buf *why)
 	j->result.emitted = f.events;
 	j->result.emitted_n = f.events_n;
 	if (f.left_out)
-		buf_printf(why, "%s%zu things in its artifacts folder are no plain files or over a limit, and are not "
-			"listed", why->n ? "; " : "", f.left_out);
+		buf_printf(why, "%s%zu of the entries of its artifacts folder are not listed: no plain file, or over a limit",
+			why->n ? "; " : "", f.left_out);
 	if (f.events_bad)
-		buf_printf(why, "%s%zu lines of its events were not taken (%.*s)", why->n ? "; " : "", f.events_bad,
-			STR_ARG(f.events_why));
+		buf_printf(why, "%s%zu of the lines that it wrote as events were not taken: %.*s", why->n ? "; " : "",
+			f.events_bad, STR_ARG(f.events_why));
 }
 
 static void complete(struct job *j, struct buf *why)
@@ -333,14 +333,15 @@ static void on_end(void *ctx, const struct child_result *r)
 	struct buf why;
 
 	j->child = NULL;
+	if (j->lost) {		/* its folder may be another attempt's by now */
+		if (!j->calling)
+			finish(j);
+		return;
+	}
 	buf_init(&why, 16 << 10);
-	if (!j->lost)
-		judge(j, r, &why);
+	judge(j, r, &why);
 	take_artifacts(j, &why);
-	if (!j->lost)
-		complete(j, &why);
-	else if (!j->calling)
-		finish(j);
+	complete(j, &why);
 	buf_release(&why);
 }
 

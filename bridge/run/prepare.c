@@ -117,7 +117,8 @@ static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
 	const struct run_facts *facts, struct err *e)
 {
 	const struct runbook *rb = in->runbook;
-	struct str path = arena_strdup(a, rb->path), name = arena_strdup(a, in->claim->run);
+	struct str path = arena_strdup(a, rb->path);
+	struct str name = arena_printf(a, "%.*s.%lld", STR_ARG(in->claim->run), (long long)in->claim->attempt);
 	char **argv = arena_array(a, 2, sizeof(*argv));
 	int64_t step = in->claim->timeout_ms;
 

@@ -186,6 +186,16 @@ static void wait_work(struct worker *w)
 		on_work(w, &e);
 }
 
+/* We were silent so long that it went back to the queue, and have it again: what still runs of it must not. */
+static void lose_earlier(struct worker *w, struct str run)
+{
+	for (struct job *j = w->jobs, *next; j; j = next) {
+		next = job_next(j);
+		if (str_eq(job_held(j).run, run))
+			job_stop(j, JOB_LOST);
+	}
+}
+
 static void on_claim(void *ctx, const struct err *e, const struct store_claimed *c)
 {
 	struct worker *w = ctx;
@@ -197,6 +207,7 @@ static void on_claim(void *ctx, const struct err *e, const struct store_claimed 
 		pump_in(w, JOB_AGAIN_MS);
 	} else if (c->run.n) {
 		struct err why;
+		lose_earlier(w, c->run);
 		struct job *j = job_start(&w->host, c, w->stopping, &why);
 		if (j)
 			add_job(w, j);

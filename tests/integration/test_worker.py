@@ -154,7 +154,7 @@ echo '{"type": "swept", "labels": {"host": "web-1"}, "data": {"freed": 3}}' >> $
 echo 'no json' >> $RUNBOOK_EVENTS
 """).start()
     run = run_once(rb, state="succeeded")
-    assert "1 lines of its events were not taken" in run["reason"]
+    assert "1 of the lines that it wrote as events were not taken" in run["reason"]
     event = wait_for(lambda: next((e for e in rb.items("events") if e["type"] == "swept"), None), "the event")
     assert event["labels"]["host"] == "web-1" and event["data"]["freed"] == 3
     assert not any((rb.state_dir / "events").iterdir())
@@ -226,6 +226,18 @@ def test_run_of_a_worker_that_is_told_to_stop(runbookd, idempotent):
         run = rb.wait_run(rule="go", state="cancelled")
         assert run["reason"] == "worker stopping" and run["signal"] == signal.SIGTERM
         assert len(rb.lines("began")) == 1
+    nothing_of_it_is_left(rb)
+
+
+def test_worker_that_was_silent_too_long_loses_its_run(runbookd):
+    rb = server(runbookd, ONCE, idempotent=True, conf={"worker": {"lease": "2s"}}).start()
+    begun(rb)
+    worker = rb.pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    rb.wait_run(rule="go", state="queued")
+    os.kill(worker, signal.SIGCONT)
+    run = rb.wait_run(rule="go", state="succeeded")
+    assert run["attempt"] == 2 and rb.pid("worker") == worker
     nothing_of_it_is_left(rb)
 
 
