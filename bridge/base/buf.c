@@ -84,7 +84,7 @@ void buf_added(struct buf *b, size_t n)
 	b->p[b->n] = '\0';
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
+void buf_add_grow(struct buf *b, const void *p, size_t n)
 {
 	if (n == 0)
 		return;
@@ -93,25 +93,6 @@ void buf_add(struct buf *b, const void *p, size_t n)
 		return;
 	memcpy(to, p, n);
 	buf_added(b, n);
-}
-
-void buf_str(struct buf *b, struct str s)
-{
-	buf_add(b, s.p, s.n);
-}
-
-void buf_puts(struct buf *b, const char *z)
-{
-	buf_add(b, z, strlen(z));
-}
-
-void buf_putc(struct buf *b, char c)
-{
-	char *to = buf_room(b, 1);
-	if (!to)
-		return;
-	*to = c;
-	buf_added(b, 1);
 }
 
 void buf_u64(struct buf *b, uint64_t v)

@@ -32,10 +32,36 @@ void buf_consume(struct buf *b, size_t n);
 char *buf_room(struct buf *b, size_t n);
 void buf_added(struct buf *b, size_t n);
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_str(struct buf *b, struct str s);
-void buf_puts(struct buf *b, const char *z);
-void buf_putc(struct buf *b, char c);
+/* What buf_add does where there is no room yet. */
+void buf_add_grow(struct buf *b, const void *p, size_t n);
+
+/* Short appends are what programs spend their time on: the usual case is inline. cap - 1 never passes limit. */
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (b->failed || n == 0 || n >= b->cap - b->n) {
+		buf_add_grow(b, p, n);
+		return;
+	}
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+static inline void buf_putc(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+static inline void buf_str(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+static inline void buf_puts(struct buf *b, const char *z)
+{
+	buf_add(b, z, strlen(z));
+}
+
 void buf_u64(struct buf *b, uint64_t v);
 void buf_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
