@@ -1,4 +1,5 @@
-/* main_runbookd.c: runbookd: starts, watches, restarts, reloads and stops Redis, the bridge and the worker.
+/* main_runbookd.c: runbookd: starts, watches, restarts, reloads and stops Redis, the bridge and the
+ * worker.
  *
  * Wiring only: options and the check of everything that the configuration names; the rest is in
  * run/supervise.c. It opens no network socket and reads no event.
@@ -15,7 +16,8 @@ static const struct program program = {
 	.name = "runbookd",
 	.usage = "usage: runbookd [-c FILE] [--check | --dump-config]\n"
 		 "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
-		 "  --check            print what is wrong with it as file:line:column: message; exit 0 good, 3 bad\n"
+		 "  --check            print what is wrong with it as file:line:column: message; "
+		 "exit 0 good, 3 bad\n"
 		 "  --dump-config      print the configuration in effect\n"
 		 "  --version, --help\n",
 };

@@ -1,7 +1,7 @@
 /* main_worker.c: runbook-worker: claims runs from Redis and executes runbooks.
  *
- * Wiring only: options and the process's own settings; everything else is in run/worker.c. It executes,
- * so it listens on nothing: it imports no listen and no accept.
+ * Wiring only: options and the process's own settings; everything else is in run/worker.c. It
+ * executes, so it listens on nothing: it imports no listen and no accept.
  */
 #include "config.h"
 
@@ -13,11 +13,14 @@
 
 static const struct program program = {
 	.name = "runbook-worker",
-	.usage = "usage: runbook-worker [-c FILE] [--check | --dump-config] [--name NAME] [--ready-fd N]\n"
+	.usage = "usage: runbook-worker [-c FILE] [--check | --dump-config] [--name NAME] "
+		 "[--ready-fd N]\n"
 		 "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
-		 "  --check            print what is wrong with it as file:line:column: message; exit 0 good, 3 bad\n"
+		 "  --check            print what is wrong with it as file:line:column: message; "
+		 "exit 0 good, 3 bad\n"
 		 "  --dump-config      print the configuration in effect\n"
-		 "  --name NAME        be HOST.NAME, where several workers on this host use one Redis\n"
+		 "  --name NAME        be HOST.NAME, where several workers on this host use one "
+		 "Redis\n"
 		 "  --ready-fd N       write one byte there once runs can be claimed\n"
 		 "  --version, --help\n",
 	.ready_fd = true,

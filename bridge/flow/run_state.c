@@ -1,15 +1,15 @@
 /* run_state.c: the result of a run, on its way into the store.
  *
- * Owns the names of the states and how a struct run_result becomes a change of state. Every change that C
- * asks for goes through run_set_state, so there is one place to look at. Whether the change is allowed, and
- * what follows from it (the next step, a retry, counters, audit, the event), is decided in one atomic step
- * by store/runbookd.lua; nothing here remembers a state.
+ * Owns the names of the states and how a struct run_result becomes a change of state. Every change
+ * that C asks for goes through run_set_state, so there is one place to look at. Whether the change
+ * is allowed, and what follows from it (the next step, a retry, counters, audit, the event), is
+ * decided in one atomic step by store/runbookd.lua; nothing here remembers a state.
  */
 #include <assert.h>
 #include <stdio.h>
 #include "flow/run_state.h"
 
-#define WHO_MAX 300	/* "worker " and a host's name */
+#define WHO_MAX 300 /* "worker " and a host's name */
 
 const char *run_state_name(enum run_state s)
 {
@@ -36,8 +36,8 @@ const char *run_state_name(enum run_state s)
 	return "?";
 }
 
-int run_set_state(struct store *s, struct store_held run, struct str worker, const struct run_result *r, store_done_cb cb,
-	void *ctx, struct err *e)
+int run_set_state(struct store *s, struct store_held run, struct str worker,
+	const struct run_result *r, store_done_cb cb, void *ctx, struct err *e)
 {
 	char who[WHO_MAX];
 
@@ -46,7 +46,9 @@ int run_set_state(struct store *s, struct store_held run, struct str worker, con
 	snprintf(who, sizeof(who), "worker %.*s", STR_ARG(worker));
 	struct store_run_change c = {
 		.run = run,
-		.state = r->release ? STR("release") : r->retry ? STR("retry") : str_of(run_state_name(r->state)),
+		.state = r->release ? STR("release")
+			 : r->retry ? STR("retry")
+				    : str_of(run_state_name(r->state)),
 		.reason = r->reason,
 		.has_exit = r->has_exit,
 		.exit_code = r->exit_code,

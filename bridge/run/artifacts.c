@@ -1,11 +1,12 @@
 /* artifacts.c: files that a run leaves.
  *
- * Owns state_dir/artifacts and state_dir/events. Both folders are the worker's; a run's user gets one
- * folder and one file in them, made before the run, and cannot make another or take these away.
+ * Owns state_dir/artifacts and state_dir/events. Both folders are the worker's; a run's user gets
+ * one folder and one file in them, made before the run, and cannot make another or take these away.
  *
- * What is collected was written by a script that may be anyone's: nothing is followed (no symlink, no
- * second link to a file from elsewhere, no fifo, no folder), everything is opened relative to the run's
- * folder, and count, bytes and lines have limits. It runs after the last process of the run is gone.
+ * What is collected was written by a script that may be anyone's: nothing is followed (no symlink,
+ * no second link to a file from elsewhere, no fifo, no folder), everything is opened relative to
+ * the run's folder, and count, bytes and lines have limits. It runs after the last process of the
+ * run is gone.
  *
  * What a script leaves is not deleted when a limit is reached, only not listed: it may be the only
  * copy of something. It goes with the folder, after `incidents.retention`.
@@ -23,16 +24,16 @@
 #include "base/utf8.h"
 #include "run/artifacts.h"
 
-#define LOOKED_AT_MAX 10000	/* entries of one folder */
-#define SWEEP_DEPTH 16		/* folders in folders */
+#define LOOKED_AT_MAX 10000 /* entries of one folder */
+#define SWEEP_DEPTH 16	    /* folders in folders */
 
 struct file {
 	struct str name;
 	int64_t size;
 };
 
-int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run, const struct runas *user,
-	struct err *e)
+int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run,
+	const struct runas *user, struct err *e)
 {
 	f->dir = arena_printf(a, "%.*s/artifacts/%.*s", STR_ARG(state_dir), STR_ARG(run));
 	f->events = arena_printf(a, "%.*s/events/%.*s", STR_ARG(state_dir), STR_ARG(run));
@@ -46,7 +47,8 @@ int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, s
 	if (fd < 0)
 		return err_sys(e, "cannot make file '%s'", f->events.p);
 	int rc = 0;
-	if (user->become && (fchown(fd, user->uid, user->gid) < 0 || chown(f->dir.p, user->uid, user->gid) < 0))
+	if (user->become &&
+		(fchown(fd, user->uid, user->gid) < 0 || chown(f->dir.p, user->uid, user->gid) < 0))
 		rc = err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
 	close(fd);
 	if (rc == 0 && chmod(f->dir.p, 0700) < 0)
@@ -77,7 +79,7 @@ static int64_t take_over(int dir, const char *name)
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-	    (geteuid() != 0 || (fchown(fd, 0, getegid()) == 0 && fchmod(fd, 0640) == 0)))
+		(geteuid() != 0 || (fchown(fd, 0, getegid()) == 0 && fchmod(fd, 0640) == 0)))
 		size = st.st_size;
 	close(fd);
 	return size;
@@ -98,7 +100,8 @@ static size_t list_folder(DIR *d, struct arena *a, struct file *files, struct ar
 		if (str_is(name, ".") || str_is(name, ".."))
 			continue;
 		seen++;
-		int64_t size = n < ARTIFACTS_MAX && good_name(name) ? take_over(dirfd(d), de->d_name) : -1;
+		int64_t size =
+			n < ARTIFACTS_MAX && good_name(name) ? take_over(dirfd(d), de->d_name) : -1;
 		if (size < 0 || size > ARTIFACTS_BYTES_MAX - bytes) {
 			out->left_out++;
 			continue;
@@ -111,7 +114,8 @@ static size_t list_folder(DIR *d, struct arena *a, struct file *files, struct ar
 	return n;
 }
 
-static void files_json(struct arena *a, const struct file *files, size_t n, struct artifacts_found *out)
+static void files_json(
+	struct arena *a, const struct file *files, size_t n, struct artifacts_found *out)
 {
 	struct buf b;
 	struct json_w w;
@@ -131,7 +135,8 @@ static void files_json(struct arena *a, const struct file *files, size_t n, stru
 	buf_release(&b);
 }
 
-static int collect_files(const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
+static int collect_files(
+	const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
 {
 	struct file *files;
 	int fd;
@@ -139,7 +144,7 @@ static int collect_files(const struct artifacts *f, struct arena *a, struct arti
 
 	out->json = STR("[]");
 	if (rmdir(f->dir.p) == 0)
-		return 0;		/* the usual case: nothing in it */
+		return 0; /* the usual case: nothing in it */
 	fd = open(f->dir.p, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "cannot open folder '%s'", f->dir.p);
@@ -206,7 +211,8 @@ static void split_events(struct arena *a, struct artifacts_found *out, struct st
 	}
 }
 
-static int collect_events(const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
+static int collect_events(
+	const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
 {
 	const size_t limit = (size_t)(EVENTS_LINE_MAX + 1) * EVENTS_MAX + 1;
 	int fd = open(f->events.p, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -243,7 +249,8 @@ static int collect_events(const struct artifacts *f, struct arena *a, struct art
 	return rc;
 }
 
-int artifacts_collect(const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
+int artifacts_collect(
+	const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e)
 {
 	*out = (struct artifacts_found){.json = STR("[]")};
 	int rc = collect_files(f, a, out, e);
@@ -260,7 +267,9 @@ static bool remove_all(int parent, const char *name, int depth)
 {
 	if (unlinkat(parent, name, 0) == 0)
 		return true;
-	int fd = depth < SWEEP_DEPTH ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	int fd = depth < SWEEP_DEPTH
+			 ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+			 : -1;
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (!d) {
@@ -302,7 +311,8 @@ size_t artifacts_sweep(struct str state_dir, int64_t before_ms, size_t max)
 	struct str files = arena_printf(&a, "%.*s/artifacts", STR_ARG(state_dir));
 	struct str events = arena_printf(&a, "%.*s/events", STR_ARG(state_dir));
 	if (files.p && events.p)
-		gone = sweep_folder(files.p, before_ms, max) + sweep_folder(events.p, before_ms, max);
+		gone = sweep_folder(files.p, before_ms, max) +
+		       sweep_folder(events.p, before_ms, max);
 	arena_release(&a);
 	return gone;
 }

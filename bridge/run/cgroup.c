@@ -1,12 +1,13 @@
 /* cgroup.c: runs in cgroups of their own, so that no process of theirs can get away.
  *
  * Owns one folder below the cgroup that this process is in, and in it one cgroup a run. A process
- * is born inside its run's cgroup (CLONE_INTO_CGROUP) and everything it starts stays in it, whatever
- * sessions or parents it gives itself.
+ * is born inside its run's cgroup (CLONE_INTO_CGROUP) and everything it starts stays in it,
+ * whatever sessions or parents it gives itself.
  *
- * Guarantee: when this process dies, even by KILL, what is in the folder dies too. The kernel offers
- * nothing for that, so a guard, a fork of this process that only waits for the end of a pipe, does it.
- * If the guard was killed as well, the next instance of the same tag does it before it starts a run.
+ * Guarantee: when this process dies, even by KILL, what is in the folder dies too. The kernel
+ * offers nothing for that, so a guard, a fork of this process that only waits for the end of a
+ * pipe, does it. If the guard was killed as well, the next instance of the same tag does it before
+ * it starts a run.
  *
  * It sets no limits (memory, CPU, processes): that would need controllers.
  */
@@ -30,14 +31,14 @@
 #include "run/spawn.h"
 
 #define PREFIX "runbooks-"
-#define MEMBERS_MAX 4096	/* signalled in one go; KILL has no such limit */
-#define SIGNAL_AT_ONCE 64	/* pidfds held at a time */
-#define REMOVE_WAIT_MS 2000	/* for processes that were killed to be gone */
+#define MEMBERS_MAX 4096    /* signalled in one go; KILL has no such limit */
+#define SIGNAL_AT_ONCE 64   /* pidfds held at a time */
+#define REMOVE_WAIT_MS 2000 /* for processes that were killed to be gone */
 
 struct cgroup_home {
 	char *path;
 	int dir;
-	int guard_pipe;		/* the guard reads the other end */
+	int guard_pipe; /* the guard reads the other end */
 	pid_t guard;
 };
 
@@ -61,13 +62,15 @@ static bool parse_mount(char *line, char **root, char **point)
 	return false;
 }
 
-/* Mount point + cgroup path below the mount's root; NULL where the mount does not show our cgroup. */
+/* Mount point + cgroup path below the mount's root; NULL where the mount does not show our cgroup.
+ */
 static char *join_mount(const char *root, const char *point, const char *own)
 {
 	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
 	char *out;
 
-	if (strncmp(own, root, n) != 0 || (own[n] != '/' && own[n] != '\0') || strncmp(own, "/..", 3) == 0)
+	if (strncmp(own, root, n) != 0 || (own[n] != '/' && own[n] != '\0') ||
+		strncmp(own, "/..", 3) == 0)
 		return NULL;
 	if (asprintf(&out, "%s%s", point, strcmp(own + n, "/") == 0 ? "" : own + n) < 0)
 		return NULL;
@@ -81,9 +84,11 @@ static char *own_cgroup(struct err *e)
 
 	buf_init(&mine, 1 << 20);
 	buf_init(&mounts, 4 << 20);
-	if (file_read("/proc/self/cgroup", &mine, e) < 0 || file_read("/proc/self/mountinfo", &mounts, e) < 0)
+	if (file_read("/proc/self/cgroup", &mine, e) < 0 ||
+		file_read("/proc/self/mountinfo", &mounts, e) < 0)
 		goto out;
-	for (char *l = mine.p ? strtok_r(mine.p, "\n", &save) : NULL; l; l = strtok_r(NULL, "\n", &save)) {
+	for (char *l = mine.p ? strtok_r(mine.p, "\n", &save) : NULL; l;
+		l = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(l, "0::/", 4) == 0)
 			own = l + 3;
 	}
@@ -119,7 +124,8 @@ static bool write_file(int dir, const char *name, const char *text)
 	return good;
 }
 
-/* Removes the cgroups in dir, then dir itself, as far as they are empty. Only system calls but for opendir's memory. */
+/* Removes the cgroups in dir, then dir itself, as far as they are empty. Only system calls but for
+ * opendir's memory. */
 static bool remove_tree(int parent, const char *name)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -131,7 +137,8 @@ static bool remove_tree(int parent, const char *name)
 		return errno == ENOENT;
 	}
 	for (struct dirent *de; (de = readdir(d));) {
-		if (de->d_type == DT_DIR && strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+		if (de->d_type == DT_DIR && strcmp(de->d_name, ".") != 0 &&
+			strcmp(de->d_name, "..") != 0)
 			remove_tree(dirfd(d), de->d_name);
 	}
 	closedir(d);
@@ -171,20 +178,21 @@ static void kill_leftovers(int parent, const char *tag)
 	}
 	for (struct dirent *de; (de = readdir(d));) {
 		const char *rest = de->d_name + strlen(PREFIX);
-		if (strncmp(de->d_name, PREFIX, strlen(PREFIX)) == 0 && strncmp(rest, tag, n) == 0 &&
-		    rest[n] == '.')
+		if (strncmp(de->d_name, PREFIX, strlen(PREFIX)) == 0 &&
+			strncmp(rest, tag, n) == 0 && rest[n] == '.')
 			kill_tree(parent, de->d_name);
 	}
 	closedir(d);
 }
 
-/* The guard. It is made before this process has another thread, so that libc's locks are free in the copy. */
+/* The guard. It is made before this process has another thread, so that libc's locks are free in
+ * the copy. */
 static _Noreturn void guard_run(int parent, const char *name, int pipe_fd)
 {
 	char c;
 
 	setsid();
-	spawn_reset_signals();		/* all stay blocked: only KILL ends it early */
+	spawn_reset_signals(); /* all stay blocked: only KILL ends it early */
 	prctl(PR_SET_NAME, "runbook-guard", 0, 0, 0);
 	if (dup2(pipe_fd, 0) < 0 || dup2(parent, 1) < 0)
 		_exit(126);
@@ -265,7 +273,8 @@ struct cgroup_home *cgroup_home_new(const char *tag, const char *instance, struc
 		err_sys(e, "cannot open cgroup '%s'", own);
 		goto fail;
 	}
-	if (asprintf(&name, PREFIX "%s.%s", tag, instance) < 0 || asprintf(&h->path, "%s/%s", own, name) < 0) {
+	if (asprintf(&name, PREFIX "%s.%s", tag, instance) < 0 ||
+		asprintf(&h->path, "%s/%s", own, name) < 0) {
 		err_set(e, ERR_NOMEM, "out of memory");
 		goto fail;
 	}
@@ -299,7 +308,7 @@ void cgroup_home_free(struct cgroup_home *h)
 	if (!h)
 		return;
 	if (h->guard_pipe >= 0) {
-		close(h->guard_pipe);	/* the guard does the rest */
+		close(h->guard_pipe); /* the guard does the rest */
 		while (waitpid(h->guard, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -355,7 +364,8 @@ static bool contains(const pid_t *v, size_t n, pid_t pid)
 	return false;
 }
 
-/* Holds each one first, then looks again who is in: so that no process which got a freed number is hit. */
+/* Holds each one first, then looks again who is in: so that no process which got a freed number is
+ * hit. */
 static void signal_some(int cgroup, int sig, const pid_t *pids, size_t n, pid_t *now)
 {
 	int fds[SIGNAL_AT_ONCE];

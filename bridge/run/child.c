@@ -6,8 +6,8 @@
  *
  * Owns the pipes, the deadlines and the result. The result is given once, after the last process is
  * gone (or 10 s after KILL, for what hangs in the kernel), and after the pipes were drained.
- * Memory does not grow with the output: one read buffer for all children, at most one piece of a line
- * a stream, and past the limit bytes are only counted.
+ * Memory does not grow with the output: one read buffer for all children, at most one piece of a
+ * line a stream, and past the limit bytes are only counted.
  *
  * It does not know what a run is; who may run what is checked before, in exec.c.
  */
@@ -26,9 +26,9 @@
 #include "run/child.h"
 
 #define READ_SIZE 65536
-#define READS_A_TURN 4		/* of one stream, then the loop's other work */
-#define READS_AT_END 32		/* what a pipe can hold, twice: someone outside may still write to it */
-#define LOOK_FIRST_MS 1		/* how soon to look whether all are gone; doubles up to LOOK_MAX_MS */
+#define READS_A_TURN 4	/* of one stream, then the loop's other work */
+#define READS_AT_END 32 /* what a pipe can hold, twice: someone outside may still write to it */
+#define LOOK_FIRST_MS 1 /* how soon to look whether all are gone; doubles up to LOOK_MAX_MS */
 #define LOOK_MAX_MS 50
 
 enum phase {
@@ -42,9 +42,9 @@ enum phase {
 struct stream {
 	uv_poll_t poll;
 	struct child *child;
-	int fd;			/* -1 once closed */
+	int fd; /* -1 once closed */
 	bool is_stderr;
-	char *part;		/* a line without its end yet; CHILD_LINE_MAX bytes, or NULL */
+	char *part; /* a line without its end yet; CHILD_LINE_MAX bytes, or NULL */
 	size_t part_n;
 };
 
@@ -55,11 +55,11 @@ struct child {
 	const struct child_calls *calls;
 	void *ctx;
 	enum phase phase;
-	bool ended;		/* the program itself */
+	bool ended; /* the program itself */
 	struct stream streams[2];
 	int report;
-	uv_poll_t watch;	/* cell.pidfd */
-	uv_poll_t reports;	/* report */
+	uv_poll_t watch;   /* cell.pidfd */
+	uv_poll_t reports; /* report */
 	uv_timer_t deadline;
 	uv_timer_t look;
 	int64_t look_ms;
@@ -107,12 +107,14 @@ static void split(struct stream *s, const char *p, size_t n)
 
 		if (s->part_n || (!end && n <= room)) {
 			if (!keep_part(s, p, take)) {
-				s->child->result.dropped += (int64_t)n;	/* no memory: as past the limit */
+				s->child->result.dropped +=
+					(int64_t)n; /* no memory: as past the limit */
 				return;
 			}
 		}
 		if (end || n > room) {
-			emit(s, s->part_n ? (struct str){s->part, s->part_n} : (struct str){p, take});
+			emit(s, s->part_n ? (struct str){s->part, s->part_n}
+					  : (struct str){p, take});
 			s->part_n = 0;
 		}
 		p += take + (end ? 1 : 0);
@@ -193,8 +195,10 @@ static void finish_output(struct child *c)
 	if (c->result.dropped > 0) {
 		char limit[UNITS_TEXT_MAX], note[160];
 		units_format_size(c->output_limit, limit);
-		snprintf(note, sizeof(note), "[output limit of %s or %" PRId64 " lines reached: %" PRId64
-			" more bytes were dropped]", limit, CHILD_LINES_MAX(c->output_limit), c->result.dropped);
+		snprintf(note, sizeof(note),
+			"[output limit of %s or %" PRId64 " lines reached: %" PRId64
+			" more bytes were dropped]",
+			limit, CHILD_LINES_MAX(c->output_limit), c->result.dropped);
 		c->calls->on_line(c->ctx, true, clock_wall_ms(), str_of(note));
 	}
 }
@@ -236,10 +240,12 @@ static void enter(struct child *c, enum phase phase)
 	if (phase == KILLED)
 		set_deadline(c, CHILD_STUCK_MS);
 	else
-		set_deadline(c, phase == SWEEPING && c->grace_ms > CHILD_SWEEP_MS ? CHILD_SWEEP_MS : c->grace_ms);
+		set_deadline(c, phase == SWEEPING && c->grace_ms > CHILD_SWEEP_MS ? CHILD_SWEEP_MS
+										  : c->grace_ms);
 }
 
-/* Nothing tells when a cgroup is empty without a watch of its own, so it is looked at. Keepers do tell. */
+/* Nothing tells when a cgroup is empty without a watch of its own, so it is looked at. Keepers do
+ * tell. */
 static void look(struct child *c)
 {
 	if (c->phase == DONE)
@@ -315,23 +321,31 @@ static void say_why(struct child *c, const struct spawn_report *r)
 	switch ((enum spawn_stage)r->stage) {
 	case SPAWN_EXEC:
 		if (r->value == ENOEXEC)
-			err_set(e, ERR_INPUT, "cannot execute '%s': its first line is no '#!/path/to/interpreter'",
+			err_set(e, ERR_INPUT,
+				"cannot execute '%s': its first line is no "
+				"'#!/path/to/interpreter'",
 				c->path);
 		else if (r->value == ENOENT)
-			err_set(e, ERR_INPUT, "cannot execute '%s': it, or the interpreter that its first line "
-				"names, does not exist", c->path);
+			err_set(e, ERR_INPUT,
+				"cannot execute '%s': it, or the interpreter that its first line "
+				"names, does not exist",
+				c->path);
 		else if (r->value == EACCES)
-			err_set(e, ERR_INPUT, "cannot execute '%s': the user it runs as may not; give that user "
-				"r-x on it and x on the folders above", c->path);
+			err_set(e, ERR_INPUT,
+				"cannot execute '%s': the user it runs as may not; give that user "
+				"r-x on it and x on the folders above",
+				c->path);
 		else
 			err_sys(e, "cannot execute '%s'", c->path);
 		return;
 	case SPAWN_DIR:
-		err_sys(e, "the user it runs as cannot enter '%s'; give it x on the folders above", c->dir);
+		err_sys(e, "the user it runs as cannot enter '%s'; give it x on the folders above",
+			c->dir);
 		return;
 	case SPAWN_USER:
 	case SPAWN_GROUPS:
-		err_sys(e, "cannot become the user it runs as; the worker needs CAP_SETUID and CAP_SETGID");
+		err_sys(e, "cannot become the user it runs as; the worker needs CAP_SETUID and "
+			   "CAP_SETGID");
 		return;
 	case SPAWN_FORK:
 	case SPAWN_FDS:
@@ -427,7 +441,8 @@ static void close_all(int *fds, size_t n)
 	}
 }
 
-/* ours: ours to read without waiting. theirs belongs to the program's user: it may open /dev/stdout again by name. */
+/* ours: ours to read without waiting. theirs belongs to the program's user: it may open /dev/stdout
+ * again by name. */
 static int make_pipe(const struct child_spec *spec, int *ours, int *theirs, struct err *e)
 {
 	int ends[2];
@@ -446,17 +461,28 @@ static int make_pipe(const struct child_spec *spec, int *ours, int *theirs, stru
 
 static int launch(struct child *c, const struct child_spec *spec, struct err *e)
 {
-	int fds[4] = {-1, -1, -1, -1};	/* theirs: in, out, err, report */
+	int fds[4] = {-1, -1, -1, -1}; /* theirs: in, out, err, report */
 	int rc = -1;
 
 	fds[0] = make_stdin(spec->stdin_bytes, e);
 	if (fds[0] >= 0 && make_pipe(spec, &c->streams[0].fd, &fds[1], e) == 0 &&
-	    make_pipe(spec, &c->streams[1].fd, &fds[2], e) == 0 && make_pipe(NULL, &c->report, &fds[3], e) == 0) {
+		make_pipe(spec, &c->streams[1].fd, &fds[2], e) == 0 &&
+		make_pipe(NULL, &c->report, &fds[3], e) == 0) {
 		struct spawn_form form = {
-			.path = spec->path, .argv = spec->argv, .envp = spec->envp, .dir = spec->dir,
-			.become = spec->become, .uid = spec->uid, .gid = spec->gid,
-			.groups = spec->groups, .groups_n = spec->groups_n, .no_new_privs = spec->no_new_privs,
-			.in = fds[0], .out = fds[1], .err = fds[2], .report = fds[3],
+			.path = spec->path,
+			.argv = spec->argv,
+			.envp = spec->envp,
+			.dir = spec->dir,
+			.become = spec->become,
+			.uid = spec->uid,
+			.gid = spec->gid,
+			.groups = spec->groups,
+			.groups_n = spec->groups_n,
+			.no_new_privs = spec->no_new_privs,
+			.in = fds[0],
+			.out = fds[1],
+			.err = fds[2],
+			.report = fds[3],
 		};
 		rc = contain_start(c->contain, &c->cell, spec->name, &form, e);
 	}
@@ -488,7 +514,8 @@ static bool watch_all(struct child *c)
 		if (!watch_fd(c, &c->streams[i].poll, c->streams[i].fd, on_readable))
 			return false;
 	}
-	if (!watch_fd(c, &c->watch, c->cell.pidfd, on_watch) || !watch_fd(c, &c->reports, c->report, on_report))
+	if (!watch_fd(c, &c->watch, c->cell.pidfd, on_watch) ||
+		!watch_fd(c, &c->reports, c->report, on_report))
 		return false;
 	if (c->timeout_ms > 0)
 		set_deadline(c, c->timeout_ms);
@@ -499,13 +526,13 @@ static bool watch_all(struct child *c)
 static void abandon(struct child *c)
 {
 	uv_handle_t *const handles[] = {(uv_handle_t *)&c->deadline, (uv_handle_t *)&c->look,
-		(uv_handle_t *)&c->streams[0].poll, (uv_handle_t *)&c->streams[1].poll, (uv_handle_t *)&c->watch,
-		(uv_handle_t *)&c->reports};
+		(uv_handle_t *)&c->streams[0].poll, (uv_handle_t *)&c->streams[1].poll,
+		(uv_handle_t *)&c->watch, (uv_handle_t *)&c->reports};
 
 	c->phase = DONE;
 	contain_signal(c->contain, &c->cell, SIGKILL);
 	for (size_t i = 0, n = c->open_handles; i < n; i++)
-		uv_close(handles[i], handle_closed);	/* in the order in which watch_all made them */
+		uv_close(handles[i], handle_closed); /* in the order in which watch_all made them */
 	contain_release(c->contain, &c->cell);
 	close_all(&c->streams[0].fd, 1);
 	close_all(&c->streams[1].fd, 1);

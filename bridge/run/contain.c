@@ -1,7 +1,8 @@
 /* contain.c: which way a run's processes are held, and the same five calls for each.
  *
  * Owns the choice. A way counts as usable only after a process was really started that way: limits
- * of containers and of systemd units show in no other place. What ends what is in cgroup.c and keeper.c.
+ * of containers and of systemd units show in no other place. What ends what is in cgroup.c and
+ * keeper.c.
  *
  * Processes that even KILL does not end (they hang in the kernel, a dead NFS server) are let go by
  * contain_release and reaped here later, so that they cost a table entry and not a slot.
@@ -21,8 +22,8 @@
 
 struct contain {
 	enum contain_mode mode;
-	struct cgroup_home *home;	/* CONTAIN_CGROUP */
-	pid_t *stuck;			/* children to reap when they end after all */
+	struct cgroup_home *home; /* CONTAIN_CGROUP */
+	pid_t *stuck;		  /* children to reap when they end after all */
 	size_t stuck_n;
 };
 
@@ -61,7 +62,8 @@ static int try_pidns(struct err *e)
 	return 0;
 }
 
-static int choose(struct contain *c, enum contain_mode wanted, const char *tag, const char *instance, struct err *e)
+static int choose(struct contain *c, enum contain_mode wanted, const char *tag,
+	const char *instance, struct err *e)
 {
 	if (wanted == CONTAIN_AUTO || wanted == CONTAIN_CGROUP) {
 		c->mode = CONTAIN_CGROUP;
@@ -79,7 +81,8 @@ static int choose(struct contain *c, enum contain_mode wanted, const char *tag, 
 	return 0;
 }
 
-struct contain *contain_new(enum contain_mode wanted, const char *tag, const char *instance, struct err *e)
+struct contain *contain_new(
+	enum contain_mode wanted, const char *tag, const char *instance, struct err *e)
 {
 	struct contain *c = calloc(1, sizeof(*c));
 
@@ -117,7 +120,8 @@ static void reap_stuck(struct contain *c)
 	c->stuck_n = left;
 }
 
-int contain_start(struct contain *c, struct cell *cell, const char *name, const struct spawn_form *f, struct err *e)
+int contain_start(struct contain *c, struct cell *cell, const char *name,
+	const struct spawn_form *f, struct err *e)
 {
 	uint64_t flags = c->mode == CONTAIN_PIDNS ? CLONE_NEWPID : 0;
 	pid_t me = getpid();
@@ -155,7 +159,8 @@ void contain_signal(struct contain *c, struct cell *cell, int sig)
 	if (!cell->kept)
 		cgroup_signal(cell->cgroup, sig);
 	else if (cell->pid > 0)
-		syscall(SYS_pidfd_send_signal, cell->pidfd, sig == SIGKILL ? KEEPER_KILL : KEEPER_TERM, NULL, 0);
+		syscall(SYS_pidfd_send_signal, cell->pidfd,
+			sig == SIGKILL ? KEEPER_KILL : KEEPER_TERM, NULL, 0);
 }
 
 int contain_reap(struct cell *cell, int *status)

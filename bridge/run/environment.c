@@ -1,8 +1,9 @@
 /* environment.c: the facts of a run as an environment and as JSON.
  *
- * Labels and annotations are data of strangers: their names and values can be anything. None of it is
- * ever put into a text that something interprets; what the environment cannot hold is left out, by
- * rules that do not depend on the value's meaning, and listed. The JSON on standard input holds all.
+ * Labels and annotations are data of strangers: their names and values can be anything. None of it
+ * is ever put into a text that something interprets; what the environment cannot hold is left out,
+ * by rules that do not depend on the value's meaning, and listed. The JSON on standard input holds
+ * all.
  *
  * The order of entries decides what is left out when room ends: the run's own names first, then
  * parameters, then what the runbook asked for by `env:`, then labels, then annotations.
@@ -31,7 +32,8 @@ static bool is_name(struct str s)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		if (!(c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')))
+		if (!(c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+			    (c >= 'a' && c <= 'z')))
 			return false;
 	}
 	return true;
@@ -43,7 +45,7 @@ static void omit(struct builder *b, const char *prefix, struct str name)
 	char *whole;
 
 	if (b->omitted_json.n + (p + name.n) * 6 + 8 > ENVIRONMENT_OMITTED_MAX)
-		return;		/* the list is full; the first ones tell enough */
+		return; /* the list is full; the first ones tell enough */
 	whole = arena_alloc(b->a, p + name.n + 1);
 	if (!whole)
 		return;
@@ -58,8 +60,8 @@ static void put(struct builder *b, const char *prefix, struct str name, struct s
 {
 	size_t p = strlen(prefix), n = p + name.n + 1 + value.n + 1;
 
-	if (!is_name(name) || (value.n && memchr(value.p, '\0', value.n)) || n > ENVIRONMENT_ENTRY_MAX ||
-	    n > ENVIRONMENT_MAX - b->bytes) {
+	if (!is_name(name) || (value.n && memchr(value.p, '\0', value.n)) ||
+		n > ENVIRONMENT_ENTRY_MAX || n > ENVIRONMENT_MAX - b->bytes) {
 		omit(b, prefix, name);
 		return;
 	}
@@ -126,7 +128,8 @@ static void put_run(struct builder *b, const struct run_facts *f)
 char **environment_build(struct arena *a, const struct run_facts *f)
 {
 	struct builder b = {.a = a, .bytes = ENVIRONMENT_OMITTED_MAX + 64};
-	size_t labels_n = f->event ? f->event->labels_n : 0, annotations_n = f->event ? f->event->annotations_n : 0;
+	size_t labels_n = f->event ? f->event->labels_n : 0,
+	       annotations_n = f->event ? f->event->annotations_n : 0;
 
 	b.cap = 16 + f->params_n + f->pass_n + labels_n + annotations_n;
 	b.v = arena_array(a, b.cap, sizeof(*b.v));
@@ -142,7 +145,7 @@ char **environment_build(struct arena *a, const struct run_facts *f)
 	put_all(&b, "ANNOTATION_", annotations_n ? f->event->annotations : NULL, annotations_n);
 	json_w_end(&b.omitted, ']');
 	if (b.omitted_n && !buf_failed(&b.omitted_json)) {
-		b.bytes = 0;	/* its room was kept from the start */
+		b.bytes = 0; /* its room was kept from the start */
 		put_z(&b, "RUNBOOK_ENV_OMITTED", buf_as_str(&b.omitted_json));
 	}
 	buf_release(&b.omitted_json);

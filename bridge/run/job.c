@@ -2,8 +2,8 @@
  *
  *   claimed -> checked -> RUNNING -> ENDED -> its output is in Redis -> its result is -> gone
  *
- * Owns the copy of the claim, the output that is not in Redis yet, and the result. Calls of one job go
- * to Redis one after the other, so that the result never overtakes the output. A call that fails
+ * Owns the copy of the claim, the output that is not in Redis yet, and the result. Calls of one job
+ * go to Redis one after the other, so that the result never overtakes the output. A call that fails
  * because Redis is away is made again until it is taken or the fence says no; the slot is not free
  * before that. A fence that is not ours ends the job at once, whatever it was doing: someone else
  * decides about the run then.
@@ -25,7 +25,7 @@
 #include "run/outq.h"
 #include "run/prepare.h"
 
-#define JOB_MEMORY ((size_t)96 << 20)	/* bytes of all that one run needs; used only as needed */
+#define JOB_MEMORY ((size_t)96 << 20) /* bytes of all that one run needs; used only as needed */
 #define EXIT_RETRY 75
 #define REASON_MAX 2000
 
@@ -35,13 +35,13 @@ struct job {
 	struct arena arena;
 	struct store_claimed claim;
 	struct prepared prepared;
-	struct child *child;		/* while it runs */
+	struct child *child; /* while it runs */
 	struct outq out;
-	uv_timer_t timer;		/* sends what waits */
-	bool calling;			/* a call is in flight */
-	bool ended;			/* result is complete */
-	bool bare;			/* the whole result was refused: this is what is left of it */
-	bool lost;			/* not ours any more */
+	uv_timer_t timer; /* sends what waits */
+	bool calling;	  /* a call is in flight */
+	bool ended;	  /* result is complete */
+	bool bare;	  /* the whole result was refused: this is what is left of it */
+	bool lost;	  /* not ours any more */
 	bool finished;
 	struct run_result result;
 };
@@ -143,8 +143,9 @@ static bool make_bare(struct job *j, const struct err *e)
 	if (j->bare)
 		return false;
 	j->bare = true;
-	j->result.reason = arena_printf(&j->arena, "%.*s%sits artifacts and events could not be stored: %s",
-		STR_ARG(j->result.reason), j->result.reason.n ? "; " : "", e->text);
+	j->result.reason =
+		arena_printf(&j->arena, "%.*s%sits artifacts and events could not be stored: %s",
+			STR_ARG(j->result.reason), j->result.reason.n ? "; " : "", e->text);
 	j->result.artifacts_json = STR("[]");
 	j->result.emitted_n = 0;
 	return true;
@@ -170,7 +171,8 @@ static void not_called(struct job *j, const struct err *e)
 		again_in(j, JOB_AGAIN_MS);
 		return;
 	}
-	job_log(j, LOG_ERROR, j->out.n ? "cannot send output; it is dropped" : "cannot send the result", e->text);
+	job_log(j, LOG_ERROR,
+		j->out.n ? "cannot send output; it is dropped" : "cannot send the result", e->text);
 	if (j->out.n)
 		outq_drop(&j->out);
 	else if (!make_bare(j, e))
@@ -194,7 +196,8 @@ static void send_result(struct job *j)
 	struct err e;
 
 	j->calling = true;
-	if (run_set_state(j->host->store, job_held(j), j->host->name, &j->result, on_result, j, &e) < 0)
+	if (run_set_state(
+		    j->host->store, job_held(j), j->host->name, &j->result, on_result, j, &e) < 0)
 		not_called(j, &e);
 }
 
@@ -231,7 +234,8 @@ static void put_times(struct buf *b, const char *before, int64_t ms)
 static void put_exit(struct buf *b, const struct child_result *r)
 {
 	if (r->signal)
-		buf_printf(b, "killed by SIG%s", sigabbrev_np(r->signal) ? sigabbrev_np(r->signal) : "?");
+		buf_printf(b, "killed by SIG%s",
+			sigabbrev_np(r->signal) ? sigabbrev_np(r->signal) : "?");
 	else if (r->exit_code)
 		buf_printf(b, "exit status %d", r->exit_code);
 }
@@ -252,7 +256,8 @@ static void judge(struct job *j, const struct child_result *r, struct buf *why)
 		out->state = RUN_TIMED_OUT;
 		put_times(why, "it took longer than its timeout of ", j->prepared.timeout_ms);
 		if (r->signal == SIGKILL)
-			put_times(why, ", and longer than its grace of ", j->prepared.spec.grace_ms);
+			put_times(
+				why, ", and longer than its grace of ", j->prepared.spec.grace_ms);
 	} else if (r->stopped) {
 		out->state = RUN_CANCELLED;
 		out->release = j->prepared.idempotent;
@@ -287,11 +292,13 @@ static void take_artifacts(struct job *j, struct buf *why)
 	j->result.emitted = f.events;
 	j->result.emitted_n = f.events_n;
 	if (f.left_out)
-		buf_printf(why, "%s%zu of the entries of its artifacts folder are not listed: no plain file, or over a limit",
+		buf_printf(why,
+			"%s%zu of the entries of its artifacts folder are not listed: no plain "
+			"file, or over a limit",
 			why->n ? "; " : "", f.left_out);
 	if (f.events_bad)
-		buf_printf(why, "%s%zu of the lines that it wrote as events were not taken: %.*s", why->n ? "; " : "",
-			f.events_bad, STR_ARG(f.events_why));
+		buf_printf(why, "%s%zu of the lines that it wrote as events were not taken: %.*s",
+			why->n ? "; " : "", f.events_bad, STR_ARG(f.events_why));
 }
 
 static void complete(struct job *j, struct buf *why)
@@ -299,16 +306,21 @@ static void complete(struct job *j, struct buf *why)
 	struct run_result *r = &j->result;
 
 	if (j->prepared.other_file)
-		note(why, "its file is another one than the rule was decided with; this worker's own was executed");
-	r->reason = arena_strdup(&j->arena, (struct str){why->p, why->n < REASON_MAX ? why->n : REASON_MAX});
+		note(why, "its file is another one than the rule was decided with; this worker's "
+			  "own was executed");
+	r->reason = arena_strdup(
+		&j->arena, (struct str){why->p, why->n < REASON_MAX ? why->n : REASON_MAX});
 	r->params_json = j->prepared.params_json;
 	r->runbook_sha256 = j->prepared.sha256;
 	j->ended = true;
 	if (log_on(LOG_INFO))
-		log_kv(r->state == RUN_SUCCEEDED ? LOG_INFO : LOG_WARN, "run ended", "run", j->claim.run.p, "runbook",
-			j->claim.runbook.p, "state",
-			r->release ? "release" : r->retry ? "retry" : run_state_name(r->state), "reason",
-			r->reason.n ? r->reason.p : NULL, "ms", log_i64(r->duration_ms), (char *)NULL);
+		log_kv(r->state == RUN_SUCCEEDED ? LOG_INFO : LOG_WARN, "run ended", "run",
+			j->claim.run.p, "runbook", j->claim.runbook.p, "state",
+			r->release ? "release"
+			: r->retry ? "retry"
+				   : run_state_name(r->state),
+			"reason", r->reason.n ? r->reason.p : NULL, "ms", log_i64(r->duration_ms),
+			(char *)NULL);
 	uv_timer_stop(&j->timer);
 	go_on(j);
 }
@@ -333,7 +345,7 @@ static void on_end(void *ctx, const struct child_result *r)
 	struct buf why;
 
 	j->child = NULL;
-	if (j->lost) {		/* its folder may be another attempt's by now */
+	if (j->lost) { /* its folder may be another attempt's by now */
 		if (!j->calling)
 			finish(j);
 		return;
@@ -401,7 +413,8 @@ static void start(struct job *j)
 		end_at_once(j, RUN_FAILED, false, e.text);
 }
 
-struct job *job_start(struct job_host *h, const struct store_claimed *c, bool stopping, struct err *e)
+struct job *job_start(
+	struct job_host *h, const struct store_claimed *c, bool stopping, struct err *e)
 {
 	struct job *j = calloc(1, sizeof(*j));
 

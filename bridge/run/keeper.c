@@ -1,10 +1,10 @@
 /* keeper.c: one small process a run, which knows when nothing of the run is left.
  *
  * Where cgroups cannot hold a run's processes, this one does: as the first process of a PID
- * namespace (root), or as a subreaper (anyone). Either way each orphan of the tree becomes its child,
- * so "no child left" means "nothing left", also for what called setsid or forked twice. As init it
- * reaches all with kill(-1), in one step, and its own end takes the whole namespace along. As a
- * subreaper it walks /proc for its descendants, again and again, until it has no child.
+ * namespace (root), or as a subreaper (anyone). Either way each orphan of the tree becomes its
+ * child, so "no child left" means "nothing left", also for what called setsid or forked twice. As
+ * init it reaches all with kill(-1), in one step, and its own end takes the whole namespace along.
+ * As a subreaper it walks /proc for its descendants, again and again, until it has no child.
  *
  * It dies with the worker: the kernel sends it KILL (init) or KEEPER_KILL (subreaper) then.
  * It is a copy of the worker that never execs: only system calls, no libc state (see spawn.c).
@@ -30,9 +30,9 @@
 #include "run/keeper.h"
 
 #define REPORT_FD 3
-#define PROCS_MAX 131072	/* processes looked at in one walk */
-#define PID_BITS (1 << 22)	/* the kernel's highest pid_max */
-#define WALK_AGAIN_NS 5000000	/* while killing */
+#define PROCS_MAX 131072      /* processes looked at in one walk */
+#define PID_BITS (1 << 22)    /* the kernel's highest pid_max */
+#define WALK_AGAIN_NS 5000000 /* while killing */
 
 struct proc {
 	pid_t pid;
@@ -46,7 +46,7 @@ struct walk {
 	unsigned char ours[PID_BITS / 8];
 };
 
-struct dirent64_raw {		/* as getdents64(2) gives it */
+struct dirent64_raw { /* as getdents64(2) gives it */
 	uint64_t ino;
 	int64_t off;
 	uint16_t reclen;
@@ -146,7 +146,8 @@ static void signal_one(int proc, const struct proc *p, int sig)
 /* The signal to each descendant of this process. */
 static void signal_tree(int sig)
 {
-	struct walk *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct walk *w =
+		mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (w != MAP_FAILED && proc >= 0) {
@@ -194,7 +195,7 @@ static bool reap(pid_t program)
 			continue;
 		struct spawn_report r = {.said = SPAWN_ENDED, .value = status};
 		if (write(REPORT_FD, &r, sizeof(r)) != (ssize_t)sizeof(r))
-			continue;	/* the worker is gone, and so will be this, soon */
+			continue; /* the worker is gone, and so will be this, soon */
 	}
 }
 
@@ -230,7 +231,8 @@ void keeper_run(const struct spawn_form *f, bool init)
 	int pidfd;
 
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);	/* signals wait for sigtimedwait; also those to an init */
+	sigprocmask(
+		SIG_SETMASK, &all, NULL); /* signals wait for sigtimedwait; also those to an init */
 	setsid();
 	spawn_reset_signals();
 	prctl(PR_SET_NAME, "runbook-keeper", 0, 0, 0);
@@ -255,7 +257,7 @@ void keeper_run(const struct spawn_form *f, bool init)
 		spawn_fail(REPORT_FD, SPAWN_FORK, errno);
 	close(pidfd);
 	for (int fd = 0; fd <= 2; fd++)
-		close(fd);	/* else the worker never sees the end of the output */
+		close(fd); /* else the worker never sees the end of the output */
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

@@ -1,7 +1,8 @@
 /* notify.c: READY=1 and the like, to the socket that systemd named.
  *
- * Owns one datagram socket, connected, close-on-exec. Sending never blocks and a message that cannot
- * be sent is dropped: the service must not depend on its manager. Without NOTIFY_SOCKET nothing is sent.
+ * Owns one datagram socket, connected, close-on-exec. Sending never blocks and a message that
+ * cannot be sent is dropped: the service must not depend on its manager. Without NOTIFY_SOCKET
+ * nothing is sent.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@ static int64_t watchdog_from(const char *usec, const char *pid)
 	if (!usec || (pid && strtol(pid, NULL, 10) != getpid()))
 		return 0;
 	long long v = strtoll(usec, &end, 10);
-	return *end || v < 2000 ? 0 : v / 2000;	/* half of it, in ms */
+	return *end || v < 2000 ? 0 : v / 2000; /* half of it, in ms */
 }
 
 static int connect_to(const char *name, struct err *e)
@@ -38,7 +39,8 @@ static int connect_to(const char *name, struct err *e)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, "cannot make a socket");
-	if (connect(fd, (const struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0) {
+	if (connect(fd, (const struct sockaddr *)&to,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0) {
 		err_sys(e, "cannot connect to NOTIFY_SOCKET '%s'", name);
 		close(fd);
 		return -1;

@@ -32,10 +32,12 @@ static int read_fd(const struct program *p, const char *text, int *fd)
 /* It becomes part of a file's name and of a name that others see. */
 static int read_name(const struct program *p, const char *text, const char **name)
 {
-	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 	if (!*text || strlen(text) > 64 || text[strspn(text, good)]) {
-		fprintf(stderr, "%s: --name wants up to 64 letters, digits, - and _, not '%s'\n", p->name, text);
+		fprintf(stderr, "%s: --name wants up to 64 letters, digits, - and _, not '%s'\n",
+			p->name, text);
 		return EXIT_USAGE;
 	}
 	*name = text;

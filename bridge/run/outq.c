@@ -1,7 +1,7 @@
 /* outq.c: a queue of lines in two arrays: the texts one after the other, and where each ends.
  *
- * A batch is only looked at until outq_drop, so that it can be sent again as it was. No line is lost
- * or changes its place; a line may reach Redis twice when an answer was lost on the way.
+ * A batch is only looked at until outq_drop, so that it can be sent again as it was. No line is
+ * lost or changes its place; a line may reach Redis twice when an answer was lost on the way.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ bool outq_add(struct outq *q, bool is_stderr, int64_t time_ms, struct str text)
 	}
 	buf_str(&q->text, text);
 	if (buf_failed(&q->text)) {
-		q->text.failed = false;	/* what is in it is whole: an append that fails adds nothing */
+		q->text.failed =
+			false; /* what is in it is whole: an append that fails adds nothing */
 		return false;
 	}
 	q->lines[q->n++] = (struct outq_line){time_ms, text.n, is_stderr};

@@ -4,9 +4,9 @@
  * (PR_SET_PDEATHSIG, with a look for the race). It runs in a session of its own, so that a Ctrl-C
  * reaches only runbookd, which then ends its parts in order.
  *
- * Deciding whether an end is a fault, and when to start again, is left to the owner; here are only the
- * back-off's numbers. Processes are reaped by the owner in one place, since runbookd may be process 1
- * of a container and then has to reap strangers as well.
+ * Deciding whether an end is a fault, and when to start again, is left to the owner; here are only
+ * the back-off's numbers. Processes are reaped by the owner in one place, since runbookd may be
+ * process 1 of a container and then has to reap strangers as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,20 +21,21 @@
 #include "run/part.h"
 #include "run/spawn.h"
 
-#define LINE_MAX_BYTES 4096	/* of relayed output */
+#define LINE_MAX_BYTES 4096 /* of relayed output */
 #define LAST_READS 32
 #define READY_FD 3
 
 /* The reading end of a pipe from the program. */
 struct part_pipe {
 	uv_poll_t poll;
-	struct part *part;	/* NULL once let go */
+	struct part *part; /* NULL once let go */
 	int fd;
 	char line[LINE_MAX_BYTES];
 	size_t n;
 };
 
-void part_init(struct part *p, uv_loop_t *loop, const char *name, const struct part_calls *calls, void *ctx)
+void part_init(struct part *p, uv_loop_t *loop, const char *name, const struct part_calls *calls,
+	void *ctx)
 {
 	*p = (struct part){.loop = loop, .name = name, .calls = calls, .ctx = ctx, .keep_fd = -1};
 	uv_timer_init(loop, &p->timer);
@@ -141,7 +142,8 @@ static void on_output_pipe(uv_poll_t *h, int status, int events)
 
 /* ---- the process ---- */
 
-/* In the child. keep stays open; everything else above 2, and 3 where it is the ready pipe, is closed. */
+/* In the child. keep stays open; everything else above 2, and 3 where it is the ready pipe, is
+ * closed. */
 static _Noreturn void become(const struct part *p, int ready, int output, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY), first = 3;
@@ -151,7 +153,8 @@ static _Noreturn void become(const struct part *p, int ready, int output, pid_t 
 	spawn_reset_signals();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		_exit(126);
-	if (null < 0 || dup2(null, 0) < 0 || (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)))
+	if (null < 0 || dup2(null, 0) < 0 ||
+		(output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)))
 		_exit(126);
 	if (ready >= 0) {
 		if (ready == READY_FD ? fcntl(ready, F_SETFD, 0) < 0 : dup2(ready, READY_FD) < 0)
@@ -262,7 +265,8 @@ void part_start_later(struct part *p)
 	if (!p->delay_ms || ran >= PART_STEADY_MS)
 		p->delay_ms = PART_DELAY_FIRST_MS;
 	else if (p->delay_ms < PART_DELAY_MAX_MS)
-		p->delay_ms = p->delay_ms * 2 < PART_DELAY_MAX_MS ? p->delay_ms * 2 : PART_DELAY_MAX_MS;
+		p->delay_ms =
+			p->delay_ms * 2 < PART_DELAY_MAX_MS ? p->delay_ms * 2 : PART_DELAY_MAX_MS;
 	p->state = PART_WAITING;
 	uv_timer_start(&p->timer, on_timer, (uint64_t)p->delay_ms, 0);
 }
@@ -292,7 +296,7 @@ bool part_reaped(struct part *p, pid_t pid, int status)
 	p->pid = 0;
 	uv_timer_stop(&p->timer);
 	for (int i = 0; i < LAST_READS && p->output; i++)
-		on_output_pipe(&p->output->poll, 0, 0);	/* its last words */
+		on_output_pipe(&p->output->poll, 0, 0); /* its last words */
 	let_go(&p->ready);
 	let_go(&p->output);
 	p->state = PART_OFF;

@@ -1,15 +1,15 @@
 /* prepare.c: what the worker checks itself before anything is executed.
  *
  * From Redis it takes names and data: which runbook, which parameters, which event. Everything that
- * gives power is the worker's own: the file is found by its name in the worker's folders, its owner and
- * mode and those of the folders above it are checked, parameters are checked against the front matter
- * of that very file, the user comes from there or from the worker's configuration, and a step may only
- * shorten the timeout. So a bridge, or a Redis, that was taken over can start what is there already,
- * with parameters that its author allowed, and nothing else.
+ * gives power is the worker's own: the file is found by its name in the worker's folders, its owner
+ * and mode and those of the folders above it are checked, parameters are checked against the front
+ * matter of that very file, the user comes from there or from the worker's configuration, and a
+ * step may only shorten the timeout. So a bridge, or a Redis, that was taken over can start what is
+ * there already, with parameters that its author allowed, and nothing else.
  *
- * That the file is another one than the rule was decided with (its sha256 differs) does not stop the
- * run: the worker's copy is the one that its operator put there and that was checked just now; the
- * hash in Redis is the other side's word. It is said in the reason.
+ * That the file is another one than the rule was decided with (its sha256 differs) does not stop
+ * the run: the worker's copy is the one that its operator put there and that was checked just now;
+ * the hash in Redis is the other side's word. It is said in the reason.
  *
  * Each refusal is a sentence with the remedy in it. It does not start anything.
  */
@@ -21,11 +21,11 @@
 #include "run/environment.h"
 #include "run/prepare.h"
 
-struct inputs {			/* of one preparation */
+struct inputs { /* of one preparation */
 	const struct store_claimed *claim;
 	const struct runbook *runbook;
 	struct event event;
-	const struct json *event_json;	/* NULL: a run by hand */
+	const struct json *event_json; /* NULL: a run by hand */
 	const struct json *incident;
 	const struct json *steps;
 	struct kv *params;
@@ -33,7 +33,8 @@ struct inputs {			/* of one preparation */
 };
 
 /* NULL where there is none; -1: it is broken. */
-static int parse_part(struct arena *a, struct str text, const char *what, const struct json **out, struct err *e)
+static int parse_part(
+	struct arena *a, struct str text, const char *what, const struct json **out, struct err *e)
 {
 	struct err inner;
 
@@ -52,8 +53,8 @@ static int read_inputs(struct inputs *in, struct arena *a, struct err *e)
 	const struct store_claimed *c = in->claim;
 
 	if (parse_part(a, c->event_json, "event", &in->event_json, e) < 0 ||
-	    parse_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
-	    parse_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
+		parse_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
+		parse_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
 		return -1;
 	return in->event_json ? event_read_json(a, in->event_json, &in->event, e) : 0;
 }
@@ -66,7 +67,8 @@ static const struct json *as_object(struct arena *a, const struct kv *v, size_t 
 	if (!nodes)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		nodes[i + 1] = (struct json){.kind = JSON_STRING, .key = v[i].name, .text = v[i].value};
+		nodes[i + 1] =
+			(struct json){.kind = JSON_STRING, .key = v[i].name, .text = v[i].value};
 		nodes[i + 1].next = i + 1 < n ? &nodes[i + 2] : NULL;
 	}
 	nodes[0] = (struct json){.kind = JSON_OBJECT, .child = n ? &nodes[1] : NULL, .count = n};
@@ -97,28 +99,42 @@ static int make_params(struct inputs *in, struct arena *a, struct err *e)
 	return runbook_check_params(in->runbook, a, given, &in->params, &in->params_n, e);
 }
 
-static struct run_facts facts_of(const struct inputs *in, const struct prepared *p, const struct runas *user,
-	const struct prepare_host *h)
+static struct run_facts facts_of(const struct inputs *in, const struct prepared *p,
+	const struct runas *user, const struct prepare_host *h)
 {
 	const struct store_claimed *c = in->claim;
 
 	return (struct run_facts){
-		.run = c->run, .rule = c->rule, .runbook = in->runbook->name, .step = c->step,
-		.incident = c->incident, .pool = c->pool, .worker = h->worker, .attempt = c->attempt,
-		.started_ms = c->claimed_ms, .home = user->home, .artifacts = p->artifacts.dir,
-		.events = p->artifacts.events, .params = in->params, .params_n = in->params_n,
-		.event = in->event_json ? &in->event : NULL, .event_json = c->event_json,
-		.incident_json = c->incident_json, .pass = in->runbook->env, .pass_n = in->runbook->env_n,
+		.run = c->run,
+		.rule = c->rule,
+		.runbook = in->runbook->name,
+		.step = c->step,
+		.incident = c->incident,
+		.pool = c->pool,
+		.worker = h->worker,
+		.attempt = c->attempt,
+		.started_ms = c->claimed_ms,
+		.home = user->home,
+		.artifacts = p->artifacts.dir,
+		.events = p->artifacts.events,
+		.params = in->params,
+		.params_n = in->params_n,
+		.event = in->event_json ? &in->event : NULL,
+		.event_json = c->event_json,
+		.incident_json = c->incident_json,
+		.pass = in->runbook->env,
+		.pass_n = in->runbook->env_n,
 		.own = h->environment,
 	};
 }
 
-static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in, const struct runas *user,
-	const struct run_facts *facts, struct err *e)
+static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
+	const struct runas *user, const struct run_facts *facts, struct err *e)
 {
 	const struct runbook *rb = in->runbook;
 	struct str path = arena_strdup(a, rb->path);
-	struct str name = arena_printf(a, "%.*s.%lld", STR_ARG(in->claim->run), (long long)in->claim->attempt);
+	struct str name = arena_printf(
+		a, "%.*s.%lld", STR_ARG(in->claim->run), (long long)in->claim->attempt);
 	char **argv = arena_array(a, 2, sizeof(*argv));
 	int64_t step = in->claim->timeout_ms;
 
@@ -141,13 +157,14 @@ static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
 		.grace_ms = rb->grace_ms,
 	};
 	if (arena_failed(a) || !argv || !p->spec.envp || !p->spec.stdin_bytes.p)
-		return err_set(e, ERR_LIMIT, "its event, incident and parameters do not fit into the memory of a run");
+		return err_set(e, ERR_LIMIT,
+			"its event, incident and parameters do not fit into the memory of a run");
 	argv[0] = (char *)path.p;
 	return 0;
 }
 
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct prepare_host *h,
-	struct err *e)
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim,
+	const struct prepare_host *h, struct err *e)
 {
 	struct inputs in = {.claim = claim};
 	struct runas user;
@@ -162,8 +179,8 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
 	if (read_inputs(&in, a, e) < 0 || make_params(&in, a, e) < 0 ||
-	    runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
-	    artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
+		runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
+		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;
 	p->have_artifacts = true;
 	struct run_facts facts = facts_of(&in, p, &user, h);

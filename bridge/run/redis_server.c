@@ -1,11 +1,12 @@
 /* redis_server.c: start the embedded Redis, safely, and know when it answers.
  *
- * Two servers on one append-only file would ruin it. So the server holds a lock on state_dir/redis.lock
- * through a descriptor that it inherits: the lock goes when the last process that has the files open is
- * gone, even if runbookd was killed and its server, for a moment, was not. A new one is started only then.
+ * Two servers on one append-only file would ruin it. So the server holds a lock on
+ * state_dir/redis.lock through a descriptor that it inherits: the lock goes when the last process
+ * that has the files open is gone, even if runbookd was killed and its server, for a moment, was
+ * not. A new one is started only then.
  *
- * "It answers" means a PONG over the socket; while it loads its file it says LOADING, for as long as
- * that takes. The conversation is these two words; everything else about Redis is in store/.
+ * "It answers" means a PONG over the socket; while it loads its file it says LOADING, for as long
+ * as that takes. The conversation is these two words; everything else about Redis is in store/.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,11 @@
 #include "base/log.h"
 #include "run/redis_server.h"
 
-#define LOOK_FAST_MS 5		/* in the first second */
+#define LOOK_FAST_MS 5 /* in the first second */
 #define LOOK_SLOW_MS 50
 #define LOOK_FAST_FOR_MS 1000
 #define PROGRAM "redis-server"
-#define PLACES ":/usr/local/bin:/usr/bin:/bin"	/* after $PATH */
+#define PLACES ":/usr/local/bin:/usr/bin:/bin" /* after $PATH */
 
 /* In $PATH, as execvp would; in a. STR_NONE: nowhere. */
 static struct str find_program(struct arena *a)
@@ -46,21 +47,36 @@ static void fill_in(struct redis_server *r, struct part *p, const struct conf *c
 {
 	const char *args[] = {
 		PROGRAM,
-		"--port", "0",
-		"--unixsocket", r->socket.p,
-		"--unixsocketperm", "700",
-		"--daemonize", "no",
-		"--supervised", "no",
-		"--appendonly", "yes",
-		"--appendfsync", c->redis_fsync == CONF_FSYNC_EVERYSEC ? "everysec" : "always",
-		"--no-appendfsync-on-rewrite", "no",
-		"--auto-aof-rewrite-percentage", "100",
-		"--auto-aof-rewrite-min-size", "64mb",
-		"--save", "",
-		"--maxmemory", "0",
-		"--databases", "1",
-		"--loglevel", "warning",
-		"--logfile", "",
+		"--port",
+		"0",
+		"--unixsocket",
+		r->socket.p,
+		"--unixsocketperm",
+		"700",
+		"--daemonize",
+		"no",
+		"--supervised",
+		"no",
+		"--appendonly",
+		"yes",
+		"--appendfsync",
+		c->redis_fsync == CONF_FSYNC_EVERYSEC ? "everysec" : "always",
+		"--no-appendfsync-on-rewrite",
+		"no",
+		"--auto-aof-rewrite-percentage",
+		"100",
+		"--auto-aof-rewrite-min-size",
+		"64mb",
+		"--save",
+		"",
+		"--maxmemory",
+		"0",
+		"--databases",
+		"1",
+		"--loglevel",
+		"warning",
+		"--logfile",
+		"",
 	};
 	size_t n = sizeof(args) / sizeof(args[0]);
 
@@ -86,11 +102,17 @@ int redis_server_init(struct redis_server *r, struct part *p, const struct conf 
 	if (!r->socket.p || !r->lock_path.p || !dir.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (r->socket.n >= sizeof(a.sun_path))
-		return err_set(e, ERR_INPUT, "the path of the socket '%s' is too long for the system (%zu bytes at most); "
-			"set a shorter state_dir", r->socket.p, sizeof(a.sun_path) - 1);
+		return err_set(e, ERR_INPUT,
+			"the path of the socket '%s' is too long for the system (%zu bytes at "
+			"most); "
+			"set a shorter state_dir",
+			r->socket.p, sizeof(a.sun_path) - 1);
 	if (!path.p)
-		return err_set(e, ERR_INPUT, "`redis: embedded` needs the program " PROGRAM ", which is not in PATH; install "
-			"it (Debian: apt install redis-server), or set `redis:` to the address of a server");
+		return err_set(e, ERR_INPUT,
+			"`redis: embedded` needs the program " PROGRAM
+			", which is not in PATH; install "
+			"it (Debian: apt install redis-server), or set `redis:` to the address of "
+			"a server");
 	if (file_mkdirs(dir.p, 0700, e) < 0)
 		return -1;
 	p->path = (char *)path.p;
@@ -118,7 +140,8 @@ static void ask(struct redis_server *r)
 		return;
 	memcpy(to.sun_path, r->socket.p, r->socket.n);
 	if (connect(r->ping, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    send(r->ping, question, sizeof(question) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(question) - 1)
+		send(r->ping, question, sizeof(question) - 1, MSG_NOSIGNAL) !=
+			(ssize_t)sizeof(question) - 1)
 		hang_up(r);
 }
 
@@ -157,8 +180,9 @@ static bool take_lock(struct redis_server *r)
 		r->lock = open(r->lock_path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->lock < 0 || flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
 		if (!r->said_waiting)
-			log_kv(LOG_WARN, "waiting for the redis-server of an earlier runbookd to end", "lock",
-				r->lock_path.p, "error", strerror(errno), (char *)NULL);
+			log_kv(LOG_WARN,
+				"waiting for the redis-server of an earlier runbookd to end",
+				"lock", r->lock_path.p, "error", strerror(errno), (char *)NULL);
 		r->said_waiting = true;
 		return false;
 	}
@@ -206,7 +230,8 @@ void redis_server_release(struct redis_server *r)
 	arena_release(&r->arena);
 }
 
-/* "123:M 22 Nov 2026 21:00:00.000 # text": the sign before the text is the level, and # also marks its greetings. */
+/* "123:M 22 Nov 2026 21:00:00.000 # text": the sign before the text is the level, and # also marks
+ * its greetings. */
 void redis_server_log(struct str line, bool started)
 {
 	struct arena a;
@@ -215,10 +240,12 @@ void redis_server_log(struct str line, bool started)
 
 	while (at < line.n && words < 5)
 		words += line.p[at++] == ' ';
-	if (words == 5 && at + 1 < line.n && memchr("#*-.", line.p[at], 4) && line.p[at + 1] == ' ') {
+	if (words == 5 && at + 1 < line.n && memchr("#*-.", line.p[at], 4) &&
+		line.p[at + 1] == ' ') {
 		bool loud = line.p[at] == '#';
 		line = (struct str){line.p + at + 2, line.n - at - 2};
-		level = loud && (started || str_starts(line, STR("WARNING"))) ? LOG_WARN : LOG_DEBUG;
+		level = loud && (started || str_starts(line, STR("WARNING"))) ? LOG_WARN
+									      : LOG_DEBUG;
 	}
 	arena_init(&a, 1 << 16);
 	struct str text = arena_strdup(&a, line);

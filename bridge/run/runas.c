@@ -1,9 +1,9 @@
 /* runas.c: from a user's name to uid, groups and home, before any fork.
  *
- * The name comes from the runbook's front matter (the worker's own, checked copy) or from the worker's
- * configuration, never from Redis. As root, each run changes to that user; as anyone else there is
- * nothing to change to, and a runbook that asks for another user is refused rather than run as
- * somebody it was not written for.
+ * The name comes from the runbook's front matter (the worker's own, checked copy) or from the
+ * worker's configuration, never from Redis. As root, each run changes to that user; as anyone else
+ * there is nothing to change to, and a runbook that asks for another user is refused rather than
+ * run as somebody it was not written for.
  */
 #include <errno.h>
 #include <grp.h>
@@ -12,18 +12,20 @@
 #include <unistd.h>
 #include "run/runas.h"
 
-#define SPACE_LIMIT (1 << 20)	/* bytes of one entry of the user database */
-#define GROUPS_LIMIT 65536	/* the kernel's */
+#define SPACE_LIMIT (1 << 20) /* bytes of one entry of the user database */
+#define GROUPS_LIMIT 65536    /* the kernel's */
 
 /* name NULL: by uid. NULL with e, also where there is none. */
-static struct passwd *look_up(struct arena *a, const char *name, uid_t uid, struct passwd *pw, struct err *e)
+static struct passwd *look_up(
+	struct arena *a, const char *name, uid_t uid, struct passwd *pw, struct err *e)
 {
 	for (size_t n = 1024; n <= SPACE_LIMIT; n *= 2) {
 		struct passwd *found = NULL;
 		char *space = arena_alloc(a, n);
 		if (!space)
 			break;
-		int rc = name ? getpwnam_r(name, pw, space, n, &found) : getpwuid_r(uid, pw, space, n, &found);
+		int rc = name ? getpwnam_r(name, pw, space, n, &found)
+			      : getpwuid_r(uid, pw, space, n, &found);
 		if (rc == ERANGE)
 			continue;
 		if (found)
@@ -58,13 +60,15 @@ static int as_ourselves(struct runas *u, struct arena *a, struct str wanted, str
 	u->name = pw ? str_of(pw->pw_name) : arena_printf(a, "%u", (unsigned)geteuid());
 	u->home = str_of(pw && pw->pw_dir[0] ? pw->pw_dir : "/");
 	if (wanted.n && !str_eq(wanted, u->name))
-		return err_set(e, ERR_INPUT, "it wants user '%.*s', but this worker runs as '%.*s' and cannot change "
-			"that; run the worker as root, or take `user:` out of the runbook", STR_ARG(wanted),
-			STR_ARG(u->name));
+		return err_set(e, ERR_INPUT,
+			"it wants user '%.*s', but this worker runs as '%.*s' and cannot change "
+			"that; run the worker as root, or take `user:` out of the runbook",
+			STR_ARG(wanted), STR_ARG(u->name));
 	return 0;
 }
 
-int runas_find(struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e)
+int runas_find(
+	struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e)
 {
 	struct passwd space, *pw;
 	struct str name;
@@ -77,8 +81,11 @@ int runas_find(struct runas *u, struct arena *a, struct str wanted, struct str o
 		return err_set(e, ERR_INPUT, "no user to run it as; set worker.user");
 	pw = look_up(a, name.p, 0, &space, e);
 	if (!pw && e->code == ERR_NOT_FOUND)
-		return err_set(e, ERR_INPUT, "its user '%s' does not exist; create it (adduser --system --group %s) or "
-			"set %s", name.p, name.p, wanted.n ? "another `user:` in the runbook" : "worker.user");
+		return err_set(e, ERR_INPUT,
+			"its user '%s' does not exist; create it (adduser --system --group %s) or "
+			"set %s",
+			name.p, name.p,
+			wanted.n ? "another `user:` in the runbook" : "worker.user");
 	if (!pw)
 		return -1;
 	u->become = true;

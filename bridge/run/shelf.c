@@ -5,9 +5,9 @@
  * can ask for runbooks that are there, and for nothing else.
  *
  * A parsed copy is used again while device, inode, size and times of the file are the same, and the
- * found path while the folders' times are. A time less than RACY_MS old proves nothing (the file may
- * change again within the clock's step) and is not trusted. Owner and mode, of the file and of every
- * folder above it, are looked at before each run.
+ * found path while the folders' times are. A time less than RACY_MS old proves nothing (the file
+ * may change again within the clock's step) and is not trusted. Owner and mode, of the file and of
+ * every folder above it, are looked at before each run.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,15 +23,15 @@
 #include "run/shelf.h"
 
 #define RACY_MS 2000
-#define ENTRY_MEMORY (1 << 20)	/* bytes of one parsed front matter */
-#define FOLDERS_MAX 16		/* with more than these, nothing is remembered about where files are */
+#define ENTRY_MEMORY (1 << 20) /* bytes of one parsed front matter */
+#define FOLDERS_MAX 16 /* with more than these, nothing is remembered about where files are */
 
 struct stamp {
 	dev_t dev;
 	ino_t ino;
 	off_t size;
 	struct timespec mtime, ctime;
-	bool racy;		/* too young to tell a change by */
+	bool racy; /* too young to tell a change by */
 };
 
 struct entry {
@@ -100,8 +100,9 @@ static bool time_same(struct timespec a, struct timespec b)
 
 static bool stamp_same(const struct stamp *was, const struct stamp *now)
 {
-	return !was->racy && was->dev == now->dev && was->ino == now->ino && was->size == now->size &&
-	       time_same(was->mtime, now->mtime) && time_same(was->ctime, now->ctime);
+	return !was->racy && was->dev == now->dev && was->ino == now->ino &&
+	       was->size == now->size && time_same(was->mtime, now->mtime) &&
+	       time_same(was->ctime, now->ctime);
 }
 
 /* The stamps of the runbook folders, in order; a missing one is all zero. */
@@ -128,7 +129,8 @@ static bool fresh(const struct entry *x, const struct conf *c)
 	struct stamp folders[FOLDERS_MAX], file;
 	size_t n = folder_stamps(c, folders);
 
-	if (n == 0 || n != x->folders_n || !stamp_of(x->path, &file) || !stamp_same(&x->file, &file))
+	if (n == 0 || n != x->folders_n || !stamp_of(x->path, &file) ||
+		!stamp_same(&x->file, &file))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!stamp_same(&x->folders[i], &folders[i]))
@@ -150,8 +152,10 @@ static int find_path(struct entry *x, const struct conf *c, struct str name, str
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (x->path)
 		return 0;
-	return err_set(e, ERR_INPUT, "this worker has no runbook '%.*s', or two of that name; put one executable file "
-		"into a folder of `runbooks`, or give the step a pool whose workers have it", STR_ARG(name));
+	return err_set(e, ERR_INPUT,
+		"this worker has no runbook '%.*s', or two of that name; put one executable file "
+		"into a folder of `runbooks`, or give the step a pool whose workers have it",
+		STR_ARG(name));
 }
 
 /* The first finding as one line. */
@@ -160,7 +164,8 @@ static int first_finding(const struct diags *d, struct err *e)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *f = &d->v[i];
 		if (f->kind == DIAG_ERROR)
-			return err_set(e, ERR_INPUT, "%s:%d:%d: %s", f->file, f->line, f->column, f->text);
+			return err_set(
+				e, ERR_INPUT, "%s:%d:%d: %s", f->file, f->line, f->column, f->text);
 	}
 	return err_set(e, ERR_INPUT, "its front matter cannot be read");
 }
@@ -221,7 +226,8 @@ static struct entry *look_up(struct shelf *s, const struct conf *c, struct str n
 	return NULL;
 }
 
-const struct runbook *shelf_get(struct shelf *s, const struct conf *c, struct str name, struct err *e)
+const struct runbook *shelf_get(
+	struct shelf *s, const struct conf *c, struct str name, struct err *e)
 {
 	struct entry *x = look_up(s, c, name);
 

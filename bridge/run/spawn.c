@@ -56,7 +56,7 @@ void spawn_reset_signals(void)
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
 
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL);	/* KILL, STOP and libc's own two say no: fine */
+		sigaction(sig, &dfl, NULL); /* KILL, STOP and libc's own two say no: fine */
 }
 
 void spawn_close_from(int first)
@@ -88,7 +88,7 @@ void spawn_fail(int report, enum spawn_stage stage, int error)
 	struct spawn_report r = {.said = SPAWN_FAILED, .stage = stage, .value = error};
 
 	if (write(report, &r, sizeof(r)) != (ssize_t)sizeof(r))
-		_exit(126);	/* nobody reads it any more */
+		_exit(126); /* nobody reads it any more */
 	_exit(127);
 }
 
@@ -104,8 +104,8 @@ static void become(const struct spawn_form *f)
 		spawn_fail(REPORT_FD, SPAWN_GROUPS, errno);
 	if (setresuid(f->uid, f->uid, f->uid) < 0)
 		spawn_fail(REPORT_FD, SPAWN_USER, errno);
-	if (getresuid(&ru, &eu, &su) < 0 || getresgid(&rg, &eg, &sg) < 0 || ru != f->uid || eu != f->uid ||
-	    su != f->uid || rg != f->gid || eg != f->gid || sg != f->gid)
+	if (getresuid(&ru, &eu, &su) < 0 || getresgid(&rg, &eg, &sg) < 0 || ru != f->uid ||
+		eu != f->uid || su != f->uid || rg != f->gid || eg != f->gid || sg != f->gid)
 		spawn_fail(REPORT_FD, SPAWN_USER, EPERM);
 	if (f->uid != 0 && setuid(0) == 0)
 		spawn_fail(REPORT_FD, SPAWN_USER, EPERM);
@@ -128,7 +128,7 @@ void spawn_exec(const struct spawn_form *f, pid_t parent)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		spawn_fail(REPORT_FD, SPAWN_PRIVS, errno);
 	if (getppid() != parent)
-		_exit(126);	/* it died before the line above */
+		_exit(126); /* it died before the line above */
 	if (chdir(f->dir) < 0)
 		spawn_fail(REPORT_FD, SPAWN_DIR, errno);
 

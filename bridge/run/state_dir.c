@@ -1,8 +1,8 @@
 /* state_dir.c: modes and locks of state_dir.
  *
- * Modes: a run's user must be able to pass through to artifacts/RUN and events/RUN, which are its own,
- * and to nothing else; so state_dir and these two folders are 0711, and what must not be seen has a
- * mode of its own (redis/ and redis.sock 0700, locks 0600).
+ * Modes: a run's user must be able to pass through to artifacts/RUN and events/RUN, which are its
+ * own, and to nothing else; so state_dir and these two folders are 0711, and what must not be seen
+ * has a mode of its own (redis/ and redis.sock 0700, locks 0600).
  *
  * A lock is flock(2): the kernel takes it back when the last holder is gone, in whatever way. It is
  * close-on-exec, but a child between fork and exec holds it, too; hence the wait.
@@ -33,7 +33,7 @@ static int make_passable(const char *path, struct err *e)
 		return err_sys(e, "cannot look at '%s'", path);
 	/* Only root's runs are other users'. Made by another hand it may be closed to them. */
 	if (geteuid() == 0 && st.st_uid == 0 && (st.st_mode & 0011) != 0011 &&
-	    chmod(path, (st.st_mode & 07777) | 0011) < 0)
+		chmod(path, (st.st_mode & 07777) | 0011) < 0)
 		return err_sys(e, "cannot make '%s' passable for the users of runbooks", path);
 	return 0;
 }
@@ -47,7 +47,8 @@ int state_dir_make(struct str state_dir, struct err *e)
 	arena_init(&a, 1 << 16);
 	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]) && rc == 0; i++) {
 		struct str path = arena_printf(&a, "%.*s%s", STR_ARG(state_dir), below[i]);
-		rc = path.p ? make_passable(path.p, e) : err_set(e, ERR_NOMEM, "the path of state_dir is too long");
+		rc = path.p ? make_passable(path.p, e)
+			    : err_set(e, ERR_NOMEM, "the path of state_dir is too long");
 	}
 	arena_release(&a);
 	return rc;
@@ -69,8 +70,10 @@ static int try_lock(int fd, const char *path, int wait_ms, struct err *e)
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, "cannot lock '%s'", path);
 		if (clock_mono_ms() >= end)
-			return err_set(e, ERR_CONFLICT, "another one is at work with this state_dir: process %ld holds "
-				"'%s'; stop it, or set another state_dir", holder(fd), path);
+			return err_set(e, ERR_CONFLICT,
+				"another one is at work with this state_dir: process %ld holds "
+				"'%s'; stop it, or set another state_dir",
+				holder(fd), path);
 		nanosleep(&pause, NULL);
 	}
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)

@@ -1,15 +1,16 @@
 /* supervise.c: the order in which things start and stop.
  *
- *   start:  state_dir and its lock -> Redis (embedded) until it answers -> bridge -> worker -> READY
- *   stop:   bridge (takes no more) -> worker (what runs has its grace) -> Redis, last
- *   reload: everything is read and checked here first; only what is good is passed on as SIGHUP
+ *   start:  state_dir and its lock -> Redis (embedded) until it answers -> bridge -> worker ->
+ * READY stop:   bridge (takes no more) -> worker (what runs has its grace) -> Redis, last reload:
+ * everything is read and checked here first; only what is good is passed on as SIGHUP
  *
- * Owns the three parts, the lock on state_dir and the conversation with systemd. A part that ends by
- * itself is started again after a back-off, and none of the others with it: bridge and worker wait for
- * Redis themselves. A bridge or worker that has never been ready and ends with "bad configuration" or
- * "newer data" ends runbookd with the same status: starting again would not help.
+ * Owns the three parts, the lock on state_dir and the conversation with systemd. A part that ends
+ * by itself is started again after a back-off, and none of the others with it: bridge and worker
+ * wait for Redis themselves. A bridge or worker that has never been ready and ends with "bad
+ * configuration" or "newer data" ends runbookd with the same status: starting again would not help.
  *
- * All parts die with this process, also on KILL (part.c). It opens no network socket and reads no event.
+ * All parts die with this process, also on KILL (part.c). It opens no network socket and reads no
+ * event.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -30,7 +31,7 @@
 #include "run/supervise.h"
 
 #define LOCK_WAIT_MS 500
-#define EXTEND_EVERY_MS 10000	/* tell systemd that a slow start or stop goes on */
+#define EXTEND_EVERY_MS 10000 /* tell systemd that a slow start or stop goes on */
 #define EXTEND_BY_MS 30000
 #define SIGNALS 4
 
@@ -38,7 +39,7 @@ struct supervisor {
 	uv_loop_t loop;
 	const char *conf_path;
 	struct conf *conf;
-	struct arena arena;		/* of command lines */
+	struct arena arena; /* of command lines */
 	struct part redis, bridge, worker;
 	struct redis_server server;
 	bool embedded;
@@ -48,7 +49,7 @@ struct supervisor {
 	uv_signal_t signals[SIGNALS];
 	bool said_ready;
 	bool stopping;
-	struct part *ending;		/* the part that is being stopped */
+	struct part *ending; /* the part that is being stopped */
 	int status;
 };
 
@@ -63,8 +64,10 @@ static bool worker_wanted(const struct supervisor *s)
 
 static void status_text(const struct supervisor *s, char out[200])
 {
-	snprintf(out, 200, "redis %s, bridge %s, worker %s", s->embedded ? part_state_name(s->redis.state) : "external",
-		part_state_name(s->bridge.state), worker_wanted(s) ? part_state_name(s->worker.state) : "off");
+	snprintf(out, 200, "redis %s, bridge %s, worker %s",
+		s->embedded ? part_state_name(s->redis.state) : "external",
+		part_state_name(s->bridge.state),
+		worker_wanted(s) ? part_state_name(s->worker.state) : "off");
 }
 
 static void tell(struct supervisor *s)
@@ -73,7 +76,7 @@ static void tell(struct supervisor *s)
 
 	status_text(s, text);
 	if (!s->said_ready && !s->stopping && s->bridge.state == PART_READY &&
-	    (!worker_wanted(s) || s->worker.state == PART_READY)) {
+		(!worker_wanted(s) || s->worker.state == PART_READY)) {
 		s->said_ready = true;
 		log_kv(LOG_INFO, "ready", (char *)NULL);
 		notify_ready(&s->notify, text);
@@ -104,7 +107,8 @@ static void start_part(struct supervisor *s, struct part *p)
 	if (p == &s->redis) {
 		redis_server_start(&s->server);
 	} else if (part_start(p, &e) < 0) {
-		log_kv(LOG_ERROR, "cannot start", "program", p->name, "error", e.text, (char *)NULL);
+		log_kv(LOG_ERROR, "cannot start", "program", p->name, "error", e.text,
+			(char *)NULL);
 		part_start_later(p);
 	}
 }
@@ -125,7 +129,8 @@ static void log_end(const struct part *p, int status, bool expected)
 {
 	bool killed = WIFSIGNALED(status);
 
-	log_kv(expected ? LOG_INFO : LOG_WARN, "has ended", "program", p->name, killed ? "signal" : "status",
+	log_kv(expected ? LOG_INFO : LOG_WARN, "has ended", "program", p->name,
+		killed ? "signal" : "status",
 		log_i64(killed ? WTERMSIG(status) : WEXITSTATUS(status)), (char *)NULL);
 }
 
@@ -152,10 +157,13 @@ static void on_end(struct part *p, int status)
 	if (s->stopping) {
 		stop_next(s);
 	} else if (p != &s->redis && !p->was_ready && (code == EXIT_CONFIG || code == EXIT_NEWER)) {
-		stop(s, code, code == EXIT_NEWER ? "redis holds data of a newer version" : "bad configuration");
+		stop(s, code,
+			code == EXIT_NEWER ? "redis holds data of a newer version"
+					   : "bad configuration");
 	} else if (!unwanted) {
 		part_start_later(p);
-		log_kv(LOG_INFO, "will start it again", "program", p->name, "in_ms", log_i64(p->delay_ms), (char *)NULL);
+		log_kv(LOG_INFO, "will start it again", "program", p->name, "in_ms",
+			log_i64(p->delay_ms), (char *)NULL);
 	}
 	tell(s);
 }
@@ -197,12 +205,13 @@ static int64_t worker_stop_ms(const struct supervisor *s)
 static void stop_next(struct supervisor *s)
 {
 	struct part *const order[] = {&s->bridge, &s->worker, &s->redis};
-	const int64_t within[] = {SUPERVISE_BRIDGE_STOP_MS, worker_stop_ms(s), SUPERVISE_REDIS_STOP_MS};
+	const int64_t within[] = {
+		SUPERVISE_BRIDGE_STOP_MS, worker_stop_ms(s), SUPERVISE_REDIS_STOP_MS};
 
 	if (s->ending && s->ending->pid)
 		return;
 	if (s->embedded && !s->redis.pid)
-		redis_server_ended(&s->server);		/* it may still wait to be started */
+		redis_server_ended(&s->server); /* it may still wait to be started */
 	for (size_t i = 0; i < 3; i++) {
 		s->ending = order[i];
 		part_stop(order[i], within[i]);
@@ -218,7 +227,8 @@ static void hurry(struct supervisor *s)
 {
 	if (!s->ending)
 		return;
-	log_kv(LOG_WARN, "asked again to stop; ending at once", "program", s->ending->name, (char *)NULL);
+	log_kv(LOG_WARN, "asked again to stop; ending at once", "program", s->ending->name,
+		(char *)NULL);
 	part_signal(s->ending, s->ending == &s->bridge ? SIGKILL : SIGTERM);
 }
 
@@ -228,9 +238,9 @@ static void log_findings(const struct diags *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *f = &d->v[i];
-		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file", f->file[0] ? f->file : NULL,
-			"line", f->line ? log_i64(f->line) : NULL, "column", f->line ? log_i64(f->column) : NULL,
-			(char *)NULL);
+		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file",
+			f->file[0] ? f->file : NULL, "line", f->line ? log_i64(f->line) : NULL,
+			"column", f->line ? log_i64(f->column) : NULL, (char *)NULL);
 	}
 }
 
@@ -314,7 +324,8 @@ static char *find_program(struct supervisor *s, const char *name)
 	if (n > 0) {
 		self[n] = '\0';
 		char *slash = strrchr(self, '/');
-		struct str beside = arena_printf(&s->arena, "%.*s/%s", slash ? (int)(slash - self) : 0, self, name);
+		struct str beside = arena_printf(
+			&s->arena, "%.*s/%s", slash ? (int)(slash - self) : 0, self, name);
 		if (beside.p && access(beside.p, X_OK) == 0)
 			return (char *)beside.p;
 	}
@@ -330,8 +341,10 @@ static int init_program(struct supervisor *s, struct part *p, const char *name, 
 	part_init(p, &s->loop, name, &calls, s);
 	p->path = find_program(s, name);
 	if (!p->path)
-		return err_set(e, ERR_NOT_FOUND, "cannot find the program '%s', neither beside this one nor in '" RB_BINDIR
-			"'; install it there", name);
+		return err_set(e, ERR_NOT_FOUND,
+			"cannot find the program '%s', neither beside this one nor in '" RB_BINDIR
+			"'; install it there",
+			name);
 	p->argv[n++] = p->path;
 	if (s->conf_path) {
 		p->argv[n++] = conf_option;
@@ -374,8 +387,9 @@ static int start(struct supervisor *s, struct err *e)
 	uv_loop_init(&s->loop);
 	part_init(&s->redis, &s->loop, "redis-server", &calls, s);
 	s->embedded = s->conf->redis_embedded;
-	if (init_program(s, &s->bridge, "runbook-bridge", e) < 0 || init_program(s, &s->worker, "runbook-worker", e) < 0 ||
-	    (s->embedded && redis_server_init(&s->server, &s->redis, s->conf, e) < 0))
+	if (init_program(s, &s->bridge, "runbook-bridge", e) < 0 ||
+		init_program(s, &s->worker, "runbook-worker", e) < 0 ||
+		(s->embedded && redis_server_init(&s->server, &s->redis, s->conf, e) < 0))
 		return -1;
 	init_timers(s);
 	start_part(s, s->embedded ? &s->redis : &s->bridge);
@@ -384,14 +398,15 @@ static int start(struct supervisor *s, struct err *e)
 
 int supervise_run(const struct supervise_options *o)
 {
-	static struct supervisor only;	/* one a process; stays reachable where a start fails halfway */
+	static struct supervisor
+		only; /* one a process; stays reachable where a start fails halfway */
 	struct supervisor *s = &only;
 	struct err e;
 
 	s->conf = o->conf;
 	s->conf_path = o->conf_path;
 	arena_init(&s->arena, 1 << 16);
-	if (start(s, &e) < 0) {		/* the system takes back what was opened */
+	if (start(s, &e) < 0) { /* the system takes back what was opened */
 		log_kv(LOG_ERROR, "cannot start", "error", e.text, (char *)NULL);
 		return EXIT_SYSTEM;
 	}

@@ -3,11 +3,11 @@
  *   starting -> hello -> claiming until there is nothing -> waiting for work -> claiming ...
  *                                     (all slots taken: until one is free)
  *
- * Owns the connection's state, the slots, the leases and the ways to stop. One claim is under way at a
- * time; a run that was claimed is started before the next claim is made. Leases are renewed in one
- * call for all runs, three times a lease. Where Redis is away nothing is stopped: whether a run is still
- * ours is answered by its fence, when Redis is back. A run that is not idempotent is never started
- * again by anyone, so no run is executed twice because its worker could not be heard.
+ * Owns the connection's state, the slots, the leases and the ways to stop. One claim is under way
+ * at a time; a run that was claimed is started before the next claim is made. Leases are renewed in
+ * one call for all runs, three times a lease. Where Redis is away nothing is stopped: whether a run
+ * is still ours is answered by its fence, when Redis is back. A run that is not idempotent is never
+ * started again by anyone, so no run is executed twice because its worker could not be heard.
  *
  * Stopping: no more claims; what runs has worker.grace, then TERM, its own grace, KILL; a second
  * signal: KILL at once. Results are sent until Redis has them.
@@ -37,7 +37,7 @@
 #include "run/worker.h"
 #include "store/store.h"
 
-#define SWEEP_FIRST_MS 60000	/* old artifacts: when first, and then how often */
+#define SWEEP_FIRST_MS 60000 /* old artifacts: when first, and then how often */
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AT_ONCE 1000
 #define HELLO_AGAIN_MS 1000
@@ -49,12 +49,12 @@ struct worker {
 	struct job_host host;
 	const char *conf_path;
 	struct conf *conf;
-	struct arena names;		/* of the pools */
-	char *state_dir;		/* as at the start */
+	struct arena names; /* of the pools */
+	char *state_dir;    /* as at the start */
 	struct str *pools;
 	size_t pools_n;
 	char host_name[256];
-	char name[400];			/* "host" or "host.suffix" */
+	char name[400]; /* "host" or "host.suffix" */
 	char instance[ID_LEN + 1];
 	int ready_fd;
 	int lock;
@@ -63,14 +63,16 @@ struct worker {
 	size_t jobs_n;
 	bool hello_done, helloing, claiming, waiting, beating;
 	bool said_down;
-	struct job **beat_jobs;		/* the jobs of the heartbeat under way; NULL: ended since */
+	struct job **beat_jobs; /* the jobs of the heartbeat under way; NULL: ended since */
 	size_t beat_n;
 
-	struct watch *watch;		/* the configuration's file */
+	struct watch *watch; /* the configuration's file */
 	uv_timer_t heartbeat, again, sweep, stop_timer;
 	uv_signal_t signals[SIGNALS];
-	bool stopping, ended, killed, closing;	/* no claims; TERM was sent; KILL was; the store is being closed */
-	int64_t stop_ms, idle_ms;		/* since when; since when only Redis is waited for, 0: it is not */
+	bool stopping, ended, killed,
+		closing; /* no claims; TERM was sent; KILL was; the store is being closed */
+	int64_t stop_ms,
+		idle_ms; /* since when; since when only Redis is waited for, 0: it is not */
 	int status;
 };
 
@@ -97,7 +99,8 @@ static int make_pools(struct worker *w, struct err *e)
 	w->pools_n = 0;
 	w->pools = arena_array(&w->names, list->n + 2, sizeof(*w->pools));
 	struct str full = arena_printf(&w->names, "host:%s", w->host_name);
-	struct str part = arena_printf(&w->names, "host:%.*s", dot ? (int)(dot - w->host_name) : 255, w->host_name);
+	struct str part = arena_printf(
+		&w->names, "host:%.*s", dot ? (int)(dot - w->host_name) : 255, w->host_name);
 	if (!w->pools || !full.p || !part.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	for (size_t i = 0; i < list->n; i++)
@@ -182,11 +185,13 @@ static void wait_work(struct worker *w)
 	struct err e;
 
 	w->waiting = true;
-	if (store_wait_work(w->host.store, w->pools, w->pools_n, WORKER_WAIT_WORK_MS, on_work, w, &e) < 0)
+	if (store_wait_work(
+		    w->host.store, w->pools, w->pools_n, WORKER_WAIT_WORK_MS, on_work, w, &e) < 0)
 		on_work(w, &e);
 }
 
-/* We were silent so long that it went back to the queue, and have it again: what still runs of it must not. */
+/* We were silent so long that it went back to the queue, and have it again: what still runs of it
+ * must not. */
 static void lose_earlier(struct worker *w, struct str run)
 {
 	for (struct job *j = w->jobs, *next; j; j = next) {
@@ -219,17 +224,18 @@ static void on_claim(void *ctx, const struct err *e, const struct store_claimed 
 	}
 }
 
-/* Claims, where there is a slot and no reason not to. A wait under way is no reason: a slot may have become free since. */
+/* Claims, where there is a slot and no reason not to. A wait under way is no reason: a slot may
+ * have become free since. */
 static void pump(struct worker *w)
 {
 	struct err e;
 
-	if (!w->hello_done || w->claiming || w->stopping || w->waiting || !store_up(w->host.store) ||
-	    (int64_t)w->jobs_n >= w->conf->worker.slots)
+	if (!w->hello_done || w->claiming || w->stopping || w->waiting ||
+		!store_up(w->host.store) || (int64_t)w->jobs_n >= w->conf->worker.slots)
 		return;
 	w->claiming = true;
-	if (store_claim(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n, w->conf->worker.lease_ms,
-		on_claim, w, &e) < 0) {
+	if (store_claim(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
+		    w->conf->worker.lease_ms, on_claim, w, &e) < 0) {
 		w->claiming = false;
 		pump_in(w, JOB_AGAIN_MS);
 	}
@@ -246,7 +252,8 @@ static void on_heartbeat(void *ctx, const struct err *e, const size_t *lost, siz
 		struct job *j = lost[i] < w->beat_n ? w->beat_jobs[lost[i]] : NULL;
 		if (!j)
 			continue;
-		log_kv(LOG_WARN, "the run was taken from this worker", "run", job_held(j).run.p, (char *)NULL);
+		log_kv(LOG_WARN, "the run was taken from this worker", "run", job_held(j).run.p,
+			(char *)NULL);
 		job_stop(j, JOB_LOST);
 	}
 	if (e && e->code != ERR_AWAY)
@@ -274,8 +281,8 @@ static void beat(struct worker *w)
 			w->beat_jobs[w->beat_n++] = j;
 		}
 		w->beating = true;
-		if (store_heartbeat(w->host.store, w->host.name, str_of(w->instance), held, w->beat_n,
-			w->conf->worker.lease_ms, on_heartbeat, w, &e) < 0)
+		if (store_heartbeat(w->host.store, w->host.name, str_of(w->instance), held,
+			    w->beat_n, w->conf->worker.lease_ms, on_heartbeat, w, &e) < 0)
 			on_heartbeat(w, &e, NULL, 0);
 	}
 	free(held);
@@ -300,7 +307,8 @@ static void say_ready(struct worker *w)
 	if (w->ready_fd < 0)
 		return;
 	if (write(w->ready_fd, "r", 1) != 1)
-		log_kv(LOG_WARN, "cannot say that this worker is ready", "error", strerror(errno), (char *)NULL);
+		log_kv(LOG_WARN, "cannot say that this worker is ready", "error", strerror(errno),
+			(char *)NULL);
 	close(w->ready_fd);
 	w->ready_fd = -1;
 }
@@ -335,8 +343,8 @@ static void hello(struct worker *w)
 		return;
 	w->helloing = true;
 	w->hello_done = false;
-	if (store_worker_hello(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
-		w->conf->worker.lease_ms, on_hello, w, &e) < 0)
+	if (store_worker_hello(w->host.store, w->host.name, str_of(w->instance), w->pools,
+		    w->pools_n, w->conf->worker.lease_ms, on_hello, w, &e) < 0)
 		on_hello(w, &e);
 }
 
@@ -372,12 +380,14 @@ static size_t running_jobs(const struct worker *w)
 	return n;
 }
 
-/* Results that nobody takes. What was executed is dead; the guard and the kernel see to the rest. */
+/* Results that nobody takes. What was executed is dead; the guard and the kernel see to the rest.
+ */
 static _Noreturn void give_up(struct worker *w)
 {
 	if (w->jobs_n)
-		log_kv(LOG_ERROR, "stopping without redis; its leases decide about what it did not hear of", "runs",
-			log_i64((long long)w->jobs_n), (char *)NULL);
+		log_kv(LOG_ERROR,
+			"stopping without redis; its leases decide about what it did not hear of",
+			"runs", log_i64((long long)w->jobs_n), (char *)NULL);
 	_exit(w->status);
 }
 
@@ -397,8 +407,8 @@ static void on_stop_timer(uv_timer_t *t)
 		stop_jobs(w, JOB_STOP_KILL);
 	} else if (!w->ended && now - w->stop_ms >= w->conf->worker.grace_ms) {
 		w->ended = true;
-		log_kv(LOG_WARN, "worker.grace is over; ending what runs", "runs", log_i64((long long)running_jobs(w)),
-			(char *)NULL);
+		log_kv(LOG_WARN, "worker.grace is over; ending what runs", "runs",
+			log_i64((long long)running_jobs(w)), (char *)NULL);
 		stop_jobs(w, JOB_STOP_TERM);
 	}
 	if (running_jobs(w))
@@ -417,8 +427,8 @@ static void stop(struct worker *w, const char *why, bool at_once)
 	if (!w->stopping)
 		w->stop_ms = clock_mono_ms();
 	w->stopping = true;
-	log_kv(LOG_INFO, at_once ? "stopping at once" : "stopping", "why", why, "runs", log_i64((long long)w->jobs_n),
-		(char *)NULL);
+	log_kv(LOG_INFO, at_once ? "stopping at once" : "stopping", "why", why, "runs",
+		log_i64((long long)w->jobs_n), (char *)NULL);
 	uv_timer_start(&w->stop_timer, on_stop_timer, 0, STOP_LOOK_MS);
 }
 
@@ -428,9 +438,9 @@ static void log_findings(const struct diags *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *f = &d->v[i];
-		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file", f->file[0] ? f->file : NULL,
-			"line", f->line ? log_i64(f->line) : NULL, "column", f->line ? log_i64(f->column) : NULL,
-			(char *)NULL);
+		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file",
+			f->file[0] ? f->file : NULL, "line", f->line ? log_i64(f->line) : NULL,
+			"column", f->line ? log_i64(f->column) : NULL, (char *)NULL);
 	}
 }
 
@@ -465,8 +475,8 @@ static void take_conf(struct worker *w, struct conf *now)
 	if (make_pools(w, &e) < 0)
 		log_kv(LOG_ERROR, "cannot reload the pools", "error", e.text, (char *)NULL);
 	set_heartbeat(w);
-	log_kv(LOG_INFO, "reloaded", "slots", log_i64(now->worker.slots), "pools", log_i64((long long)w->pools_n),
-		(char *)NULL);
+	log_kv(LOG_INFO, "reloaded", "slots", log_i64(now->worker.slots), "pools",
+		log_i64((long long)w->pools_n), (char *)NULL);
 	if (store_up(w->host.store))
 		hello(w);
 }
@@ -478,7 +488,7 @@ static void reload(struct worker *w, bool quiet)
 	struct diags d;
 
 	diags_init(&d);
-	watch_conf(w);		/* before it is read, so that no change falls between */
+	watch_conf(w); /* before it is read, so that no change falls between */
 	now = load_conf(w->conf_path, &d);
 	if (now && quiet && same_conf(w->conf, now)) {
 		conf_free(now);
@@ -548,10 +558,12 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 static void on_sweep(uv_timer_t *t)
 {
 	struct worker *w = t->data;
-	size_t gone = artifacts_sweep(w->host.state_dir, clock_wall_ms() - w->conf->incidents.retention_ms, SWEEP_AT_ONCE);
+	size_t gone = artifacts_sweep(w->host.state_dir,
+		clock_wall_ms() - w->conf->incidents.retention_ms, SWEEP_AT_ONCE);
 
 	if (gone)
-		log_kv(LOG_INFO, "removed old artifacts", "runs", log_i64((long long)gone), (char *)NULL);
+		log_kv(LOG_INFO, "removed old artifacts", "runs", log_i64((long long)gone),
+			(char *)NULL);
 }
 
 static int open_store(struct worker *w, struct err *e)
@@ -584,7 +596,8 @@ static int take_name(struct worker *w, const char *suffix, struct err *e)
 
 	if (gethostname(w->host_name, sizeof(w->host_name) - 1) < 0)
 		return err_sys(e, "cannot learn this host's name");
-	snprintf(w->name, sizeof(w->name), "%s%s%s", w->host_name, suffix ? "." : "", suffix ? suffix : "");
+	snprintf(w->name, sizeof(w->name), "%s%s%s", w->host_name, suffix ? "." : "",
+		suffix ? suffix : "");
 	w->host.name = str_of(w->name);
 	if (suffix)
 		snprintf(lock, sizeof(lock), "worker-%s", suffix);
@@ -622,7 +635,8 @@ static void start_timers(struct worker *w)
 	watch_signals(w);
 }
 
-/* What an earlier instance left is dead before anything is claimed: open_contain sees to it, and comes first. */
+/* What an earlier instance left is dead before anything is claimed: open_contain sees to it, and
+ * comes first. */
 static int start(struct worker *w, const struct worker_options *o, struct err *e)
 {
 	if (take_name(w, o->suffix, e) < 0 || open_contain(w, e) < 0 || make_pools(w, e) < 0)
@@ -643,14 +657,14 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 	if (open_store(w, e) < 0)
 		return -1;
 	start_timers(w);
-	log_kv(LOG_INFO, "worker started", "name", w->name, "slots", log_i64(w->conf->worker.slots), "containment",
-		contain_mode_name(contain_mode(w->host.contain)), (char *)NULL);
+	log_kv(LOG_INFO, "worker started", "name", w->name, "slots", log_i64(w->conf->worker.slots),
+		"containment", contain_mode_name(contain_mode(w->host.contain)), (char *)NULL);
 	return 0;
 }
 
 int worker_run(const struct worker_options *o)
 {
-	static struct worker only;	/* one a process; stays reachable where a start fails halfway */
+	static struct worker only; /* one a process; stays reachable where a start fails halfway */
 	struct worker *w = &only;
 	struct err e;
 
@@ -659,7 +673,7 @@ int worker_run(const struct worker_options *o)
 	w->ready_fd = o->ready_fd;
 	w->lock = -1;
 	arena_init(&w->names, 1 << 20);
-	if (start(w, o, &e) < 0) {	/* the system takes back what was opened */
+	if (start(w, o, &e) < 0) { /* the system takes back what was opened */
 		log_kv(LOG_ERROR, "cannot start", "error", e.text, (char *)NULL);
 		return EXIT_SYSTEM;
 	}

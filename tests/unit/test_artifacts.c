@@ -33,7 +33,8 @@ static int setup(void **state)
 	state_dir = mkdtemp(name) ? strdup(name) : NULL;
 	arena_init(&a, 64 << 20);
 	assert_int_equal(state_dir_make(str_of(state_dir), &e), 0);
-	struct runas user = {.become = geteuid() == 0, .uid = 65534, .gid = 65534, .name = STR("nobody")};
+	struct runas user = {
+		.become = geteuid() == 0, .uid = 65534, .gid = 65534, .name = STR("nobody")};
 	assert_int_equal(artifacts_make(&f, &a, str_of(state_dir), STR(RUN), &user, &e), 0);
 	return 0;
 }
@@ -111,7 +112,7 @@ static void follows_nothing(void **state)
 	assert_str(found.json, "[{\"name\":\"good\",\"size\":1}]");
 	assert_int_equal(found.left_out, 6);
 	assert_int_equal(stat(outside, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);	/* untouched */
+	assert_int_equal(st.st_mode & 07777, 0600); /* untouched */
 }
 
 static void lists_no_more_than_the_limit(void **state)
@@ -143,7 +144,8 @@ static void takes_events_line_by_line(void **state)
 	(void)state;
 	struct artifacts_found found;
 
-	put(f.events.p, "{\"type\":\"deployed\",\"data\":{\"a\":[1]}}\r\n\n[1]\n{\"data\":1}\nnonsense\n{\"type\":\"b\"}");
+	put(f.events.p, "{\"type\":\"deployed\",\"data\":{\"a\":[1]}}\r\n\n[1]\n{\"data\":1}"
+			"\nnonsense\n{\"type\":\"b\"}");
 	assert_int_equal(artifacts_collect(&f, &a, &found, &e), 0);
 	assert_int_equal(found.events_n, 2);
 	assert_str(found.events[0], "{\"type\":\"deployed\",\"data\":{\"a\":[1]}}");
@@ -194,7 +196,8 @@ static void sweeps_what_is_old(void **state)
 	id_from_ms_seq(9000000, 1, young);
 	assert_int_equal(mkdir(arena_printf(m, "%s/artifacts/%s", state_dir, old).p, 0700), 0);
 	assert_int_equal(mkdir(arena_printf(m, "%s/artifacts/%s/sub", state_dir, old).p, 0700), 0);
-	assert_int_equal(symlink("/tmp", arena_printf(m, "%s/artifacts/%s/sub/link", state_dir, old).p), 0);
+	assert_int_equal(
+		symlink("/tmp", arena_printf(m, "%s/artifacts/%s/sub/link", state_dir, old).p), 0);
 	assert_int_equal(mkdir(arena_printf(m, "%s/artifacts/%s", state_dir, young).p, 0700), 0);
 	assert_int_equal(mkdir(arena_printf(m, "%s/artifacts/other", state_dir).p, 0700), 0);
 	assert_int_equal(artifacts_sweep(str_of(state_dir), 5000000, 10), 1);
@@ -220,6 +223,7 @@ static void lets_one_hold_a_lock(void **state)
 }
 
 #define ROOM(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-TESTS_MAIN(ROOM(belongs_to_the_user_and_then_to_us), ROOM(removes_a_folder_with_nothing_in_it), ROOM(follows_nothing),
-	ROOM(lists_no_more_than_the_limit), ROOM(refuses_sizes_over_the_limit), ROOM(takes_events_line_by_line),
-	ROOM(bounds_events), ROOM(reads_no_endless_file), ROOM(sweeps_what_is_old), ROOM(lets_one_hold_a_lock))
+TESTS_MAIN(ROOM(belongs_to_the_user_and_then_to_us), ROOM(removes_a_folder_with_nothing_in_it),
+	ROOM(follows_nothing), ROOM(lists_no_more_than_the_limit),
+	ROOM(refuses_sizes_over_the_limit), ROOM(takes_events_line_by_line), ROOM(bounds_events),
+	ROOM(reads_no_endless_file), ROOM(sweeps_what_is_old), ROOM(lets_one_hold_a_lock))

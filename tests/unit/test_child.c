@@ -17,13 +17,13 @@
 #define DEADLINE_MS 30000
 #define NOBODY 65534
 
-struct room {			/* of one test */
+struct room { /* of one test */
 	enum contain_mode mode;
 	struct contain *contain;
 	uv_loop_t loop;
 	uv_timer_t deadline;
 	char dir[64];
-	struct buf out, err;	/* the lines, each with a '\n' */
+	struct buf out, err; /* the lines, each with a '\n' */
 	size_t lines, longest;
 	struct child_result result;
 	bool ended;
@@ -79,7 +79,7 @@ static void write_script(struct room *r, const char *text)
 	struct err e;
 
 	assert_int_equal(file_write_atomic(at(r, "script"), str_of(text), 0755, &e), 0);
-	assert_int_equal(chmod(at(r, "script"), 0755), 0);	/* whatever the umask */
+	assert_int_equal(chmod(at(r, "script"), 0755), 0); /* whatever the umask */
 }
 
 static struct child_spec spec_of(struct room *r)
@@ -91,8 +91,14 @@ static struct child_spec spec_of(struct room *r)
 	snprintf(path, sizeof(path), "%s", at(r, "script"));
 	argv[0] = path;
 	return (struct child_spec){
-		.name = "run-1", .path = path, .argv = argv, .envp = envp, .dir = r->dir,
-		.output_limit = 256 << 10, .timeout_ms = 20000, .grace_ms = 5000,
+		.name = "run-1",
+		.path = path,
+		.argv = argv,
+		.envp = envp,
+		.dir = r->dir,
+		.output_limit = 256 << 10,
+		.timeout_ms = 20000,
+		.grace_ms = 5000,
 	};
 }
 
@@ -126,7 +132,8 @@ static void assert_exit(const struct room *r, int code)
 	assert_string_equal(r->result.why.code ? r->result.why.text : "", "");
 	assert_int_equal(r->result.signal, 0);
 	assert_int_equal(r->result.exit_code, code);
-	assert_false(r->result.timed_out || r->result.stopped || r->result.stuck || r->result.unknown);
+	assert_false(
+		r->result.timed_out || r->result.stopped || r->result.stuck || r->result.unknown);
 }
 
 /* ---- rooms ---- */
@@ -183,7 +190,8 @@ static int teardown(void **state)
 	return rc;
 }
 
-/* A named pipe whose reader is this test: it is at its end when no process has it open for writing. */
+/* A named pipe whose reader is this test: it is at its end when no process has it open for writing.
+ */
 static int make_sign_of_life(struct room *r)
 {
 	assert_int_equal(mkfifo(at(r, "alive"), 0666), 0);
@@ -250,7 +258,8 @@ static void cuts_long_lines_in_pieces(void **state)
 {
 	struct room *r = *state;
 
-	run_script(r, "#!/bin/sh\nhead -c 16384 /dev/zero; echo; head -c 40000 /dev/zero; echo; echo end\n");
+	run_script(r, "#!/bin/sh\nhead -c 16384 /dev/zero; echo; head -c 40000 /dev/zero; echo; "
+		      "echo end\n");
 	assert_exit(r, 0);
 	assert_int_equal(r->lines, 1 + 3 + 1);
 	assert_int_equal(r->longest, CHILD_LINE_MAX);
@@ -270,7 +279,7 @@ static void gives_the_whole_input(void **state)
 	run_spec(r, &spec);
 	assert_exit(r, 0);
 	assert_str(buf_as_str(&r->out), "1048576\n1048576\n");
-	write_script(r, "#!/bin/sh\nexec sleep 0\n");	/* one that never looks at it */
+	write_script(r, "#!/bin/sh\nexec sleep 0\n"); /* one that never looks at it */
 	run_spec(r, &spec);
 	assert_exit(r, 0);
 	free(big);
@@ -279,23 +288,26 @@ static void gives_the_whole_input(void **state)
 static void gives_nothing_but_the_form(void **state)
 {
 	struct room *r = *state;
-	int leaked = open("/dev/null", O_RDONLY);	/* no O_CLOEXEC */
+	int leaked = open("/dev/null", O_RDONLY); /* no O_CLOEXEC */
 
 	setenv("RB_TEST_SECRET", "x", 1);
 	signal(SIGPIPE, SIG_IGN);
 	run_script(r, "#!/bin/bash\n"
-		"echo /proc/self/fd/*\n"
-		"env -u PWD -u SHLVL -u _\n"
-		"umask; pwd\n"
-		"sed -n 's/^SigIgn:\\t//p; s/^SigBlk:\\t//p' /proc/self/status\n");
+		      "echo /proc/self/fd/*\n"
+		      "env -u PWD -u SHLVL -u _\n"
+		      "umask; pwd\n"
+		      "sed -n 's/^SigIgn:\\t//p; s/^SigBlk:\\t//p' /proc/self/status\n");
 	signal(SIGPIPE, SIG_DFL);
 	close(leaked);
 	assert_exit(r, 0);
 	/* 3 is the folder that the glob reads; 255 the script, by bash */
 	struct buf want;
 	buf_init(&want, BUF_NO_LIMIT);
-	buf_printf(&want, "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/255 /proc/self/fd/3\n"
-		"PATH=/usr/bin:/bin\n0027\n%s\n0000000000000000\n0000000000000000\n", r->dir);
+	buf_printf(&want,
+		"/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/255 "
+		"/proc/self/fd/3\n"
+		"PATH=/usr/bin:/bin\n0027\n%s\n0000000000000000\n0000000000000000\n",
+		r->dir);
 	assert_string_equal(r->out.p, want.p);
 	buf_release(&want);
 }
@@ -332,7 +344,8 @@ static void is_killed_when_it_ignores_term(void **state)
 
 	spec.grace_ms = 100;
 	r->stop_at_line = true;
-	write_script(r, "#!/bin/sh\ntrap '' TERM\nexec 9> alive\necho x >&9\necho up\nsleep 600\nsleep 600\n");
+	write_script(r, "#!/bin/sh\ntrap '' TERM\nexec 9> alive\necho x >&9\necho up\nsleep "
+			"600\nsleep 600\n");
 	run_spec(r, &spec);
 	assert_true(r->result.stopped);
 	assert_int_equal(r->result.signal, SIGKILL);
@@ -351,7 +364,9 @@ static void may_clean_up_on_term(void **state)
 }
 
 /* Forked twice, a session of its own, deaf to TERM, with children. */
-#define DAEMON "trap '' TERM\n( setsid sh -c 'trap \"\" TERM HUP; exec 9> alive; echo x >&9; : > up; echo up; " \
+#define DAEMON                                                                                     \
+	"trap '' TERM\n( setsid sh -c 'trap \"\" TERM HUP; exec 9> alive; echo x >&9; : > up; "    \
+	"echo up; "                                                                                \
 	"(sleep 600; sleep 600) & sleep 600; sleep 600' & ) &\n"
 
 static void leaves_no_daemon_behind(void **state)
@@ -406,18 +421,19 @@ static void counts_and_drops_output_past_the_limit(void **state)
 	struct child_spec spec = spec_of(r);
 
 	write_script(r, "#!/bin/sh\nhead -c 1000000 /dev/zero | tr '\\0' '\\n'\n");
-	run_spec(r, &spec);	/* warm */
+	run_spec(r, &spec); /* warm */
 	assert_int_equal(r->lines, CHILD_LINES_MAX(256 << 10) + 1);
 	assert_int_equal(r->result.dropped, 1000000 - CHILD_LINES_MAX(256 << 10));
 	size_t before = resident_kib();
-	write_script(r, "#!/bin/sh\nyes 'a line of some length, to be printed again and again' | head -c 268435456\n");
+	write_script(r, "#!/bin/sh\nyes 'a line of some length, to be printed again and again' | "
+			"head -c 268435456\n");
 	run_spec(r, &spec);
 	assert_exit(r, 0);
 	assert_int_equal(r->result.dropped, 268435456 - (256 << 10));
 	assert_true(resident_kib() < before + 4096);
 	assert_true(r->out.n <= (256 << 10) + 1);
 	assert_str(buf_as_str(&r->err), "[output limit of 256KiB or 17384 lines reached: "
-		"268173312 more bytes were dropped]\n");
+					"268173312 more bytes were dropped]\n");
 }
 
 static void says_why_it_did_not_start(void **state)
@@ -452,12 +468,14 @@ static void takes_the_user_of_the_form(void **state)
 	spec.groups_n = 2;
 	spec.no_new_privs = true;
 	write_script(r, "#!/bin/sh\nsed -n 's/^[UG]id:\\t//p; s/^Groups:\\t//p; s/^CapEff:\\t//p; "
-		"s/^NoNewPrivs:\\t//p' /proc/self/status\necho again > /dev/stdout\necho err > /dev/stderr\n");
+			"s/^NoNewPrivs:\\t//p' /proc/self/status\necho again > /dev/stdout\necho "
+			"err > /dev/stderr\n");
 	run_spec(r, &spec);
 	assert_exit(r, 0);
 	buf_init(&want, BUF_NO_LIMIT);
-	buf_printf(&want, "%d\t%d\t%d\t%d\n%d\t%d\t%d\t%d\n", (int)spec.uid, (int)spec.uid, (int)spec.uid,
-		(int)spec.uid, (int)spec.gid, (int)spec.gid, (int)spec.gid, (int)spec.gid);
+	buf_printf(&want, "%d\t%d\t%d\t%d\n%d\t%d\t%d\t%d\n", (int)spec.uid, (int)spec.uid,
+		(int)spec.uid, (int)spec.uid, (int)spec.gid, (int)spec.gid, (int)spec.gid,
+		(int)spec.gid);
 	assert_has(buf_as_str(&r->out), want.p);
 	if (spec.become)
 		assert_has(buf_as_str(&r->out), "12345 65534");
@@ -504,40 +522,49 @@ static void dies_with_its_worker(void **state)
 	assert_dead(alive, false);
 }
 
-#define TESTS(mode) \
-	{"ends_as_the_program_does", ends_as_the_program_does, setup, teardown, mode}, \
-	{"gives_lines_with_their_stream", gives_lines_with_their_stream, setup, teardown, mode}, \
-	{"cuts_long_lines_in_pieces", cuts_long_lines_in_pieces, setup, teardown, mode}, \
-	{"gives_the_whole_input", gives_the_whole_input, setup, teardown, mode}, \
-	{"gives_nothing_but_the_form", gives_nothing_but_the_form, setup, teardown, mode}, \
-	{"leaks_no_files", leaks_no_files, setup, teardown, mode}, \
-	{"is_ended_at_its_timeout", is_ended_at_its_timeout, setup, teardown, mode}, \
-	{"is_killed_when_it_ignores_term", is_killed_when_it_ignores_term, setup, teardown, mode}, \
-	{"may_clean_up_on_term", may_clean_up_on_term, setup, teardown, mode}, \
-	{"leaves_no_daemon_behind", leaves_no_daemon_behind, setup, teardown, mode}, \
-	{"kills_daemons_when_stopped", kills_daemons_when_stopped, setup, teardown, mode}, \
-	{"is_stopped_when_asked", is_stopped_when_asked, setup, teardown, mode}, \
-	{"counts_and_drops_output_past_the_limit", counts_and_drops_output_past_the_limit, setup, teardown, mode}, \
-	{"says_why_it_did_not_start", says_why_it_did_not_start, setup, teardown, mode}, \
-	{"takes_the_user_of_the_form", takes_the_user_of_the_form, setup, teardown, mode}, \
-	{"dies_with_its_worker", dies_with_its_worker, setup, teardown, mode}
+#define TESTS(mode)                                                                                \
+	{"ends_as_the_program_does", ends_as_the_program_does, setup, teardown, mode},             \
+		{"gives_lines_with_their_stream", gives_lines_with_their_stream, setup, teardown,  \
+			mode},                                                                     \
+		{"cuts_long_lines_in_pieces", cuts_long_lines_in_pieces, setup, teardown, mode},   \
+		{"gives_the_whole_input", gives_the_whole_input, setup, teardown, mode},           \
+		{"gives_nothing_but_the_form", gives_nothing_but_the_form, setup, teardown, mode}, \
+		{"leaks_no_files", leaks_no_files, setup, teardown, mode},                         \
+		{"is_ended_at_its_timeout", is_ended_at_its_timeout, setup, teardown, mode},       \
+		{"is_killed_when_it_ignores_term", is_killed_when_it_ignores_term, setup,          \
+			teardown, mode},                                                           \
+		{"may_clean_up_on_term", may_clean_up_on_term, setup, teardown, mode},             \
+		{"leaves_no_daemon_behind", leaves_no_daemon_behind, setup, teardown, mode},       \
+		{"kills_daemons_when_stopped", kills_daemons_when_stopped, setup, teardown, mode}, \
+		{"is_stopped_when_asked", is_stopped_when_asked, setup, teardown, mode},           \
+		{"counts_and_drops_output_past_the_limit", counts_and_drops_output_past_the_limit, \
+			setup, teardown, mode},                                                    \
+		{"says_why_it_did_not_start", says_why_it_did_not_start, setup, teardown, mode},   \
+		{"takes_the_user_of_the_form", takes_the_user_of_the_form, setup, teardown, mode}, \
+	{                                                                                          \
+		"dies_with_its_worker", dies_with_its_worker, setup, teardown, mode                \
+	}
 
-/* The last way works everywhere, the others where the machine allows them; at least it is said which. */
+/* The last way works everywhere, the others where the machine allows them; at least it is said
+ * which. */
 int main(void)
 {
 	static enum contain_mode modes[] = {CONTAIN_CGROUP, CONTAIN_PIDNS, CONTAIN_SUBREAPER};
-	struct CMUnitTest tests[3][16] = {{TESTS(&modes[0])}, {TESTS(&modes[1])}, {TESTS(&modes[2])}};
+	struct CMUnitTest tests[3][16] = {
+		{TESTS(&modes[0])}, {TESTS(&modes[1])}, {TESTS(&modes[2])}};
 	int failed = 0;
 
 	for (size_t i = 0; i < 3; i++) {
 		struct err e;
 		struct contain *c = contain_new(modes[i], "rb-test-child", "probe", &e);
 		if (!c && modes[i] != CONTAIN_SUBREAPER) {
-			printf("this machine allows no %s: %s\n", contain_mode_name(modes[i]), e.text);
+			printf("this machine allows no %s: %s\n", contain_mode_name(modes[i]),
+				e.text);
 			continue;
 		}
 		contain_free(c);
-		failed += _cmocka_run_group_tests(contain_mode_name(modes[i]), tests[i], 16, NULL, NULL);
+		failed += _cmocka_run_group_tests(
+			contain_mode_name(modes[i]), tests[i], 16, NULL, NULL);
 	}
 	return failed;
 }

@@ -22,10 +22,18 @@ static int teardown(void **state)
 static struct run_facts facts(void)
 {
 	return (struct run_facts){
-		.run = STR("01JD0000000000000000000000"), .rule = STR("disk"), .runbook = STR("rotate-logs"),
-		.step = STR("rotate-logs"), .incident = STR("01JD0000000000000000000001"), .pool = STR("default"),
-		.worker = STR("web-1"), .attempt = 2, .started_ms = 1763841234567, .home = STR("/home/x"),
-		.artifacts = STR("/s/artifacts/r"), .events = STR("/s/events/r"),
+		.run = STR("01JD0000000000000000000000"),
+		.rule = STR("disk"),
+		.runbook = STR("rotate-logs"),
+		.step = STR("rotate-logs"),
+		.incident = STR("01JD0000000000000000000001"),
+		.pool = STR("default"),
+		.worker = STR("web-1"),
+		.attempt = 2,
+		.started_ms = 1763841234567,
+		.home = STR("/home/x"),
+		.artifacts = STR("/s/artifacts/r"),
+		.events = STR("/s/events/r"),
 	};
 }
 
@@ -57,7 +65,8 @@ static void holds_the_documented_names(void **state)
 	struct kv params[] = {{STR("path"), STR("/var/log")}, {STR("empty"), STR("")}};
 	struct kv labels[] = {{STR("alertname"), STR("Disk\n$(x)")}};
 	struct kv annotations[] = {{STR("summary"), STR("full")}};
-	struct event ev = {.labels = labels, .labels_n = 1, .annotations = annotations, .annotations_n = 1};
+	struct event ev = {
+		.labels = labels, .labels_n = 1, .annotations = annotations, .annotations_n = 1};
 	f.params = params;
 	f.params_n = 2;
 	f.event = &ev;
@@ -88,9 +97,16 @@ static void leaves_out_what_it_cannot_hold(void **state)
 	memset(big, 'x', ENVIRONMENT_ENTRY_MAX);
 	size_t most = ENVIRONMENT_ENTRY_MAX - strlen("LABEL_fits=") - 1;
 	struct kv labels[] = {
-		{STR(""), STR("v")}, {STR("1a"), STR("v")}, {STR("a-b"), STR("v")}, {STR("a=b"), STR("v")},
-		{STR("a\0b"), STR("v")}, {STR("caf\xc3\xa9"), STR("v")}, {STR("fits"), {big, most}},
-		{STR("much"), {big, most + 1}}, {STR("nul"), STR("a\0b")}, {STR("ok"), STR("v")},
+		{STR(""), STR("v")},
+		{STR("1a"), STR("v")},
+		{STR("a-b"), STR("v")},
+		{STR("a=b"), STR("v")},
+		{STR("a\0b"), STR("v")},
+		{STR("caf\xc3\xa9"), STR("v")},
+		{STR("fits"), {big, most}},
+		{STR("much"), {big, most + 1}},
+		{STR("nul"), STR("a\0b")},
+		{STR("ok"), STR("v")},
 	};
 	struct event ev = {.labels = labels, .labels_n = 10};
 	f.event = &ev;
@@ -100,7 +116,8 @@ static void leaves_out_what_it_cannot_hold(void **state)
 	assert_int_equal(count(env), 9 + 2 + 1);
 	assert_string_equal(value(env, "LABEL_ok"), "v");
 	assert_int_equal(strlen(value(env, "LABEL_fits")), most);
-	assert_string_equal(value(env, "RUNBOOK_ENV_OMITTED"), "[\"LABEL_\",\"LABEL_1a\",\"LABEL_a-b\",\"LABEL_a=b\","
+	assert_string_equal(value(env, "RUNBOOK_ENV_OMITTED"),
+		"[\"LABEL_\",\"LABEL_1a\",\"LABEL_a-b\",\"LABEL_a=b\","
 		"\"LABEL_a\\u0000b\",\"LABEL_caf\xc3\xa9\",\"LABEL_much\",\"LABEL_nul\"]");
 	free(big);
 }
@@ -135,7 +152,8 @@ static void passes_only_what_the_runbook_asks_for(void **state)
 {
 	(void)state;
 	struct run_facts f = facts();
-	char lang[] = "LANG=C.UTF-8", secret[] = "SECRET=1", path[] = "PATH=/evil", run[] = "RUNBOOK_RUN=x";
+	char lang[] = "LANG=C.UTF-8", secret[] = "SECRET=1", path[] = "PATH=/evil",
+	     run[] = "RUNBOOK_RUN=x";
 	char *const own[] = {lang, secret, path, run, NULL};
 	const struct str pass[] = {STR("LANG"), STR("PATH"), STR("RUNBOOK_RUN"), STR("MISSING")};
 	f.own = own;

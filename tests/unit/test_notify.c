@@ -18,7 +18,9 @@ static int listen_at(const char *name)
 	memcpy(a.sun_path, name, n);
 	if (name[0] == '@')
 		a.sun_path[0] = '\0';
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a,
+				 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)),
+		0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	return fd;
 }
@@ -74,7 +76,7 @@ static void speaks_to_an_abstract_socket(void **state)
 	snprintf(path, sizeof(path), "@rb-test-notify.%d", (int)getpid());
 	int fd = listen_at(path);
 	setenv("WATCHDOG_USEC", "1000000", 1);
-	setenv("WATCHDOG_PID", "1", 1);	/* somebody else's */
+	setenv("WATCHDOG_PID", "1", 1); /* somebody else's */
 	assert_int_equal(notify_open(&n, &e), 0);
 	assert_int_equal(n.watchdog_ms, 0);
 	notify_stopping(&n);

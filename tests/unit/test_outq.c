@@ -15,8 +15,8 @@ static void gives_batches_in_order(void **state)
 	assert_int_equal(outq_batch(&q, v, 2, 1000), 2);
 	assert_str(v[0].text, "one");
 	assert_true(v[1].is_stderr && v[1].text.n == 0 && v[1].time_ms == 2);
-	assert_int_equal(outq_batch(&q, v, 2, 1000), 2);	/* again, as it was */
-	assert_true(outq_add(&q, false, 4, STR("four")));	/* meanwhile */
+	assert_int_equal(outq_batch(&q, v, 2, 1000), 2);  /* again, as it was */
+	assert_true(outq_add(&q, false, 4, STR("four"))); /* meanwhile */
 	outq_drop(&q);
 	assert_int_equal(outq_batch(&q, v, 4, 1000), 2);
 	assert_int_equal(v[0].text.n, 3);

@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "run/shelf.h"
 
-#define SCRIPT(summary) "#!/bin/sh\n# ---\n# summary: " summary "\n# kind: diagnose\n# ---\nexit 0\n"
+#define SCRIPT(summary)                                                                            \
+	"#!/bin/sh\n# ---\n# summary: " summary "\n# kind: diagnose\n# ---\nexit 0\n"
 
 static char *dir;
 static struct arena a;
@@ -129,7 +130,8 @@ static void refuses_what_others_may_change(void **state)
 static void names_the_place_of_a_fault(void **state)
 {
 	(void)state;
-	put("runbooks/disk.sh", "#!/bin/sh\n# ---\n# summary: one\n# kind: nonsense\n# ---\n", 0755);
+	put("runbooks/disk.sh", "#!/bin/sh\n# ---\n# summary: one\n# kind: nonsense\n# ---\n",
+		0755);
 	assert_null(shelf_get(shelf, conf, STR("disk"), &e));
 	assert_has(str_of(e.text), "runbooks/disk.sh:4:");
 }
