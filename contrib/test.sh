@@ -124,6 +124,7 @@ tarball_is_whole() {
 }
 
 work=$(mktemp -d /tmp/runbookd-test.XXXXXX)
+chmod 755 "$work"	# some tests drop root and start the programs as somebody else
 install_missing
 cd "$top" || exit 2
 [ -x configure ] && [ configure -nt configure.ac ] || autoreconf -fi >"$work/autoreconf.log" 2>&1 ||

@@ -11,8 +11,9 @@ TEST_DEADLINE = 300  # seconds: a test that hangs ends, as a failure
 def pytest_runtest_makereport(item, call):
     """Shows the programs' logs under a test that failed, and only there."""
     if call.excinfo is not None:
-        for title, text in [(t, p.read_text(errors="replace")[-20000:]) for t, p in getattr(item, "logs", [])]:
-            item.add_report_section(call.when, title, text)
+        for title, path in getattr(item, "logs", []):
+            if path.exists():  # gone where the teardown itself failed
+                item.add_report_section(call.when, title, path.read_text(errors="replace")[-20000:])
 
 
 @pytest.fixture(autouse=True)
