@@ -5,10 +5,13 @@
 #define RB_TESTS_REDIS_SERVER_H
 
 #include "unit.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +29,19 @@ struct server {
 	redisContext *raw;
 };
 
+/* A port that was free a moment ago. */
+static inline void server_pick_port(struct server *s)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	snprintf(s->port, sizeof(s->port), "%u", (unsigned)ntohs(a.sin_port));
+	close(fd);
+}
+
 static inline void server_exec(const struct server *s)
 {
 	char log[64];
@@ -34,6 +50,7 @@ static inline void server_exec(const struct server *s)
 	snprintf(log, sizeof(log), "%s/log", s->dir);
 	execlp("redis-server", "redis-server", "--port", s->port, "--bind", "127.0.0.1", "--unixsocket", s->socket,
 		"--dir", s->dir, "--logfile", log, "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+		"--enable-debug-command", "local",
 		s->password ? "--requirepass" : NULL, s->password, (char *)NULL);
 	_exit(127);
 }

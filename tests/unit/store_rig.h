@@ -37,13 +37,16 @@ struct rig {
 
 static inline void rig_on_deadline(uv_timer_t *t)
 {
-	(void)t;
-	fail_msg("nothing came within %d ms", SERVER_DEADLINE_MS);
+	const struct rig *r = t->data;
+
+	fail_msg("nothing came within %d ms; the store is %s: %s", SERVER_DEADLINE_MS, r && r->up ? "up" : "down",
+		r ? r->why.text : "");
 }
 
 /* Runs the loop until *flag. */
 static inline void rig_until(struct rig *r, const bool *flag)
 {
+	r->deadline.data = r;
 	uv_timer_start(&r->deadline, rig_on_deadline, SERVER_DEADLINE_MS, 0);
 	while (!*flag)
 		uv_run(&r->loop, UV_RUN_ONCE);
