@@ -53,10 +53,12 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd)
 
 void spawn_reset_signals(void)
 {
-	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	/* The kernel's struct, all zero: the default. Not by libc, which refuses its own two signals; its posix_spawn
+	 * leaves just these ignored, so that whoever was started by make or a shell that uses it would pass that on. */
+	const unsigned long dfl[8] = {0};
 
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL); /* KILL, STOP and libc's own two say no: fine */
+		syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8); /* KILL and STOP say no: fine */
 }
 
 void spawn_close_from(int first)
