@@ -60,6 +60,8 @@ static int read_url(struct client *c, const char *url, struct err *e)
 	n = strlen(url);
 	while (n && url[n - 1] == '/')
 		n--;
+	if (url[n - 1] == ':')
+		return err_set(e, ERR_INPUT, "'%s' names no host: give http://HOST:PORT", url);
 	c->base = strndup(url, n);
 	return c->base ? 0 : err_set(e, ERR_NOMEM, "not enough memory");
 }
