@@ -117,6 +117,7 @@ def words(text):
     (["-o", "xml", "runs"], "'xml' is no output format"),
     (["run", "look", "-p", "target"], "'target' is no parameter"),
     (["--url", "ftp://x", "runs"], "'ftp://x' is no address"),
+    (["--url", "http://", "runs"], "'http://' names no host"),
     (["--url", "unix:x", "runs"], "'unix:x' is no address"),
     (["--token-file", "/nonexistent/token", "runs"], "/nonexistent/token"),
 ], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
