@@ -34,50 +34,80 @@ local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 
 local call, trycall, num, floor, format, find, sub, match, spread, concat, encode
 
+-- Texts of small numbers, and of milliseconds with three digits: making one anew costs as much as a small command.
+local TEXT, PAD = {}, {}
+
 local function bind()
 	call, trycall = redis.call, redis.pcall
 	num, floor, spread, concat, encode = tonumber, math.floor, unpack, table.concat, cjson.encode
 	format, find, sub, match = string.format, string.find, string.sub, string.match
+	for i = 0, 999 do
+		TEXT[i], PAD[i] = format('%d', i), format('%03d', i)
+	end
+end
+
+local function text(n)
+	return TEXT[n] or format('%.0f', n)
 end
 
 -- ---- time, texts, ids ------------------------------------------------------------------------------
 
+-- Of the call under way, set by now_ms: now as digits, and the same in parts.
+local now_text, now_second, now_pad = '', '', ''
+
 local function now_ms(p)
-	if TEST_CLOCK then
-		local t = call('GET', p .. 'clock')
-		if t then
-			return num(t)
-		end
+	local clock = TEST_CLOCK and call('GET', p .. 'clock')
+	if clock then
+		now_text, now_second, now_pad = clock, sub(clock, 1, -4), sub(clock, -3)
+		return num(clock)
 	end
 	local t = call('TIME')
-	return t[1] * 1000 + floor(t[2] / 1000)
+	local ms = floor(t[2] / 1000)
+	now_second, now_pad = t[1], PAD[ms]
+	now_text = now_second .. now_pad
+	return now_second * 1000 + ms
 end
 
 local day_n, day_s, second_n, second_s = -1, '', -1, ''
 
--- 1763841234567 -> 2025-11-22T19:53:54.567Z; the second's text is kept for the next call.
+-- 1763841234 -> 2025-11-22T19:53:54. with the dot; the last one is kept.
+local function second_text(second)
+	if second == second_n then
+		return second_s
+	end
+	local day = floor(second / 86400)
+	if day ~= day_n then
+		-- Civil date from days: years begin in March, eras of 400 years.
+		local z = day + 719468
+		local era = floor(z / 146097)
+		local doe = z - era * 146097
+		local yoe = floor((doe - floor(doe / 1460) + floor(doe / 36524) - floor(doe / 146096)) / 365)
+		local doy = doe - (365 * yoe + floor(yoe / 4) - floor(yoe / 100))
+		local mp = floor((5 * doy + 2) / 153)
+		local month = mp < 10 and mp + 3 or mp - 9
+		local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+		day_s = format('%04d-%02d-%02dT', year, month, doy - floor((153 * mp + 2) / 5) + 1)
+		day_n = day
+	end
+	local s = second - day * 86400
+	second_s = day_s .. format('%02d:%02d:%02d.', floor(s / 3600), floor(s / 60) % 60, s % 60)
+	second_n = second
+	return second_s
+end
+
 local function rfc3339(ms)
 	local second = floor(ms / 1000)
-	if second ~= second_n then
-		local day = floor(second / 86400)
-		if day ~= day_n then
-			-- Civil date from days: years begin in March, eras of 400 years.
-			local z = day + 719468
-			local era = floor(z / 146097)
-			local doe = z - era * 146097
-			local yoe = floor((doe - floor(doe / 1460) + floor(doe / 36524) - floor(doe / 146096)) / 365)
-			local doy = doe - (365 * yoe + floor(yoe / 4) - floor(yoe / 100))
-			local mp = floor((5 * doy + 2) / 153)
-			local month = mp < 10 and mp + 3 or mp - 9
-			local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-			day_s = format('%04d-%02d-%02dT', year, month, doy - floor((153 * mp + 2) / 5) + 1)
-			day_n = day
-		end
-		local s = second - day * 86400
-		second_s = day_s .. format('%02d:%02d:%02d.', floor(s / 3600), floor(s / 60) % 60, s % 60)
-		second_n = second
+	return second_text(second) .. PAD[ms - second * 1000] .. 'Z'
+end
+
+local received_second, received_head = '', ''
+
+-- Now, as rfc3339 has it.
+local function received()
+	if now_second ~= received_second then
+		received_second, received_head = now_second, second_text(num(now_second))
 	end
-	return second_s .. format('%03dZ', ms - second * 1000)
+	return received_head .. now_pad .. 'Z'
 end
 
 local function quote(s)
@@ -88,7 +118,7 @@ local function quote(s)
 end
 
 local function quote_or_null(s)
-	return s and s ~= '' and quote(s) or 'null'
+	return s and s ~= '' and s ~= '-' and quote(s) or 'null'
 end
 
 local function number_or_null(s)
@@ -96,7 +126,7 @@ local function number_or_null(s)
 end
 
 local function time_or_null(s)
-	return s and s ~= '' and '"' .. rfc3339(num(s)) .. '"' or 'null'
+	return s and s ~= '' and s ~= '0' and '"' .. rfc3339(num(s)) .. '"' or 'null'
 end
 
 local DIGITS = {
@@ -138,12 +168,12 @@ local clocks = {}
 
 local function read_clock(p)
 	local info = trycall('XINFO', 'STREAM', p .. 'bus')
-	local g = {ms = 0, seq = 0}
+	local g = {ms = 0, text = '0', seq = 0}
 	if not info.err then
 		for i = 1, #info, 2 do
 			if info[i] == 'last-generated-id' then
 				local ms, seq = match(info[i + 1], '^(%d+)-(%d+)$')
-				g.ms, g.seq = num(ms), num(seq)
+				g.ms, g.text, g.seq = num(ms), ms, num(seq)
 			end
 		end
 	end
@@ -154,7 +184,7 @@ end
 local function id_clock(p, now)
 	local g = clocks[p] or read_clock(p)
 	if now > g.ms then
-		g.ms, g.seq = now, -1
+		g.ms, g.text, g.seq = now, now_text, -1
 	end
 	return g
 end
@@ -164,14 +194,19 @@ local function new_id(g)
 	return ulid(g.ms, g.seq)
 end
 
+-- The entry id that belongs to the id which new_id gave last.
+local function entry_id(g)
+	return g.text .. '-' .. text(g.seq)
+end
+
 -- A record that begins `{"id":…,"received":…,` and goes on with the members of rest. Returns its entry id
 -- and its JSON. Another Redis may have written meanwhile (a failover there and back): then once more.
 local function bus_add(p, now, kind, incident, decisions, rest)
 	local g = id_clock(p, now)
 	for attempt = 1, 2 do
 		local id = new_id(g)
-		local sid = g.ms .. '-' .. g.seq
-		local json = '{"id":"' .. id .. '","received":"' .. rfc3339(now) .. '",' .. rest
+		local sid = entry_id(g)
+		local json = '{"id":"' .. id .. '","received":"' .. received() .. '",' .. rest
 		local r = trycall('XADD', p .. 'bus', sid, 'kind', kind, 'incident', incident, 'decisions',
 			decisions, 'event', json)
 		if not r.err then
@@ -395,55 +430,69 @@ local function worker_gone(p, r, now, why)
 	return true
 end
 
--- ---- ingest ----------------------------------------------------------------------------------------
--- The plan is made on copies of what was read (t.alerts, t.incidents, …), so that a batch whose events touch
--- the same things sees its own earlier events, and that nothing is written before all is known to fit.
+-- ---- alerts and incidents, as they are kept --------------------------------------------------------
+-- One text each, values with a blank between: read and written with one small command. docs/redis.md names them.
 
-local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
-local KINDS = {f = 'firing', r = 'resolved', i = 'info'}
-local NEW, DUPLICATE, REOPENED, TAKEN = 0, 1, 2, 3
+-- "state start min max occurrences first since event incident count last"
+local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%d+)$'
 
-local function new_plan(p, now)
+local function read_alert(v)
+	local state, start, min, max, occ, first, since, event, inc, n, last = match(v, ALERT)
 	return {
-		p = p, now = now, g = id_clock(p, now), received = rfc3339(now), out = {}, out_n = 0,
-		alerts = {}, alert_list = {}, alerts_n = 0, incidents = {}, dirty = {}, dirty_n = 0, corr = {},
-		cooldowns = {}, pools = {}, runs = {}, runs_n = 0, adds = {}, adds_n = 0, taken = {},
-		taken_list = {}, taken_n = 0,
+		state = state, start = start, min = min, max = max, occ = occ, first = first, since = since,
+		event = event, inc = inc, n = n, last = last,
 	}
 end
 
-local function get_alert(t, name)
-	local a = t.alerts[name]
-	if a then
-		return a
-	end
-	local v = call('HMGET', t.p .. 'alert:' .. name, 'state', 'start', 'event', 'inc', 'n', 'min', 'max',
-		'occ')
-	local start = num(v[2] or 0)
-	a = {
-		name = name, was = v[1], state = v[1], start = start, event = v[3], inc = v[4] or '',
-		n = v[5] or 0, min = v[6] and num(v[6]) or start, max = v[7] and num(v[7]) or start,
-		occ = v[8] or 0, ranged = v[6],
+local function alert_text(a)
+	return a.state .. ' ' .. a.start .. ' ' .. a.min .. ' ' .. a.max .. ' ' .. a.occ .. ' ' .. a.first ..
+		' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc .. ' ' .. a.n .. ' ' .. a.last
+end
+
+-- "status opened updated resolved alerts firing severity runs truncated sources", times 0 where there is none
+local INCIDENT = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$'
+
+local function read_incident(id, v)
+	local status, opened, updated, resolved, alerts, firing, severity, runs, truncated, sources =
+		match(v, INCIDENT)
+	return {
+		id = id, was = status, status = status, opened = opened, updated = updated, resolved = resolved,
+		alerts = num(alerts), firing = num(firing), severity = num(severity), runs = num(runs),
+		truncated = num(truncated), sources = sources, line = {}, line_n = 0,
 	}
-	t.alerts[name] = a
-	t.alerts_n = t.alerts_n + 1
-	t.alert_list[t.alerts_n] = a
-	return a
+end
+
+local function incident_text(inc)
+	return inc.status .. ' ' .. inc.opened .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' ..
+		text(inc.alerts) .. ' ' .. text(inc.firing) .. ' ' .. text(inc.severity) .. ' ' ..
+		text(inc.runs) .. ' ' .. text(inc.truncated) .. ' ' .. inc.sources
+end
+
+-- ---- ingest: the plan ------------------------------------------------------------------------------
+-- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
+-- that nothing is written before all is known to fit.
+
+local KINDS = {f = 'firing', r = 'resolved', i = 'info'}
+local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
+
+local function new_plan(p, now)
+	return {
+		p = p, now = now, g = id_clock(p, now), out = {}, out_n = 0,
+		alerts = {}, -- by name: its text now, or false
+		names = {}, names_n = 0, -- those that changed
+		incidents = {}, dirty = {}, dirty_n = 0, -- by id; those that changed
+		adds = {}, adds_n = 0, -- of each new record: entry id, kind, incident, decisions, JSON
+		runs_n = 0,
+	}
 end
 
 local function get_incident(t, id)
 	local inc = t.incidents[id]
-	if inc ~= nil then
-		return inc
+	if inc == nil then
+		local v = call('GET', t.p .. 'incident:' .. id)
+		inc = v and read_incident(id, v) or false
+		t.incidents[id] = inc
 	end
-	local v = call('HMGET', t.p .. 'incident:' .. id, 'status', 'updated', 'resolved', 'alerts', 'firing',
-		'severity', 'sources', 'runs', 'truncated')
-	inc = v[1] and {
-		id = id, was = v[1], status = v[1], updated = num(v[2]), resolved = num(v[3]) or '',
-		alerts = num(v[4]), firing = num(v[5]), severity = num(v[6]), sources = v[7],
-		runs = num(v[8]), runs_was = num(v[8]), truncated = num(v[9]), line_n = 0, line = {},
-	} or false
-	t.incidents[id] = inc
 	return inc
 end
 
@@ -455,27 +504,24 @@ local function touch(t, inc)
 	end
 end
 
-local function reopen(inc)
-	if inc.status == 'resolved' then
-		inc.status, inc.resolved = 'open', ''
-	end
-end
-
 -- The incident that takes new alerts of this correlation key now, or nil.
 local function find_incident(t, corr, window)
-	local id = t.corr[corr]
+	local known = t.corr
+	if not known then
+		known = {}
+		t.corr = known
+	end
+	local id = known[corr]
 	if id == nil then
-		id = call('HGET', t.p .. 'correlations', corr)
-		t.corr[corr] = id
+		id = call('GET', t.p .. 'correlation:' .. corr)
+		known[corr] = id
 	end
 	local inc = id and get_incident(t, id)
 	if not inc then
 		return nil
-	end
-	if inc.status == 'open' and t.now - inc.updated <= window then
+	elseif inc.status == 'open' and t.now - inc.updated <= window then
 		return inc
-	end
-	if inc.status == 'resolved' and t.now - (num(inc.resolved) or 0) <= t.reopen_window then
+	elseif inc.status == 'resolved' and t.now - inc.resolved <= t.reopen_window then
 		return inc
 	end
 	return nil
@@ -484,9 +530,9 @@ end
 local function new_incident(t, corr, head)
 	local id = new_id(t.g)
 	local inc = {
-		id = id, was = false, status = 'open', updated = t.now, resolved = '', alerts = 0, firing = 0,
-		severity = -1, sources = '', runs = 0, runs_was = 0, truncated = 0, corr = corr, line_n = 1,
-		line = {head},
+		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
+		alerts = 0, firing = 0, severity = 0, runs = 0, truncated = 0, sources = '', corr = corr,
+		line = {corr, head}, line_n = 2,
 	}
 	t.incidents[id] = inc
 	t.corr[corr] = id
@@ -495,7 +541,7 @@ end
 
 -- The alert stops to fire where it was counted as firing.
 local function leave(t, a)
-	local inc = a.inc ~= '' and get_incident(t, a.inc)
+	local inc = a.inc ~= '-' and get_incident(t, a.inc)
 	if not inc then
 		return nil
 	end
@@ -504,103 +550,133 @@ local function leave(t, a)
 		inc.firing = inc.firing - 1
 	end
 	if inc.firing == 0 and inc.status == 'open' then
-		inc.status, inc.resolved = 'resolved', t.now
+		inc.status, inc.resolved = 'resolved', now_text
 	end
 	return inc
 end
 
--- The alert begins to fire (again) in an incident: its own while that stands, else by the correlation key.
-local function join(t, a, k, own)
-	local argv, inc = t.argv, nil
-	local corr = argv[k + 6]
-	if own and a.inc ~= '' then
+local source_name, source_quoted = '', ''
+
+-- The source's name, quoted: what is before the last colon of an alert's name.
+local function source_of(name)
+	local source = match(name, '^(.*):')
+	if source ~= source_name then
+		source_name, source_quoted = source, quote(source)
+	end
+	return source_quoted
+end
+
+-- The alert begins to fire (again) in an incident: its own while that stands, else by the correlation key. Returns
+-- the incident, and whether the alert is new to it.
+local function join(t, a, ev, own)
+	local inc
+	if own and a.inc ~= '-' then
 		inc = get_incident(t, a.inc)
 		if inc and inc.status == 'closed' then
 			inc = nil
 		end
 	end
 	if not inc then
-		if corr == '' then
-			a.inc = ''
+		if ev.corr == '' then
+			a.inc = '-'
 			return nil, false
 		end
-		inc = find_incident(t, corr, num(argv[k + 7])) or new_incident(t, corr, argv[k + 8])
+		inc = find_incident(t, ev.corr, ev.window) or new_incident(t, ev.corr, ev.head)
 	end
 	touch(t, inc)
-	reopen(inc)
-	inc.firing = inc.firing + 1
-	local severity = num(argv[k + 4])
-	if severity > inc.severity then
-		inc.severity = severity
+	if inc.status == 'resolved' then
+		inc.status, inc.resolved = 'open', '0'
 	end
-	local source = quote(argv[k + 1])
+	inc.firing = inc.firing + 1
+	if ev.severity > inc.severity then
+		inc.severity = ev.severity
+	end
+	local source = source_of(ev.name)
 	if inc.sources == '' then
 		inc.sources = source
-	elseif not find(inc.sources, source, 1, true) then
+	elseif inc.sources ~= source and not find(inc.sources, source, 1, true) then
 		inc.sources = inc.sources .. ',' .. source
 	end
-	local first = a.inc ~= inc.id
-	if first then
-		inc.alerts = inc.alerts + 1
-		a.inc = inc.id
+	if a.inc == inc.id then
+		return inc, false
 	end
-	return inc, first
+	inc.alerts = inc.alerts + 1
+	a.inc = inc.id
+	return inc, true
 end
 
 -- The message belongs to the occurrence that a is in; its startsAt may widen what is known of it.
-local function widen(a, starts, down)
-	if starts > a.max then
-		a.max, a.widened = starts, true
-	elseif down and starts < a.min and starts ~= 0 then
-		a.min, a.widened = starts, true
+local function widen(a, starts, starts_text, down)
+	if starts > num(a.max) then
+		a.max = starts_text
+	elseif down and starts ~= 0 and starts < num(a.min) then
+		a.min = starts_text
 	end
 end
 
 -- What a message about an alert means: the outcome; for a new event also the incident (or nil) and whether the
 -- alert is new to it. Changes a. The table is in docs/design/redis.md, "Occurrences".
-local function judge(t, a, k)
-	local starts, state = num(t.argv[k + 3]), a.state
-	a.n = a.n + 1
-	if t.argv[k] == 'r' then
+local function judge(t, a, ev)
+	local starts_text, state = sub(ev.mark, 3, -2), a.state
+	local starts = num(starts_text)
+	if ev.status == 'r' then
 		if state == 'r' or (state and starts ~= 0 and starts < a.min - t.skew) then
-			widen(a, starts, false)
+			widen(a, starts, starts_text, false)
 			return DUPLICATE
 		end
 		local inc
 		if state == 'f' then
 			inc = leave(t, a)
 		elseif state then
-			inc = a.inc ~= '' and get_incident(t, a.inc) or nil
+			inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
+			if inc then
+				touch(t, inc)
+			end
 		else
-			a.start, a.min, a.max = starts, starts, starts
+			a.start, a.min, a.max = starts_text, starts_text, starts_text
 		end
-		widen(a, starts, false)
-		a.state = 'r'
+		widen(a, starts, starts_text, false)
+		a.state, a.since = 'r', now_text
 		return NEW, inc
 	end
 	if state == 'r' then
-		if starts ~= 0 and starts <= a.max then
+		if starts ~= 0 and starts <= num(a.max) then
 			return DUPLICATE
 		end
 	elseif state and starts <= a.start + t.skew and (state == 'f' or starts ~= 0) then
-		widen(a, starts, true)
+		widen(a, starts, starts_text, true)
 		if state == 'f' then
 			return DUPLICATE
 		end
-		a.state = 'f'
-		return REOPENED, join(t, a, k, true)
+		a.state, a.since = 'f', now_text
+		return REOPENED, join(t, a, ev, true)
 	end
 	if state == 'f' then
 		leave(t, a)
+	else
+		a.since = now_text
 	end
 	if starts == 0 then
-		starts = t.now
+		starts_text = now_text
 	end
-	a.state, a.start, a.min, a.max, a.occ = 'f', starts, starts, starts, a.occ + 1
-	return NEW, join(t, a, k, state == 'f')
+	a.state, a.start, a.min, a.max = 'f', starts_text, starts_text, starts_text
+	a.occ = text(a.occ + 1)
+	return NEW, join(t, a, ev, state == 'f')
+end
+
+-- An alert's text as it is after the same message once more, and what of it stays as it is; nil where it is not the same.
+local function again(v, mark)
+	if sub(v, 1, #mark) ~= mark then
+		return nil
+	end
+	local body, n = match(v, '^(.* )(%d+) %d+$')
+	return body .. (TEXT[n + 1] or format('%.0f', n + 1)) .. ' ' .. now_text, body
 end
 
 local function cooling(t, key)
+	if not t.cooldowns then
+		t.cooldowns, t.cooldowns_new = {}, {}
+	end
 	local deadline = t.cooldowns[key]
 	if deadline == nil then
 		deadline = num(call('GET', key) or 0)
@@ -609,18 +685,22 @@ local function cooling(t, key)
 	return deadline > t.now and deadline or nil
 end
 
+local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
+
 -- Plans the runs of one rule; argv[k] is its first step. Returns the first run's id, or nil and the full pool.
 local function plan_runs(t, k, steps, rule, incident, depth)
 	local argv, first, before = t.argv, nil, nil
+	if not t.runs then
+		t.runs, t.pools = {}, {}
+	end
 	for position = 1, steps do
 		local r = {
 			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
-			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], late = argv[k + 5],
-			always = argv[k + 6], idempotent = argv[k + 7], timeout = argv[k + 8],
-			retries = argv[k + 9], backoff = argv[k + 10], incident = incident, depth = depth,
-			ruleset = t.ruleset, prev = '', next = '',
+			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
+			depth = depth, ruleset = t.ruleset, prev = '', next = '',
 		}
-		k = k + 11
+		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
+		k = k + 6
 		if before then
 			r.prev, r.before, before.next = before.id, before.step, r.id
 		else
@@ -638,50 +718,57 @@ local function plan_runs(t, k, steps, rule, incident, depth)
 	return first
 end
 
+-- One rule that asks to run: decision, reason and run, or nil and the full pool.
+local function decide_run(t, k, rule, cooldown, steps, ev, incident)
+	local every, key = num(cooldown), t.argv[k + 3]
+	if every > 0 then
+		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or ev.corr)
+		local deadline = cooling(t, key)
+		if deadline then
+			return 'cooldown', 'in cooldown until ' .. rfc3339(deadline), '-'
+		end
+	end
+	local run, full = plan_runs(t, k + 5, steps, rule, incident, ev.depth + 1)
+	if not run then
+		return nil, full
+	end
+	if every > 0 then
+		t.cooldowns[key], t.cooldowns_new[key] = t.now + every, every
+	end
+	return 'run', '', run
+end
+
 -- Decides the rules of one new event; argv[k] to argv[stop - 1] are theirs. Appends to the answer and returns
 -- the decisions as JSON, or nil and the full pool.
-local function decide(t, k, stop, outcome, corr, incident, depth)
-	local argv, out, n, json = t.argv, t.out, t.out_n, nil
+local function decide(t, k, stop, ev, outcome, incident)
+	local argv, json = t.argv, nil
 	while k < stop do
-		local rule, decision, reason = argv[k], argv[k + 1], argv[k + 2]
-		local every, key, steps, run = argv[k + 3], argv[k + 4], num(argv[k + 5]), ''
-		k = k + 6
+		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
+		local cooldown, steps = match(argv[k + 4], '^(%d+) (%d+)$')
+		steps = num(steps)
 		if outcome == REOPENED then
 			decision = 'duplicate'
 			reason = 'the same occurrence again, after it had been resolved here for want of news'
 		elseif decision == 'run' then
-			local deadline
-			if every ~= '0' then
-				key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or corr)
-				deadline = cooling(t, key)
-			end
-			if deadline then
-				decision, reason = 'cooldown', 'in cooldown until ' .. rfc3339(deadline)
-			else
-				local full
-				run, full = plan_runs(t, k, steps, rule, incident, depth)
-				if not run then
-					return nil, full
-				end
-				if every ~= '0' then
-					t.cooldowns[key] = t.now + num(every)
-					t.cooldowns_new = t.cooldowns_new or {}
-					t.cooldowns_new[key] = num(every)
-				end
+			decision, reason, run = decide_run(t, k, rule, cooldown, steps, ev, incident)
+			if not decision then
+				return nil, reason
 			end
 		end
-		k = k + 11 * steps
-		out[n + 1], out[n + 2], out[n + 3] = decision, reason, run
-		n = n + 3
+		k = k + 5 + 6 * steps
+		t.out_n = t.out_n + 1
+		t.out[t.out_n] = decision .. ' ' .. run .. ' ' .. reason
 		json = (json and json .. ',' or '[') .. '{"rule":' .. quote(rule) .. ',"decision":"' .. decision ..
-			'","reason":' .. quote(reason) .. ',"run":' .. (run ~= '' and '"' .. run .. '"' or 'null') .. '}'
+			'","reason":' .. quote(reason) .. ',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
 	end
-	t.out_n = n
 	return json and json .. ']' or '[]'
 end
 
--- An inbox entry: {event = "sid" of what is on the bus already or '', incident = id or ''}; nil where it is gone.
+-- An inbox entry: {event = the entry id of what is on the bus already or '', incident = id or ''}; nil where it is gone.
 local function inbox_entry(t, id)
+	if not t.taken then
+		t.taken, t.taken_list = {}, {}
+	end
 	local v = call('XRANGE', t.p .. 'inbox', id, id)[1]
 	if not v or t.taken[id] then
 		return nil
@@ -691,15 +778,13 @@ local function inbox_entry(t, id)
 		entry[v[2][i]] = v[2][i + 1]
 	end
 	t.taken[id] = true
-	t.taken_n = t.taken_n + 1
-	t.taken_list[t.taken_n] = id
+	t.taken_list[#t.taken_list + 1] = id
 	return entry
 end
 
-local function answer(t, outcome, event, incident)
-	local out, n = t.out, t.out_n
-	out[n + 1], out[n + 2], out[n + 3] = outcome, event, incident
-	t.out_n = n + 3
+local function answer(t, s)
+	t.out_n = t.out_n + 1
+	t.out[t.out_n] = s
 end
 
 local function note_truncated(t, inc)
@@ -710,12 +795,12 @@ local function note_truncated(t, inc)
 end
 
 -- Where an event that is no alert belongs: to the run's incident that caused it, or to the open one of its key.
-local function incident_of_info(t, k, entry)
+local function incident_of_info(t, ev, entry)
 	local inc
 	if entry and entry.incident ~= '' then
 		inc = get_incident(t, entry.incident)
-	elseif t.argv[k + 6] ~= '' then
-		inc = find_incident(t, t.argv[k + 6], num(t.argv[k + 7]))
+	elseif ev.corr ~= '' then
+		inc = find_incident(t, ev.corr, ev.window)
 	end
 	if inc then
 		touch(t, inc)
@@ -724,8 +809,8 @@ local function incident_of_info(t, k, entry)
 end
 
 -- Plans the bus record of a new event. Its id comes after those of its runs (see the top).
-local function plan_record(t, k, entry, inc, decisions)
-	local g, kind, rest, sid = t.g, KINDS[t.argv[k]], t.argv[k + 9], nil
+local function plan_record(t, ev, entry, incident, decisions)
+	local g, kind, rest, sid = t.g, KINDS[ev.status], ev.json, nil
 	if entry and entry.event ~= '' then
 		sid = entry.event
 		if decisions == '[]' then
@@ -734,148 +819,174 @@ local function plan_record(t, k, entry, inc, decisions)
 		kind, rest = 'decisions', '"event":"' .. ulid_of(sid) .. '"}'
 	end
 	local id = new_id(g)
-	local record = g.ms .. '-' .. g.seq
-	local adds, n = t.adds, t.adds_n
-	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = record, kind, inc and inc.id or '', decisions
-	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. t.received .. '",' .. rest
+	local record, adds, n = entry_id(g), t.adds, t.adds_n
+	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = record, kind, incident, decisions
+	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '",' .. rest
 	t.adds_n = n + 5
 	return sid or record, record
 end
+
+local SETS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
+
+-- Where the alert stands in the lists after this call; state_was: before this event.
+local function index_alert(t, name, state_was, state)
+	if not t.moved then
+		t.moved, t.was = {}, {}
+	end
+	if not t.moved[name] then
+		t.was[name] = state_was and SETS[state_was] or ''
+	end
+	t.moved[name] = SETS[state]
+end
+
+local function keep_alert(t, name, v)
+	t.alerts[name] = v
+	t.names_n = t.names_n + 1
+	t.names[t.names_n] = name
+end
+
+-- A message about an alert. Returns the outcome, or nil for a duplicate; then as judge, and the alert.
+local function plan_alert(t, ev)
+	local v = t.alerts[ev.name]
+	if v == nil then
+		v = call('GET', t.p .. 'alert:' .. ev.name)
+	end
+	if v then
+		local same, body = again(v, ev.mark)
+		if same then
+			keep_alert(t, ev.name, same)
+			if t.truncated > 0 then
+				note_truncated(t, get_incident(t, match(body, '(%S+) $')))
+			end
+			answer(t, '1 ' .. body)
+			return nil
+		end
+	end
+	local a = v and read_alert(v) or
+		{occ = '0', first = now_text, since = now_text, event = '-', inc = '-', n = '0'}
+	a.was = a.state
+	a.n, a.last = text(a.n + 1), now_text
+	local outcome, inc, first = judge(t, a, ev)
+	if outcome == DUPLICATE then
+		keep_alert(t, ev.name, alert_text(a))
+		if t.truncated > 0 and a.inc ~= '-' then
+			note_truncated(t, get_incident(t, a.inc))
+		end
+		answer(t, '1 ' .. a.event .. ' ' .. a.inc)
+		return nil
+	end
+	return outcome, inc, first, a
+end
+
+local EVENT = '^(%d) (%d+) (%d+) (%d+) (.*)$' -- severity depth window_ms words inbox_id
 
 -- Plans one event; returns where the next one begins, or nil and the full pool, or nil and '' where it came
 -- without JSON and is no duplicate.
 local function plan_event(t, k)
 	local argv = t.argv
-	local stop = k + 12 + num(argv[k + 11])
+	local severity, depth, window, words, inbox = match(argv[k + 2], EVENT)
+	local stop = k + 6 + words
+	local ev = {
+		name = argv[k], mark = argv[k + 1], status = sub(argv[k + 1], 1, 1), severity = num(severity),
+		depth = num(depth), window = num(window), corr = argv[k + 3], head = argv[k + 4], json = argv[k + 5],
+	}
 	local entry
-	if argv[k + 10] ~= '' then
-		entry = inbox_entry(t, argv[k + 10])
+	if inbox ~= '' then
+		entry = inbox_entry(t, inbox)
 		if not entry then
-			answer(t, TAKEN, '', '')
+			answer(t, TAKEN)
 			return stop
 		end
 	end
 	local outcome, inc, first, a = NEW, nil, false, nil
-	if argv[k + 2] ~= '' and argv[k] ~= 'i' then
-		a = get_alert(t, argv[k + 1] .. ':' .. argv[k + 2])
-		outcome, inc, first = judge(t, a, k)
-		if outcome == DUPLICATE then
-			if t.truncated > 0 and a.inc ~= '' then
-				note_truncated(t, get_incident(t, a.inc))
-			end
-			answer(t, DUPLICATE, a.event, a.inc)
+	if ev.name ~= '' then
+		outcome, inc, first, a = plan_alert(t, ev)
+		if not outcome then
 			return stop
 		end
 	else
-		inc = incident_of_info(t, k, entry)
+		inc = incident_of_info(t, ev, entry)
 	end
-	if argv[k + 9] == '' then
+	if ev.json == '' then
 		return nil, ''
 	end
-	local incident = inc and inc.id or ''
-	answer(t, outcome, '', incident)
-	local at, runs = t.out_n - 1, t.runs_n
-	local decisions, full = decide(t, k + 12, stop, outcome, argv[k + 6], incident, argv[k + 5] + 1)
+	if ev.json == '' then
+		return nil, ''
+	end
+	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
+	t.out_n = at
+	local decisions, full = decide(t, k + 6, stop, ev, outcome, incident)
 	if not decisions then
 		return nil, full
 	end
-	local sid, record = plan_record(t, k, entry, inc, decisions)
-	t.out[at] = sid
+	local sid, record = plan_record(t, ev, entry, incident, decisions)
+	t.out[at] = outcome .. ' ' .. sid .. ' ' .. (inc and incident or '-')
 	for i = runs + 1, t.runs_n do
 		t.runs[i].event = sid
 	end
 	if a then
-		a.event, a.new = sid, true
+		a.event = sid
+		keep_alert(t, ev.name, alert_text(a))
+		index_alert(t, ev.name, a.was, a.state)
 	end
 	if inc then
 		if a then
-			inc.updated = t.now
+			inc.updated = now_text
 		end
 		inc.runs = inc.runs + t.runs_n - runs
 		note_truncated(t, inc)
 		if record then
 			inc.line_n = inc.line_n + 1
-			inc.line[inc.line_n] = first and record .. '+' .. a.name or record
+			inc.line[inc.line_n] = first and record .. '+' .. ev.name or record
 		end
 	end
 	return stop
 end
 
--- ---- ingest: writing the plan ----
+-- ---- ingest: writing the plan ----------------------------------------------------------------------
 
-local function write_alert(t, a)
-	local args
-	if a.stale then
-		call('HSET', t.p .. 'alert:' .. a.name, 'state', a.state, 'since', t.now)
-		return
+-- Alerts, incidents and correlation keys in one command.
+local function write_texts(t)
+	local p, args, n = t.p, {}, 0
+	for i = 1, t.names_n do
+		local name = t.names[i]
+		args[n + 1], args[n + 2] = p .. 'alert:' .. name, t.alerts[name]
+		n = n + 2
 	end
-	if a.new then
-		args = {t.p .. 'alert:' .. a.name, 'n', a.n, 'last', t.now, 'state', a.state, 'start', a.start,
-			'event', a.event, 'inc', a.inc, 'occ', a.occ}
-		if not a.was then
-			args[16], args[17] = 'first', t.now
-		end
-		if a.was ~= a.state then
-			args[#args + 1], args[#args + 2] = 'since', t.now
-		end
-	else
-		args = {t.p .. 'alert:' .. a.name, 'n', a.n, 'last', t.now}
-	end
-	if a.widened or a.ranged then
-		local n = #args
-		args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'min', a.min, 'max', a.max
-	end
-	call('HSET', spread(args))
-end
-
-local SETS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
-
-local function write_alerts(t)
-	local firing, firing_n, resolved, resolved_n = {t.p .. 'alerts:firing'}, 1, {t.p .. 'alerts:resolved'}, 1
-	for i = 1, t.alerts_n do
-		local a = t.alert_list[i]
-		write_alert(t, a)
-		if a.new then
-			if a.state == 'f' then
-				firing[firing_n + 1], firing[firing_n + 2] = t.now, a.name
-				firing_n = firing_n + 2
-			else
-				resolved[resolved_n + 1], resolved[resolved_n + 2] = t.now, a.name
-				resolved_n = resolved_n + 2
-			end
-			if a.was and SETS[a.was] ~= SETS[a.state] then
-				call('ZREM', t.p .. SETS[a.was], a.name)
-			end
+	for i = 1, t.dirty_n do
+		local inc = t.dirty[i]
+		args[n + 1], args[n + 2] = p .. 'incident:' .. inc.id, incident_text(inc)
+		n = n + 2
+		if not inc.was then
+			args[n + 1], args[n + 2] = p .. 'correlation:' .. inc.corr, inc.id
+			n = n + 2
 		end
 	end
-	if firing_n > 1 then
-		call('ZADD', spread(firing))
-	end
-	if resolved_n > 1 then
-		call('ZADD', spread(resolved))
+	if n > 0 then
+		call('MSET', spread(args))
 	end
 end
 
-local function write_incident(t, inc)
-	local key = t.p .. 'incident:' .. inc.id
-	if inc.was then
-		call('HSET', key, 'updated', inc.updated, 'alerts', inc.alerts, 'firing', inc.firing, 'severity',
-			inc.severity, 'sources', inc.sources, 'status', inc.status, 'resolved', inc.resolved, 'runs',
-			inc.runs, 'truncated', inc.truncated)
+local function write_indexes(t)
+	local p = t.p
+	for name, set in pairs(t.moved or {}) do
+		if t.was[name] ~= set and t.was[name] ~= '' then
+			call('ZREM', p .. t.was[name], name)
+		end
+		call('ZADD', p .. set, now_text, name)
+	end
+	for i = 1, t.dirty_n do
+		local inc = t.dirty[i]
 		if inc.status ~= inc.was then
 			local open = inc.status == 'open'
-			call('ZREM', t.p .. (open and 'incidents:done' or 'incidents:open'), inc.id)
-			call('ZADD', t.p .. (open and 'incidents:open' or 'incidents:done'), 0, inc.id)
+			if inc.was then
+				call('ZREM', p .. (open and 'incidents:done' or 'incidents:open'), inc.id)
+			end
+			call('ZADD', p .. (open and 'incidents:open' or 'incidents:done'), 0, inc.id)
 		end
-	else
-		call('HSET', key, 'status', inc.status, 'opened', t.now, 'updated', inc.updated, 'resolved',
-			inc.resolved, 'alerts', inc.alerts, 'firing', inc.firing, 'severity', inc.severity, 'sources',
-			inc.sources, 'runs', inc.runs, 'truncated', inc.truncated, 'corr', inc.corr)
-		call('HSET', t.p .. 'correlations', inc.corr, inc.id)
-		call('ZADD', t.p .. (inc.status == 'open' and 'incidents:open' or 'incidents:done'), 0, inc.id)
-	end
-	if inc.line_n > 0 then
-		call('RPUSH', key .. ':timeline', spread(inc.line))
+		if inc.line_n > 0 then
+			call('RPUSH', p .. 'incident:' .. inc.id .. ':timeline', spread(inc.line))
+		end
 	end
 end
 
@@ -887,10 +998,8 @@ local function write_runs(t)
 			call('RPUSH', t.p .. 'incident:' .. r.incident .. ':runs', r.id)
 		end
 	end
-	if t.cooldowns_new then
-		for key, every in pairs(t.cooldowns_new) do
-			call('SET', key, t.cooldowns[key], 'PX', every + 60000)
-		end
+	for key, every in pairs(t.cooldowns_new or {}) do
+		call('SET', key, t.cooldowns[key], 'PX', every + 60000)
 	end
 end
 
@@ -907,42 +1016,61 @@ local function write_plan(t)
 			error(r.err)
 		end
 	end
-	write_alerts(t)
-	for i = 1, t.dirty_n do
-		write_incident(t, t.dirty[i])
-	end
+	write_texts(t)
+	write_indexes(t)
 	if t.runs_n > 0 then
 		write_runs(t)
 	end
-	if t.taken_n > 0 then
+	if t.taken and #t.taken_list > 0 then
 		call('XDEL', t.p .. 'inbox', spread(t.taken_list))
 	end
 	return true
 end
 
---[[ rb_ingest_v1 KEY ruleset skew reopen_window queue truncated n, then for each of n events:
-  f|r|i source fingerprint starts_ms severity depth correlation_key window_ms head json inbox_id words,
-  then `words` words: for each rule: rule decision reason cooldown_ms cooldown_key steps,
-  then for each step: step runbook sha256 pool params late always idempotent timeout_ms retries backoff_ms
+--[[ rb_ingest_v1 KEY single n limits ruleset, then for each of n events:
+  name     "source:fingerprint" of an alert, '' for what is none
+  mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each
+  numbers  "severity depth window_ms words inbox_id"
+  correlation_key
+  head     an incident's JSON members that never change
+  json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
+           answer is the error WHOLE
+then `words` words: for each rule: rule decision reason cooldown_key "cooldown_ms steps",
+then for each step: step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
+limits: "occurrence_skew_ms reopen_window_ms queue truncated". single: '1' where n is 1 and the event is an alert,
+from no inbox, of a message without truncated alerts: then a resend is answered with one text, like "1 …" below.
 json may be empty for an alert that the caller takes for a duplicate; where it is none the answer is the error WHOLE.
-Answer, flat: for each event: outcome, entry id, incident; unless it is a duplicate or taken, for each rule:
-decision, reason, run. ]]
+Answer: for each event "outcome entry_id incident", '-' for none; of a duplicate the last two words count; of one
+that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
 local function ingest(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
+	local v
+	if argv[1] == '1' then
+		local key, mark = p .. 'alert:' .. argv[5], argv[6]
+		v = call('GET', key)
+		if v and sub(v, 1, #mark) == mark then
+			local same, body = again(v, mark)
+			call('SET', key, same)
+			return '1 ' .. body
+		end
+	end
 	for attempt = 1, 2 do
 		local t = new_plan(p, now)
-		t.argv, t.ruleset, t.skew, t.reopen_window = argv, argv[1], num(argv[2]), num(argv[3])
-		t.queue, t.truncated = num(argv[4]), num(argv[5])
-		local k = 7
-		for _ = 1, num(argv[6]) do
+		local skew, reopen_window, queue, truncated = match(argv[3], '^(%d+) (%d+) (%d+) (%d+)$')
+		t.argv, t.ruleset, t.skew, t.reopen_window = argv, argv[4], num(skew), num(reopen_window)
+		t.queue, t.truncated = num(queue), num(truncated)
+		if argv[1] == '1' then
+			t.alerts[argv[5]] = v
+		end
+		local k = 5
+		for _ = 1, num(argv[2]) do
 			local full
 			k, full = plan_event(t, k)
 			if full == '' then
 				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
 			elseif not k then
-				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
-					argv[4] .. ')'}
+				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " .. queue .. ')'}
 			end
 		end
 		if write_plan(t) then
@@ -964,18 +1092,21 @@ local function map_of(flat)
 	return m
 end
 
+local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
+
 local function incident_json(p, id)
 	local key = p .. 'incident:' .. id
-	local m = map_of(call('HGETALL', key))
-	if not m.status then
+	local v = call('GET', key)
+	if not v then
 		return nil
 	end
-	local head = call('LINDEX', key .. ':timeline', 0) or '"title":"","key":{},"labels":{}'
-	return '{"id":"' .. id .. '","status":"' .. m.status .. '","acked":false,"severity":"' ..
-		(SEVERITIES[num(m.severity)] or 'unknown') .. '",' .. head .. ',"opened":' ..
-		time_or_null(m.opened) .. ',"updated":' .. time_or_null(m.updated) .. ',"resolved":' ..
-		time_or_null(m.resolved) .. ',"alerts":' .. m.alerts .. ',"firing":' .. m.firing ..
-		',"sources":[' .. m.sources .. '],"runs":' .. m.runs .. ',"truncated":' .. m.truncated .. '}'
+	local inc = read_incident(id, v)
+	return '{"id":"' .. id .. '","status":"' .. inc.status .. '","acked":false,"severity":"' ..
+		(SEVERITIES[inc.severity] or 'unknown') .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
+		'"title":"","key":{},"labels":{}') .. ',"opened":' .. time_or_null(inc.opened) .. ',"updated":' ..
+		time_or_null(inc.updated) .. ',"resolved":' .. time_or_null(inc.resolved) .. ',"alerts":' ..
+		text(inc.alerts) .. ',"firing":' .. text(inc.firing) .. ',"sources":[' .. inc.sources ..
+		'],"runs":' .. text(inc.runs) .. ',"truncated":' .. text(inc.truncated) .. '}'
 end
 
 local function run_json(p, id)
@@ -1173,7 +1304,7 @@ end
 local function put_emitted(p, r, json)
 	local body = match(json, '^%s*{%s*(.*)}%s*$')
 	call('XADD', p .. 'inbox', '*', 'event', '', 'incident', r.incident, 'json', '{' .. body ..
-		(body ~= '' and ',' or '') .. '"run":"' .. r.id .. '","depth":' .. r.depth .. '}')
+		(body ~= '' and ',' or '') .. '"emitted":true,"run":"' .. r.id .. '","depth":' .. r.depth .. '}')
 end
 
 -- rb_run_change_v1 KEY run fence state reason exit signal artifacts params sha256 duration_ms who emitted…
@@ -1231,8 +1362,7 @@ local function run_change(keys, argv)
 	return 1
 end
 
--- rb_run_new_v1 KEY who idempotency_key ruleset queue step runbook sha256 pool params late always idempotent
--- timeout_ms retries backoff_ms
+-- rb_run_new_v1 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v1 has it
 local function run_new(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
@@ -1244,10 +1374,9 @@ local function run_new(keys, argv)
 	end
 	local r = {
 		rule = '', position = 1, step = argv[5], runbook = argv[6], sha256 = argv[7], pool = argv[8],
-		params = argv[9], late = argv[10], always = argv[11], idempotent = argv[12],
-		timeout = argv[13], retries = argv[14], backoff = argv[15], incident = '', event = '',
-		depth = 1, ruleset = argv[3], prev = '', next = '',
+		params = argv[9], incident = '', event = '', depth = 1, ruleset = argv[3], prev = '', next = '',
 	}
+	r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[10], STEP)
 	if call('ZCARD', p .. 'queue:' .. r.pool) >= num(argv[4]) then
 		return {err = "FULL the queue of pool '" .. r.pool .. "' is full (limits.queue " .. argv[4] .. ')'}
 	end
@@ -1309,6 +1438,26 @@ local function tick_queues(p, now, ttl, done)
 	return looked
 end
 
+local function resolve_stale(t, name, a)
+	local inc = leave(t, a)
+	local source, fingerprint = match(name, '^(.*):(.-)$')
+	local id = new_id(t.g)
+	local sid, adds, n = entry_id(t.g), t.adds, t.adds_n
+	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = sid, 'alert', a.inc ~= '-' and a.inc or '', '[]'
+	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '","source":' .. quote(source) ..
+		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
+		time_or_null(a.last) .. ',"reason":"not reported for longer than incidents.stale_after"}'
+	t.adds_n = n + 5
+	a.state, a.since = 'x', now_text
+	keep_alert(t, name, alert_text(a))
+	index_alert(t, name, 'f', 'x')
+	if inc then
+		inc.updated = now_text
+		inc.line_n = inc.line_n + 1
+		inc.line[inc.line_n] = sid
+	end
+end
+
 -- An alert that fires is looked at when nothing changed for a while: resolved where nobody spoke of it for
 -- stale_after, else moved on to when it was last heard of, with its event beside it, since the bus is trimmed.
 local function tick_stale(p, now, stale_after, retention, done)
@@ -1319,35 +1468,20 @@ local function tick_stale(p, now, stale_after, retention, done)
 	end
 	local t = new_plan(p, now)
 	for i = 1, #names do
-		local key = p .. 'alert:' .. names[i]
-		local v = call('HMGET', key, 'last', 'event', 'json')
-		local last = num(v[1] or 0)
-		if now - last < stale_after then
-			call('ZADD', p .. 'alerts:firing', last > now - age and last or now, names[i])
-			if not v[3] then
-				local _, _, _, json = record(p, v[2])
-				if json then
-					call('HSET', key, 'json', json)
-				end
+		local name = names[i]
+		local key = p .. 'alert:' .. name
+		local v = call('GET', key)
+		local a = v and read_alert(v)
+		if not a then
+			call('ZREM', p .. 'alerts:firing', name)
+		elseif now - a.last < stale_after then
+			call('ZADD', p .. 'alerts:firing', now - a.last < age and a.last or now_text, name)
+			local _, _, _, json = record(p, a.event)
+			if json then
+				call('SET', key .. ':event', json)
 			end
 		else
-			local a = get_alert(t, names[i])
-			local inc = leave(t, a)
-			local source, fingerprint = match(names[i], '^(.*):(.-)$')
-			new_id(t.g)
-			local sid, n = t.g.ms .. '-' .. t.g.seq, t.adds_n
-			t.adds[n + 1], t.adds[n + 2], t.adds[n + 3], t.adds[n + 4] = sid, 'alert', a.inc, '[]'
-			t.adds[n + 5] = '{"id":"' .. ulid_of(sid) .. '","received":"' .. t.received ..
-				'","source":' .. quote(source) .. ',"fingerprint":' .. quote(fingerprint) ..
-				',"status":"resolved","last_seen":' .. time_or_null(v[1]) ..
-				',"reason":"not reported for longer than incidents.stale_after"}'
-			t.adds_n = n + 5
-			a.state, a.stale, a.new = 'x', true, true
-			if inc then
-				inc.updated = now
-				inc.line_n = inc.line_n + 1
-				inc.line[inc.line_n] = sid
-			end
+			resolve_stale(t, name, a)
 			done.resolved_stale = done.resolved_stale + 1
 		end
 	end
@@ -1388,15 +1522,16 @@ local function trim_stream(p, name, cutoff)
 end
 
 local function forget_incident(p, id, cutoff)
-	local v = call('HMGET', p .. 'incident:' .. id, 'resolved', 'corr')
-	if v[1] and v[1] ~= '' and num(v[1]) > cutoff then
+	local key = p .. 'incident:' .. id
+	local v = call('GET', key)
+	if v and num(read_incident(id, v).resolved) > cutoff then
 		return false
 	end
-	if v[2] and call('HGET', p .. 'correlations', v[2]) == id then
-		call('HDEL', p .. 'correlations', v[2])
+	local corr = call('LINDEX', key .. ':timeline', 0)
+	if corr and call('GET', p .. 'correlation:' .. corr) == id then
+		call('UNLINK', p .. 'correlation:' .. corr)
 	end
-	call('UNLINK', p .. 'incident:' .. id, p .. 'incident:' .. id .. ':timeline',
-		p .. 'incident:' .. id .. ':runs')
+	call('UNLINK', key, key .. ':timeline', key .. ':runs')
 	return true
 end
 
@@ -1415,7 +1550,7 @@ end
 local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	local names = call('ZRANGE', p .. 'alerts:resolved', '-inf', cutoff, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	for i = 1, #names do
-		call('UNLINK', p .. 'alert:' .. names[i])
+		call('UNLINK', p .. 'alert:' .. names[i], p .. 'alert:' .. names[i] .. ':event')
 		call('ZREM', p .. 'alerts:resolved', names[i])
 	end
 	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
@@ -1472,7 +1607,7 @@ local function newest_ids(p, sets, max, min, want)
 	return all
 end
 
-local function list_ids(p, sets, field, key, row, argv)
+local function list_ids(p, sets, status_of, row, argv)
 	local status, max, min, limit = argv[2], argv[3], argv[4], num(argv[5])
 	local want = status == '' and limit + 1 or SCAN
 	local ids = newest_ids(p, sets, max, min, want)
@@ -1480,7 +1615,7 @@ local function list_ids(p, sets, field, key, row, argv)
 	local n = #ids < want and #ids or want
 	for i = 1, n do
 		local id = ids[i]
-		if status == '' or call('HGET', p .. key .. id, field) == status then
+		if status == '' or status_of(p, id) == status then
 			if rows == limit then
 				out[1] = 1
 				break
@@ -1503,16 +1638,24 @@ end
 local LIVE, DONE, BOTH = {'runs:live'}, {'runs:done'}, {'runs:live', 'runs:done'}
 local OPEN, ENDED, ALL = {'incidents:open'}, {'incidents:done'}, {'incidents:open', 'incidents:done'}
 
+local function run_status(p, id)
+	return call('HGET', p .. 'run:' .. id, 'state')
+end
+
+local function incident_status(p, id)
+	return match(call('GET', p .. 'incident:' .. id) or '', '^%a+')
+end
+
 local function list_runs(p, argv)
 	local status = argv[2]
 	local sets = status == '' and BOTH or FINAL[status] and DONE or LIVE
-	return list_ids(p, sets, 'state', 'run:', run_json, argv)
+	return list_ids(p, sets, run_status, run_json, argv)
 end
 
 local function list_incidents(p, argv)
 	local status = argv[2]
 	local sets = status == '' and ALL or status == 'open' and OPEN or ENDED
-	return list_ids(p, sets, 'status', 'incident:', incident_json, argv)
+	return list_ids(p, sets, incident_status, incident_json, argv)
 end
 
 -- Streams, by entry id. status: of events.
@@ -1555,7 +1698,9 @@ local function list_places(p, argv, what, row)
 	if call('EXISTS', p .. 'incident:' .. argv[6]) == 0 then
 		return {err = "NOTFOUND there is no incident '" .. argv[6] .. "'"}
 	end
-	local v = call('LRANGE', p .. 'incident:' .. argv[6] .. ':' .. what, from, from + SCAN - 1)
+	local first = what == 'timeline' and from < 2 and 2 or from -- after key and head
+	local v = call('LRANGE', p .. 'incident:' .. argv[6] .. ':' .. what, first, first + SCAN - 1)
+	from = first
 	local out, rows = {0, from}, 0
 	for i = 1, #v do
 		if rows == limit then
@@ -1577,26 +1722,21 @@ end
 
 local function timeline_row(p, line)
 	local sid = match(line, '^%d+-%d+')
-	if not sid then
-		return nil -- the head
-	end
 	local kind, incident, decisions, json = record(p, sid)
 	return kind and timeline_json(sid, kind, incident, decisions, json)
 end
 
 -- What an alert's row is made of, in C: event's JSON, and the alert's own fields.
-local function alert_row(p, name, event)
-	local v = call('HMGET', p .. 'alert:' .. name, 'state', 'event', 'inc', 'n', 'occ', 'first', 'last',
-		'since', 'json')
-	if not v[1] then
+local function alert_row(p, name)
+	local key = p .. 'alert:' .. name
+	local v = call('GET', key)
+	if not v then
 		return nil
 	end
-	local _, _, _, json = record(p, event or v[2])
-	json = json or v[9]
-	if not json then
-		return nil
-	end
-	return {name, json, v[1], v[3], v[4], v[5], v[6], v[7], v[8]}
+	local a = read_alert(v)
+	local _, _, _, json = record(p, a.event)
+	json = json or call('GET', key .. ':event')
+	return json and {name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, a.since}
 end
 
 -- The first event of an alert in this incident. The row tells of the alert as it is now where it still is in it.

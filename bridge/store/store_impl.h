@@ -70,8 +70,8 @@ void store_plain_answer(void *ctx, const struct err *e, const redisReply *reply)
 struct str store_clean(struct buf *b, struct str s);
 
 /* store_ingest.c: the words of one step, as rb_ingest_v1 and rb_run_new_v1 take them. */
-#define STORE_STEP_WORDS 11
-void store_put_step(struct redis *r, const struct store_step_in *step);
+#define STORE_STEP_WORDS 6
+void store_put_step(struct store *s, const struct store_step_in *step);
 
 /* store_open.c: greets a new connection. */
 void store_greet(void *ctx);

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include "base/json.h"
 
-#define EVENT_WORDS 12
-#define RULE_WORDS 6
+#define CALL_WORDS 4
+#define EVENT_WORDS 6
+#define RULE_WORDS 5
 
 struct ingest_call {
 	store_ingest_cb cb;
@@ -72,6 +73,18 @@ static size_t decision_words(const struct store_event_in *ev)
 	return n;
 }
 
+/* Numbers with a blank between, as one argument. */
+static struct str numbers(struct store *s, const int64_t *v, size_t n)
+{
+	buf_clear(&s->scratch);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_putc(&s->scratch, ' ');
+		buf_i64(&s->scratch, v[i]);
+	}
+	return buf_as_str(&s->scratch);
+}
+
 /* The members of an incident's JSON that are known when it opens and never change. */
 static struct str head_json(struct store *s, const struct store_event_in *in)
 {
@@ -89,55 +102,97 @@ static struct str head_json(struct store *s, const struct store_event_in *in)
 	return (struct str){s->scratch.p + 1, s->scratch.n - 1};
 }
 
-void store_put_step(struct redis *r, const struct store_step_in *step)
+void store_put_step(struct store *s, const struct store_step_in *step)
 {
+	struct redis *r = s->redis;
+	const int64_t v[] = {step->late, step->always, step->idempotent, step->timeout_ms, step->retries_max,
+		step->retries_backoff_ms};
+
 	redis_arg(r, step->name);
 	redis_arg(r, step->runbook);
 	redis_arg(r, step->runbook_sha256);
 	redis_arg(r, step->pool);
 	redis_arg(r, step->params_json.n > 0 ? step->params_json : STR("{}"));
-	redis_arg_i64(r, step->late);
-	redis_arg_i64(r, step->always);
-	redis_arg_i64(r, step->idempotent);
-	redis_arg_i64(r, step->timeout_ms);
-	redis_arg_i64(r, step->retries_max);
-	redis_arg_i64(r, step->retries_backoff_ms);
+	redis_arg(r, numbers(s, v, sizeof(v) / sizeof(v[0])));
 }
 
-static void put_decision(struct redis *r, const struct store_decision_in *d)
+static void put_decision(struct store *s, const struct store_decision_in *d)
 {
+	const int64_t v[] = {d->cooldown_ms, (int64_t)d->steps_n};
 	char hex[66];
 
-	redis_arg(r, d->rule);
-	redis_arg_z(r, decision_name(d->ask));
-	redis_arg(r, d->reason);
-	redis_arg_i64(r, d->cooldown_ms);
-	redis_arg(r, store_short(d->cooldown_key, hex));
-	redis_arg_i64(r, (int64_t)d->steps_n);
+	redis_arg(s->redis, d->rule);
+	redis_arg_z(s->redis, decision_name(d->ask));
+	redis_arg(s->redis, d->reason);
+	redis_arg(s->redis, store_short(d->cooldown_key, hex));
+	redis_arg(s->redis, numbers(s, v, 2));
 	for (size_t i = 0; i < d->steps_n; i++)
-		store_put_step(r, &d->steps[i]);
+		store_put_step(s, &d->steps[i]);
+}
+
+/* "source:fingerprint", and "f 1763841234567 ": the first words of what Redis keeps of an alert. */
+static void put_name(struct store *s, const struct event *ev)
+{
+	struct buf *b = &s->scratch;
+
+	buf_clear(b);
+	if (ev->fingerprint.n > 0) {
+		buf_str(b, ev->source);
+		buf_putc(b, ':');
+		buf_str(b, ev->fingerprint);
+	}
+	redis_arg(s->redis, buf_as_str(b));
+	buf_clear(b);
+	buf_putc(b, ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
+	buf_putc(b, ' ');
+	buf_i64(b, ev->starts_ns > 0 ? ev->starts_ns / 1000000 : 0);
+	buf_putc(b, ' ');
+	redis_arg(s->redis, buf_as_str(b));
+}
+
+static bool is_alert(const struct event *ev)
+{
+	return ev->fingerprint.n > 0 && ev->status != EVENT_INFO;
 }
 
 static void put_event(struct store *s, const struct store_event_in *in)
 {
-	const struct event *ev = in->event;
-	struct redis *r = s->redis;
+	struct event ev = *in->event;
+	const int64_t v[] = {ev.severity, ev.depth, in->corr_window_ms, (int64_t)decision_words(in)};
 	char hex[66];
 
-	redis_arg(r, ev->status == EVENT_FIRING ? STR("f") : ev->status == EVENT_RESOLVED ? STR("r") : STR("i"));
-	redis_arg(r, ev->source);
-	redis_arg(r, ev->fingerprint);
-	redis_arg_i64(r, ev->starts_ns / 1000000);
-	redis_arg_i64(r, ev->severity);
-	redis_arg_i64(r, ev->depth);
-	redis_arg(r, store_short(in->corr_key, hex));
-	redis_arg_i64(r, in->corr_window_ms);
-	redis_arg(r, in->corr_key.n > 0 && in->json.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
-	redis_arg(r, in->json.n > 0 ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
-	redis_arg(r, in->inbox);
-	redis_arg_i64(r, (int64_t)decision_words(in));
+	if (!is_alert(&ev))
+		ev.fingerprint = STR_NONE;
+	put_name(s, &ev);
+	numbers(s, v, 4);
+	buf_putc(&s->scratch, ' ');
+	buf_str(&s->scratch, in->inbox);
+	redis_arg(s->redis, buf_as_str(&s->scratch));
+	redis_arg(s->redis, store_short(in->corr_key, hex));
+	bool whole = in->json.n > 0;
+	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev.status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
+	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	for (size_t i = 0; i < in->decisions_n; i++)
-		put_decision(r, &in->decisions[i]);
+		put_decision(s, &in->decisions[i]);
+}
+
+/* A resend that comes alone has a shorter way through the library. */
+static bool is_single(const struct store_ingest *in)
+{
+	return in->n == 1 && in->truncated == 0 && in->events[0].inbox.n == 0 && is_alert(in->events[0].event);
+}
+
+static void put_call(struct store *s, const struct store_ingest *in)
+{
+	const int64_t limits[] = {in->limits.occurrence_skew_ms, in->limits.reopen_window_ms, in->limits.queue,
+		in->truncated};
+
+	redis_arg(s->redis, is_single(in) ? STR("1") : STR("0"));
+	redis_arg_i64(s->redis, (int64_t)in->n);
+	redis_arg(s->redis, numbers(s, limits, 4));
+	redis_arg(s->redis, in->ruleset_hash);
+	for (size_t i = 0; i < in->n; i++)
+		put_event(s, &in->events[i]);
 }
 
 /* ---- the answer ---- */
@@ -153,39 +208,82 @@ static bool decision_of(struct str name, enum decision *out)
 	return false;
 }
 
+/* The word of s that begins at *at, and on to the next. */
+static struct str next_word(struct str s, size_t *at)
+{
+	size_t from = *at;
+
+	while (*at < s.n && s.p[*at] != ' ')
+		(*at)++;
+	struct str word = {s.p + from, *at - from};
+	if (*at < s.n)
+		(*at)++;
+	return word;
+}
+
+static struct str none_as_empty(struct str word)
+{
+	return str_is(word, "-") ? STR_NONE : word;
+}
+
+/* The last two words: an entry id and an incident. A blank may end the text. */
+static void take_ids(struct store_event_out *o, struct ingest_text *text, struct str s)
+{
+	size_t at = 0;
+	struct str last[2] = {STR_NONE, STR_NONE};
+
+	while (at < s.n) {
+		last[0] = last[1];
+		last[1] = next_word(s, &at);
+	}
+	store_event_id(last[0], text->id);
+	o->id = str_of(text->id);
+	o->incident = none_as_empty(last[1]);
+}
+
+static void all_duplicate(struct ingest_text *text, bool taken, struct store_decision_out *d)
+{
+	if (taken)
+		snprintf(text->reason, sizeof(text->reason), "another bridge took it");
+	else
+		snprintf(text->reason, sizeof(text->reason), "the same occurrence as event %s", text->id);
+	for (size_t k = 0; k < text->decisions_n; k++)
+		d[k] = (struct store_decision_out){DECISION_DUPLICATE, str_of(text->reason), STR_NONE};
+}
+
+/* "decision run reason" */
+static bool take_decision(struct store_decision_out *d, struct str s)
+{
+	size_t at = 0;
+
+	if (!decision_of(next_word(s, &at), &d->decision))
+		return false;
+	d->run = none_as_empty(next_word(s, &at));
+	d->reason = (struct str){s.p + at, s.n - at};
+	return true;
+}
+
 /* Fills in one event from answer element *at on; false where the answer is not what it should be. */
 static bool take_event(struct ingest_call *c, size_t i, struct store_decision_out *d, const redisReply *reply,
 	size_t *at)
 {
 	struct store_event_out *o = &c->out[i];
 	struct ingest_text *text = &c->text[i];
+	struct str s = reply->type == REDIS_REPLY_STRING ? redis_text(reply) : store_text_at(reply, (*at)++);
 
-	if (*at + 3 > reply->elements)
+	if (s.n == 0 || s.p[0] < '0' || s.p[0] > '3')
 		return false;
-	o->outcome = (enum store_outcome)store_number_at(reply, *at);
-	store_event_id(store_text_at(reply, *at + 1), text->id);
-	o->id = str_of(text->id);
-	o->incident = store_text_at(reply, *at + 2);
+	o->outcome = (enum store_outcome)(s.p[0] - '0');
 	o->decisions = d;
-	*at += 3;
-	bool decided = o->outcome == STORE_NEW || o->outcome == STORE_REOPENED;
-	if (decided && *at + 3 * text->decisions_n > reply->elements)
-		return false;
-	if (o->outcome == STORE_TAKEN)
-		snprintf(text->reason, sizeof(text->reason), "another bridge took it");
-	else if (!decided)
-		snprintf(text->reason, sizeof(text->reason), "the same occurrence as event %s", text->id);
-	for (size_t k = 0; k < text->decisions_n; k++) {
-		if (!decided) {
-			d[k] = (struct store_decision_out){DECISION_DUPLICATE, str_of(text->reason), STR_NONE};
-			continue;
-		}
-		if (!decision_of(store_text_at(reply, *at), &d[k].decision))
-			return false;
-		d[k].reason = store_text_at(reply, *at + 1);
-		d[k].run = store_text_at(reply, *at + 2);
-		*at += 3;
+	if (o->outcome != STORE_TAKEN)
+		take_ids(o, text, s);
+	if (o->outcome == STORE_DUPLICATE || o->outcome == STORE_TAKEN) {
+		all_duplicate(text, o->outcome == STORE_TAKEN, d);
+		return true;
 	}
+	for (size_t k = 0; k < text->decisions_n; k++)
+		if (!take_decision(&d[k], store_text_at(reply, (*at)++)))
+			return false;
 	return true;
 }
 
@@ -196,11 +294,7 @@ static void on_ingest(void *ctx, const struct err *e, const redisReply *reply)
 	struct err odd;
 	size_t at = 0;
 
-	if (!e) {
-		err_set(&odd, ERR_IO, "rb_ingest_v1 gave an answer that is none");
-		if (reply->type != REDIS_REPLY_ARRAY)
-			e = &odd;
-	}
+	err_set(&odd, ERR_IO, "rb_ingest_v1 gave an answer that is none");
 	for (size_t i = 0; !e && i < c->n; i++) {
 		if (!take_event(c, i, d, reply, &at))
 			e = &odd;
@@ -212,8 +306,7 @@ static void on_ingest(void *ctx, const struct err *e, const redisReply *reply)
 
 int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
 {
-	struct redis *r = s->redis;
-	size_t args = 6;
+	size_t args = CALL_WORDS;
 
 	if (in->n > STORE_INGEST_EVENTS_MAX)
 		return err_set(e, ERR_LIMIT, "%zu events in one call, at most %d", in->n, STORE_INGEST_EVENTS_MAX);
@@ -228,15 +321,8 @@ int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb
 		call_free(c);
 		return -1;
 	}
-	redis_arg(r, in->ruleset_hash);
-	redis_arg_i64(r, in->limits.occurrence_skew_ms);
-	redis_arg_i64(r, in->limits.reopen_window_ms);
-	redis_arg_i64(r, in->limits.queue);
-	redis_arg_i64(r, in->truncated);
-	redis_arg_i64(r, (int64_t)in->n);
-	for (size_t i = 0; i < in->n; i++)
-		put_event(s, &in->events[i]);
-	if (redis_end(r, 0, on_ingest, c, e)) {
+	put_call(s, in);
+	if (redis_end(s->redis, 0, on_ingest, c, e)) {
 		call_free(c);
 		return -1;
 	}

@@ -351,7 +351,7 @@ int store_run_new(struct store *s, const struct store_manual_run *in, store_text
 	redis_arg(s->redis, in->idempotency_key);
 	redis_arg(s->redis, in->ruleset_hash);
 	redis_arg_i64(s->redis, in->limits.queue);
-	store_put_step(s->redis, &in->step);
+	store_put_step(s, &in->step);
 	return store_end(s, on_text, c, e);
 }
 

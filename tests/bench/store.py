@@ -98,16 +98,13 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None):
     head = '"title":"Disk of web-%d is full","key":{"instance":"web-%d"},"labels":%s' % (n, n, labels)
     words = []
     if rule:
-        words = [rule, "run", "", 1800000, "", 1, "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
-                 0, 0, 1, 0, 0, 0]
-    return [status, "alertmanager", fp, starts, 4, 0, corr, 600000, head, json, "", len(words)] + words
+        words = [rule, "run", "", "", "1800000 1", "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
+                 "0 0 1 0 0 0"]
+    return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, head, json] + words
 
 
-def ingest(*events):
-    args = ["FCALL", "rb_ingest_v1", 1, KEY, "5" * 64, 300000, 900000, 10000, 0, len(events)]
-    for e in events:
-        args += e
-    return resp(*args)
+def ingest(e):
+    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, 1, "300000 900000 10000 0", "5" * 64, *e)
 
 
 def kinds(calls, base):

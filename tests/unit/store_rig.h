@@ -173,6 +173,7 @@ struct rig_event {
 	const char *corr;	/* NULL: none */
 	int64_t window;		/* 0: 10 m */
 	const char *inbox;
+	bool light;		/* without its JSON */
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
 };
@@ -248,7 +249,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 	};
 	*out = (struct store_event_in){
 		.event = ev,
-		.json = {json, (size_t)n},
+		.json = in->light ? STR_NONE : (struct str){json, (size_t)n},
 		.labels_json = STR("{\"alertname\":\"Disk\"}"),
 		.corr_key = str_of(in->corr),
 		.corr_json = in->corr ? STR("{\"instance\":\"a\"}") : STR_NONE,

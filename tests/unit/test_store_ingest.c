@@ -210,6 +210,31 @@ static void a_full_call(void **state)
 	rig_stop(&r);
 }
 
+/* What is thought to be known already comes without its JSON. */
+static void without_json(void **state)
+{
+	struct rig r;
+	struct rig_event in[] = {rig_alert(A, 'f', T0), rig_alert(B, 'f', T0)};
+	struct rig_answer out[2];
+
+	(void)state;
+	rig_start(&r, true);
+	in[0].light = true;
+	assert_int_equal(rig_ingest_n(&r, in, 1, 0, out), ERR_CONFLICT);
+	assert_int_equal(server_number(&r.server, "DBSIZE"), 2);	/* clock and meta */
+	in[0].light = false;
+	assert_int_equal(rig_ingest_n(&r, in, 1, 0, out), ERR_NONE);
+	in[0].light = in[1].light = true;
+	assert_int_equal(rig_ingest_n(&r, in, 1, 0, out), ERR_NONE);
+	assert_int_equal(out[0].outcome, STORE_DUPLICATE);
+	assert_int_equal(rig_ingest_n(&r, in, 2, 0, out), ERR_CONFLICT);
+	in[1].light = false;
+	assert_int_equal(rig_ingest_n(&r, in, 2, 0, out), ERR_NONE);
+	assert_int_equal(out[0].outcome, STORE_DUPLICATE);
+	assert_int_equal(out[1].outcome, STORE_NEW);
+	rig_stop(&r);
+}
+
 /* ---- incidents ---- */
 
 static void one_incident_for_a_key(void **state)
@@ -574,7 +599,7 @@ TESTS_MAIN(cmocka_unit_test(alternating), cmocka_unit_test(moved_back), cmocka_u
 	cmocka_unit_test(after_a_resolve), cmocka_unit_test(resolve_of_an_older_one),
 	cmocka_unit_test(resolve_of_the_unknown), cmocka_unit_test(without_a_start), cmocka_unit_test(stale_and_again),
 	cmocka_unit_test(ha_pair_for_an_hour), cmocka_unit_test(first_and_again), cmocka_unit_test(twice_in_one_call),
-	cmocka_unit_test(a_full_call), cmocka_unit_test(one_incident_for_a_key), cmocka_unit_test(windows),
+	cmocka_unit_test(a_full_call), cmocka_unit_test(without_json), cmocka_unit_test(one_incident_for_a_key), cmocka_unit_test(windows),
 	cmocka_unit_test(reopened), cmocka_unit_test(stale_incident_reopened),
 	cmocka_unit_test(resolve_of_the_unknown_has_no_incident), cmocka_unit_test(info_events),
 	cmocka_unit_test(truncated), cmocka_unit_test(odd_names), cmocka_unit_test(cooldown),

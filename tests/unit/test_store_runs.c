@@ -492,9 +492,9 @@ static void result_and_emitted(void **state)
 	assert_int_equal(in->n, 3);
 	/* What the script says of depth and run is overruled by what comes last. */
 	char want[200];
-	snprintf(want, sizeof(want), "{\"type\":\"x\",\"depth\":0,\"run\":\"%s\",\"depth\":4}", c.run);
+	snprintf(want, sizeof(want), "{\"type\":\"x\",\"depth\":0,\"emitted\":true,\"run\":\"%s\",\"depth\":4}", c.run);
 	assert_string_equal(in->json[0], want);
-	snprintf(want, sizeof(want), "{\"run\":\"%s\",\"depth\":4}", c.run);
+	snprintf(want, sizeof(want), "{\"emitted\":true,\"run\":\"%s\",\"depth\":4}", c.run);
 	assert_string_equal(in->json[1], want);
 	assert_has(str_of(in->json[2]), "\"source\":\"runbookd\",\"type\":\"run\"");
 	snprintf(want, sizeof(want), "\"data\":{\"run\":\"%s\",\"incident\":\"%s\"", c.run, a.incident);
