@@ -2,13 +2,14 @@
  *
  * Wiring only: options, signals, and who is started and ended in which order.
  *   start:  configuration and rules (all or nothing), state_dir, store, listener, clockwork
- *   reload: everything is read again; one pointer is swapped when all of it is good, and the old rules die with the last
- *           request that holds them
- *   stop:   the listener closes, requests under way end, then clockwork and store, then the connections
+ *   reload: everything is read again; one pointer is swapped when all of it is good, and the old
+ *           rules die with the last request that holds them
+ *   stop:   the listener closes, requests under way end, then clockwork and store, then the
+ *           connections
  *
- * This program parses what the network sends, so it starts no other program: it imports no exec, fork or spawn.
- * Exit status: 0 stopped by a signal, 1 the system said no, 2 usage, 3 bad configuration, 4 Redis holds data of a newer
- * version (starting again does not help).
+ * This program parses what the network sends, so it starts no other program: it imports no exec,
+ * fork or spawn. Exit status: 0 stopped by a signal, 1 the system said no, 2 usage, 3 bad
+ * configuration, 4 Redis holds data of a newer version (starting again does not help).
  */
 #include "config.h"
 
@@ -34,7 +35,7 @@
 #include "http/server.h"
 #include "store/store.h"
 
-#define STOP_WITHIN_MS 10000	/* for requests under way */
+#define STOP_WITHIN_MS 10000 /* for requests under way */
 
 enum {
 	EXIT_SYSTEM = 1,
@@ -44,9 +45,9 @@ enum {
 };
 
 struct options {
-	const char *conf_path;	/* NULL: the default */
+	const char *conf_path; /* NULL: the default */
 	bool check, dump;
-	int ready_fd;		/* -1: nobody asks */
+	int ready_fd; /* -1: nobody asks */
 };
 
 struct bridge {
@@ -60,9 +61,9 @@ struct bridge {
 	uv_signal_t signals[3];
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
-	const char *unaudited;	/* who reloaded while Redis was away; NULL */
+	const char *unaudited; /* who reloaded while Redis was away; NULL */
 	bool stopping;
-	int closing;		/* of tick and store */
+	int closing; /* of tick and store */
 	int status;
 };
 
@@ -137,7 +138,8 @@ static void say_ready(struct bridge *b)
 	if (b->ready_fd < 0)
 		return;
 	if (write(b->ready_fd, "r", 1) != 1)
-		log_kv(LOG_WARN, "cannot say that this bridge is ready", "error", strerror(errno), (char *)NULL);
+		log_kv(LOG_WARN, "cannot say that this bridge is ready", "error", strerror(errno),
+			(char *)NULL);
 	close(b->ready_fd);
 	b->ready_fd = -1;
 }
@@ -174,16 +176,19 @@ static void on_tick(void *ctx, const struct err *e, const struct store_tick_resu
 
 	if (e) {
 		if (!b->tick_failed && e->code != ERR_AWAY)
-			log_kv(LOG_ERROR, "what is due cannot be done", "error", e->text, (char *)NULL);
+			log_kv(LOG_ERROR, "what is due cannot be done", "error", e->text,
+				(char *)NULL);
 		b->tick_failed = e->code != ERR_AWAY;
 		return;
 	}
 	b->tick_failed = false;
 	if (r->requeued || r->lost || r->expired)
-		log_kv(LOG_WARN, "runs without a worker", "started_again", log_i64(r->requeued), "lost", log_i64(r->lost),
-			"past_queue_ttl", log_i64(r->expired), (char *)NULL);
+		log_kv(LOG_WARN, "runs without a worker", "started_again", log_i64(r->requeued),
+			"lost", log_i64(r->lost), "past_queue_ttl", log_i64(r->expired),
+			(char *)NULL);
 	if (r->resolved_stale)
-		log_kv(LOG_INFO, "resolved for want of news", "alerts", log_i64(r->resolved_stale), (char *)NULL);
+		log_kv(LOG_INFO, "resolved for want of news", "alerts", log_i64(r->resolved_stale),
+			(char *)NULL);
 	if (r->trimmed)
 		log_kv(LOG_DEBUG, "past retention", "removed", log_i64(r->trimmed), (char *)NULL);
 }
@@ -211,7 +216,8 @@ static bool same_as_before(const struct loaded *old, const struct loaded *now)
 	buf_init(&y, BUF_NO_LIMIT);
 	conf_dump(old->conf, &x);
 	conf_dump(now->conf, &y);
-	same = str_eq(buf_as_str(&x), buf_as_str(&y)) && strcmp(old->rules->hash, now->rules->hash) == 0;
+	same = str_eq(buf_as_str(&x), buf_as_str(&y)) &&
+	       strcmp(old->rules->hash, now->rules->hash) == 0;
 	buf_release(&x);
 	buf_release(&y);
 	return same;
@@ -222,8 +228,9 @@ static void log_findings(const struct diags *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag *f = &d->v[i];
 
-		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file", f->file[0] ? f->file : NULL,
-			"line", f->line ? log_i64(f->line) : NULL, "column", f->line ? log_i64(f->column) : NULL, (char *)NULL);
+		log_kv(f->kind == DIAG_ERROR ? LOG_ERROR : LOG_WARN, f->text, "file",
+			f->file[0] ? f->file : NULL, "line", f->line ? log_i64(f->line) : NULL,
+			"column", f->line ? log_i64(f->column) : NULL, (char *)NULL);
 	}
 }
 
@@ -242,8 +249,9 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	b->ic.rules = now->rules;
 	b->ic.conf = now->conf;
 	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
-	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n), "runbooks",
-		log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash, (char *)NULL);
+	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
+		"runbooks", log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash,
+		(char *)NULL);
 	loaded_free(old);
 	if (store_up(b->ic.store))
 		audit(b, "reload", who);
@@ -251,7 +259,8 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 		b->unaudited = who;
 }
 
-/* Watched again before it is read, so that no change falls between. quiet: nothing is said where nothing changed. */
+/* Watched again before it is read, so that no change falls between. quiet: nothing is said where
+ * nothing changed. */
 static int reload(struct bridge *b, const char *who, bool quiet, struct diags *d)
 {
 	struct loaded *now;
@@ -259,7 +268,8 @@ static int reload(struct bridge *b, const char *who, bool quiet, struct diags *d
 	watch_files(b);
 	now = load_all(b->conf_path, d);
 	if (!now) {
-		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", "who", who, (char *)NULL);
+		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", "who", who,
+			(char *)NULL);
 		log_findings(d);
 		count_reload(false);
 		return -1;
@@ -324,9 +334,11 @@ static void usage(FILE *to)
 {
 	fputs("usage: runbook-bridge [-c FILE] [--check | --dump-config] [--ready-fd N]\n"
 	      "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
-	      "  --check            print what is wrong with it as file:line:column: message; exit 0 good, 3 bad\n"
+	      "  --check            print what is wrong with it as file:line:column: message; exit "
+	      "0 good, 3 bad\n"
 	      "  --dump-config      print the configuration in effect\n"
-	      "  --ready-fd N       write one byte there once requests are taken and Redis answers\n"
+	      "  --ready-fd N       write one byte there once requests are taken and Redis "
+	      "answers\n"
 	      "  --version, --help\n",
 		to);
 }
@@ -361,7 +373,9 @@ static int read_options(int argc, char **argv, struct options *o)
 		case 'R':
 			o->ready_fd = (int)strtol(optarg, &end, 10);
 			if (*end || end == optarg || o->ready_fd < 0) {
-				fprintf(stderr, "runbook-bridge: --ready-fd wants a number, not '%s'\n", optarg);
+				fprintf(stderr,
+					"runbook-bridge: --ready-fd wants a number, not '%s'\n",
+					optarg);
 				return EXIT_USAGE;
 			}
 			break;
@@ -479,12 +493,13 @@ static int serve(struct bridge *b)
 	metric_set(METRIC_BUILD_INFO, 1, &version);
 	metric_set(METRIC_REDIS_UP, 0, NULL);
 	count_reload(true);
-	if (start(b, &e) != 0) {	/* the system takes back what was opened */
+	if (start(b, &e) != 0) { /* the system takes back what was opened */
 		log_kv(LOG_ERROR, "cannot start", "error", e.text, (char *)NULL);
 		return EXIT_SYSTEM;
 	}
 	log_kv(LOG_INFO, "listening", "addresses", server_addresses(b->server), "rules",
-		log_i64((long long)b->loaded->rules->rules_n), "ruleset", b->loaded->rules->hash, (char *)NULL);
+		log_i64((long long)b->loaded->rules->rules_n), "ruleset", b->loaded->rules->hash,
+		(char *)NULL);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&b->loop);
 	metrics_release();

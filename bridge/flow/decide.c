@@ -1,11 +1,12 @@
 /* decide.c: one event against one ruleset.
  *
- * Guarantees that each rule that matches leaves a decision, also where it cannot run: a regex that hit its
- * limit or a template without its value is a decision `error`, a chain of events that is too long a decision
- * `limit`, each with its reason.
+ * Guarantees that each rule that matches leaves a decision, also where it cannot run: a regex that
+ * hit its limit or a template without its value is a decision `error`, a chain of events that is
+ * too long a decision `limit`, each with its reason.
  *
- * The JSON texts are made here, once for each event; the store and all that reads it later passes them on
- * as they are. Scratch memory is kept between calls (one thread), never more than SCRATCH_KEEP of it.
+ * The JSON texts are made here, once for each event; the store and all that reads it later passes
+ * them on as they are. Scratch memory is kept between calls (one thread), never more than
+ * SCRATCH_KEEP of it.
  */
 #include "flow/decide.h"
 
@@ -27,7 +28,8 @@ static struct buf *scratch_clear(void)
 
 static int full(struct err *e)
 {
-	return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
+	return err_set(e, ERR_LIMIT,
+		"the request needs more memory than one may have; send fewer events at once");
 }
 
 static struct str event_json(struct arena *a, const struct event *ev)
@@ -80,8 +82,8 @@ static void ask_not(struct store_decision_in *d, enum decision why, struct str r
 	d->steps_n = 0;
 }
 
-static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct arena *a, const struct event *ev,
-	struct store_decision_in *d, struct err *e)
+static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct arena *a,
+	const struct event *ev, struct store_decision_in *d, struct err *e)
 {
 	const struct rule *rule = m->rule;
 	struct rule_rendered_step *steps = NULL;
@@ -100,8 +102,9 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 	if (m->failed) {
 		ask_not(d, DECISION_ERROR, m->reason);
 	} else if (ev->depth >= chain_depth) {
-		ask_not(d, DECISION_LIMIT, arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
-			ev->depth, (long long)chain_depth));
+		ask_not(d, DECISION_LIMIT,
+			arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
+				ev->depth, (long long)chain_depth));
 	} else if (rule_render(m, a, ev, &steps, &n, &why) != 0) {
 		ask_not(d, DECISION_ERROR, arena_strdup(a, str_of(why.text)));
 	} else if (rule->dry_run) {
@@ -116,8 +119,8 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 	return arena_failed(a) ? full(e) : 0;
 }
 
-int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a, const struct event *ev,
-	struct store_event_in *out, struct err *e)
+int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
+	const struct event *ev, struct store_event_in *out, struct err *e)
 {
 	struct rule_correlation corr = {0};
 	struct store_decision_in *d;
@@ -130,7 +133,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	if (ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
 	out->json = event_json(a, ev);
-	if (ev->status == EVENT_FIRING)		/* only such an event opens an incident, which has them */
+	if (ev->status == EVENT_FIRING) /* only such an event opens an incident, which has them */
 		out->labels_json = labels_json(a, ev);
 	out->corr_key = corr.key;
 	out->corr_json = corr.key_json;
@@ -145,8 +148,8 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	return arena_failed(a) || !out->json.p ? full(e) : 0;
 }
 
-int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev, struct store_event_in *out,
-	struct err *e)
+int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev,
+	struct store_event_in *out, struct err *e)
 {
 	struct store_decision_in *d;
 	struct rule_match *m = NULL;
@@ -157,7 +160,8 @@ int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct 
 		return full(e);
 	d = n ? arena_array(a, n, sizeof(*d)) : NULL;
 	for (size_t i = 0; d && i < n; i++)
-		d[i] = (struct store_decision_in){.rule = m[i].rule->name, .ask = DECISION_DUPLICATE};
+		d[i] = (struct store_decision_in){
+			.rule = m[i].rule->name, .ask = DECISION_DUPLICATE};
 	out->decisions = d;
 	out->decisions_n = d ? n : 0;
 	return arena_failed(a) ? full(e) : 0;
@@ -173,7 +177,8 @@ struct store_limits decide_limits(const struct conf *c)
 	};
 }
 
-void decide_count(const struct event *ev, const struct store_event_in *in, const struct store_event_out *out)
+void decide_count(
+	const struct event *ev, const struct store_event_in *in, const struct store_event_out *out)
 {
 	struct str of_event[] = {ev->source, str_of(event_status_name(ev->status))};
 
@@ -183,7 +188,8 @@ void decide_count(const struct event *ev, const struct store_event_in *in, const
 	if (out->outcome == STORE_DUPLICATE)
 		metric_add(METRIC_EVENTS_DUPLICATE, 1, &ev->source);
 	for (size_t i = 0; i < in->decisions_n; i++) {
-		struct str of_rule[] = {in->decisions[i].rule, str_of(decision_name(out->decisions[i].decision))};
+		struct str of_rule[] = {
+			in->decisions[i].rule, str_of(decision_name(out->decisions[i].decision))};
 
 		metric_add(METRIC_DECISIONS, 1, of_rule);
 	}

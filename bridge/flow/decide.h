@@ -1,7 +1,8 @@
 /* flow/decide.h: what the rules want of one event, in the form that the store takes.
  *
- * Everything that can be said before Redis is asked: which incident, which rules, their steps filled in. Whether a
- * rule then really runs (duplicate, cooldown, full queue) is the store's to say, in the same atomic step.
+ * Everything that can be said before Redis is asked: which incident, which rules, their steps
+ * filled in. Whether a rule then really runs (duplicate, cooldown, full queue) is the store's to
+ * say, in the same atomic step.
  */
 #ifndef RB_FLOW_DECIDE_H
 #define RB_FLOW_DECIDE_H
@@ -14,14 +15,16 @@
 #include "store/store.h"
 
 /* ev and all that out points to live in a. -1: the arena is full (ERR_LIMIT). */
-int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a, const struct event *ev,
+int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
+	const struct event *ev, struct store_event_in *out, struct err *e);
+/* For what is thought to be a duplicate: only which rules match, no JSON, no steps. The store says
+ * where it is none. */
+int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev,
 	struct store_event_in *out, struct err *e);
-/* For what is thought to be a duplicate: only which rules match, no JSON, no steps. The store says where it is none. */
-int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev, struct store_event_in *out,
-	struct err *e);
 /* The configuration's limits as the store takes them. */
 struct store_limits decide_limits(const struct conf *c);
 /* Counts one event and what was decided on it. */
-void decide_count(const struct event *ev, const struct store_event_in *in, const struct store_event_out *out);
+void decide_count(
+	const struct event *ev, const struct store_event_in *in, const struct store_event_out *out);
 
 #endif

@@ -1,13 +1,15 @@
 /* inbox.c: what runs reported and what scripts emitted, through the rules like any other event.
  *
- * An entry is JSON. A result is an event that the store wrote on the bus already; it is only looked at by rules. What a
- * script emitted is shaped like a CloudEvent: {"type", "source"?, "subject"?, "data"?, "labels"? or extensions}. Its
- * labels are ce_source, subject and the extensions, its event.source is "runbook". The store appended the run and how
- * many runs led to it, after what the script wrote: the last of doubled members counts, so a script cannot set them.
+ * An entry is JSON. A result is an event that the store wrote on the bus already; it is only looked
+ * at by rules. What a script emitted is shaped like a CloudEvent: {"type", "source"?, "subject"?,
+ * "data"?, "labels"? or extensions}. Its labels are ce_source, subject and the extensions, its
+ * event.source is "runbook". The store appended the run, how many runs led to it, and that it was
+ * emitted, after what the script wrote: the last of doubled members counts, so a script cannot set
+ * them.
  *
- * Guarantees that each entry leaves the inbox with the same step that stored its decisions, and that one that cannot be
- * read leaves as an event `invalid_event` that says why. Where a queue is full the entry stays for the next time, and
- * those behind it are tried one by one.
+ * Guarantees that each entry leaves the inbox with the same step that stored its decisions, and
+ * that one that cannot be read leaves as an event `invalid_event` that says why. Where a queue is
+ * full the entry stays for the next time, and those behind it are tried one by one.
  */
 #include "flow/ingest.h"
 
@@ -21,7 +23,7 @@
 #define SUMMARY_LIMIT 4096
 
 struct inbox_run {
-	struct ingest_ctx ic;		/* with a reference to the rules */
+	struct ingest_ctx ic; /* with a reference to the rules */
 	struct store_limits limits;
 	int64_t chain_depth;
 	struct arena a;
@@ -29,7 +31,7 @@ struct inbox_run {
 	struct store_event_in *in;
 	size_t n, at, piece;
 	size_t taken;
-	bool single;			/* one by one: a queue was full */
+	bool single; /* one by one: a queue was full */
 	struct err full;
 	void (*done)(void *ctx, const struct err *e, size_t taken);
 	void *ctx;
@@ -40,8 +42,24 @@ struct inbox_run {
 static bool is_attribute(struct str name)
 {
 	static const char *const names[] = {
-		"id", "source", "type", "specversion", "time", "datacontenttype", "dataschema", "data", "data_base64",
-		"labels", "annotations", "summary", "severity", "status", "run", "depth", "received",
+		"id",
+		"source",
+		"type",
+		"specversion",
+		"time",
+		"datacontenttype",
+		"dataschema",
+		"data",
+		"data_base64",
+		"labels",
+		"annotations",
+		"summary",
+		"severity",
+		"status",
+		"run",
+		"depth",
+		"received",
+		"emitted",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -67,7 +85,8 @@ static int emitted_labels(struct arena *a, const struct json *j, struct event *e
 	const struct json *labels = json_get(j, "labels");
 	const struct json *source = json_get(j, "source");
 
-	ev->labels = arena_array(a, j->count + (labels ? labels->count : 0) + 1, sizeof(*ev->labels));
+	ev->labels =
+		arena_array(a, j->count + (labels ? labels->count : 0) + 1, sizeof(*ev->labels));
 	if (!ev->labels)
 		return -1;
 	if (source)
@@ -76,7 +95,8 @@ static int emitted_labels(struct arena *a, const struct json *j, struct event *e
 		if (!is_attribute(m->key))
 			add_label(ev, m->key, m);
 	}
-	for (const struct json *m = labels && labels->kind == JSON_OBJECT ? labels->child : NULL; m; m = m->next)
+	for (const struct json *m = labels && labels->kind == JSON_OBJECT ? labels->child : NULL; m;
+		m = m->next)
 		add_label(ev, m->key, m);
 	event_sort_labels(ev->labels, &ev->labels_n, true);
 	return 0;
@@ -101,18 +121,22 @@ static int read_emitted(struct arena *a, const struct json *j, struct event *ev,
 	ev->depth = (unsigned)depth;
 	ev->summary = summary.n ? summary : ev->type;
 	if (ev->summary.n > SUMMARY_LIMIT)
-		return err_set(e, ERR_INPUT, "a script emitted an event whose \"summary\" is over %d bytes", SUMMARY_LIMIT);
+		return err_set(e, ERR_INPUT,
+			"a script emitted an event whose \"summary\" is over %d bytes",
+			SUMMARY_LIMIT);
 	if (emitted_labels(a, j, ev) != 0)
 		return err_set(e, ERR_LIMIT, "a script emitted an event that is too large");
 	return 0;
 }
 
+/* `emitted` is appended by the store, behind all that a script can write. */
 static bool is_result(const struct json *j)
 {
-	return str_is(json_str(json_get(j, "source")), "runbookd") && json_get(j, "received");
+	return j->kind == JSON_OBJECT && !json_get(j, "emitted");
 }
 
-static void make_invalid(struct arena *a, const struct json *j, const struct err *why, struct event *ev)
+static void make_invalid(
+	struct arena *a, const struct json *j, const struct err *why, struct event *ev)
 {
 	struct str run = json_str(json_get(j, "run"));
 	struct kv *label = run.n ? arena_alloc(a, sizeof(*label)) : NULL;
@@ -207,7 +231,8 @@ static int prepare(struct inbox_run *b, const struct store_inbox_entry *v, size_
 	b->n = n;
 	for (size_t i = 0; i < n; i++) {
 		read_entry(&b->a, arena_strdup(&b->a, v[i].json), &b->events[i]);
-		if (decide_event(b->ic.rules, b->chain_depth, &b->a, &b->events[i], &b->in[i], e) != 0)
+		if (decide_event(b->ic.rules, b->chain_depth, &b->a, &b->events[i], &b->in[i], e) !=
+			0)
 			return -1;
 		b->in[i].inbox = arena_strdup(&b->a, v[i].id);
 	}
@@ -227,8 +252,8 @@ static void on_entries(void *ctx, const struct err *e, const struct store_inbox_
 		go_on(b);
 }
 
-int ingest_inbox(const struct ingest_ctx *ic, void (*done)(void *ctx, const struct err *e, size_t taken), void *ctx,
-	struct err *e)
+int ingest_inbox(const struct ingest_ctx *ic,
+	void (*done)(void *ctx, const struct err *e, size_t taken), void *ctx, struct err *e)
 {
 	struct inbox_run *b = calloc(1, sizeof(*b));
 

@@ -1,16 +1,19 @@
-/* ingest.c: a batch of events through rules and store, in pieces of STORE_INGEST_EVENTS_MAX, in order.
+/* ingest.c: a batch of events through rules and store, in pieces of STORE_INGEST_EVENTS_MAX, in
+ * order.
  *
- * Guarantees: the callback comes once, and without an error only after Redis has confirmed the last piece;
- * the ruleset that decided the first piece decides the last one, also where a reload came between. When a
- * later piece fails the earlier ones stay stored: the sender sends all of it again, and dedup knows them.
+ * Guarantees: the callback comes once, and without an error only after Redis has confirmed the last
+ * piece; the ruleset that decided the first piece decides the last one, also where a reload came
+ * between. When a later piece fails the earlier ones stay stored: the sender sends all of it again,
+ * and dedup knows them.
  *
- * Most messages say again what was said before. So a small table remembers, by hash, which alerts were seen with which
- * status and startsAt, and such an event is sent without its JSON and its rules' steps, which is half of the work here and
- * a third of Redis's. The table is a guess and nothing hangs on it: the store judges by what it has, and where
- * such an event is no duplicate it says so before it writes, and the piece is sent again with all there is.
+ * Most messages say again what was said before. So a small table remembers, by hash, which alerts
+ * were seen with which status and startsAt, and such an event is sent without its JSON and its
+ * rules' steps, which is half of the work here and a third of Redis's. The table is a guess and
+ * nothing hangs on it: the store judges by what it has, and where such an event is no duplicate it
+ * says so before it writes, and the piece is sent again with all there is.
  *
- * What it does not do: parse, wait, retry. The state of a batch lives in the request's arena; only the
- * answer's text is malloc'ed, and freed after the callback.
+ * What it does not do: parse, wait, retry. The state of a batch lives in the request's arena; only
+ * the answer's text is malloc'ed, and freed after the callback.
  */
 #include "flow/ingest.h"
 
@@ -18,25 +21,25 @@
 #include "base/metrics.h"
 #include "flow/decide.h"
 
-#define KNOWN_SLOTS 32768	/* a power of two; 8 bytes each, touched as they are used */
+#define KNOWN_SLOTS 32768 /* a power of two; 8 bytes each, touched as they are used */
 
 /* Hashes of what the store has confirmed; one slot for each, the latest wins. */
 static uint64_t known[KNOWN_SLOTS];
 
 struct batch_run {
 	struct store *store;
-	struct ruleset *rules;		/* a reference */
+	struct ruleset *rules; /* a reference */
 	struct store_limits limits;
 	int64_t chain_depth;
 	struct arena *a;
 	const struct source_batch *batch;
 	ingest_cb cb;
 	void *ctx;
-	struct store_event_in *in;	/* of the piece under way */
-	size_t at, piece;		/* first event of it, and how many */
-	bool guessed;			/* an event of it came without its JSON */
+	struct store_event_in *in; /* of the piece under way */
+	size_t at, piece;	   /* first event of it, and how many */
+	bool guessed;		   /* an event of it came without its JSON */
 	size_t new_, duplicate;
-	struct buf decisions;		/* JSON, comma between, without brackets */
+	struct buf decisions; /* JSON, comma between, without brackets */
 };
 
 static int send_piece(struct batch_run *b, bool guess, struct err *e);
@@ -70,7 +73,8 @@ static void batch_end(struct batch_run *b, const struct err *e)
 
 	buf_init(&answer, BUF_NO_LIMIT);
 	if (!e && b->batch->n && b->batch->truncated > 0)
-		metric_add(METRIC_ALERTS_TRUNCATED, (double)b->batch->truncated, &b->batch->events[0].source);
+		metric_add(METRIC_ALERTS_TRUNCATED, (double)b->batch->truncated,
+			&b->batch->events[0].source);
 	if (!e) {
 		buf_puts(&answer, "{\"events\":");
 		buf_u64(&answer, b->batch->n);
@@ -97,7 +101,8 @@ static void write_id(struct json_w *w, const char *key, struct str id)
 		json_w_null(w);
 }
 
-static void write_decisions(struct buf *out, const struct store_event_in *in, const struct store_event_out *o)
+static void write_decisions(
+	struct buf *out, const struct store_event_in *in, const struct store_event_out *o)
 {
 	struct json_w w;
 
@@ -165,22 +170,24 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 		bool light = guess && is_known(hash_of(ev));
 
 		b->guessed = b->guessed || light;
-		if ((light ? decide_duplicate(b->rules, b->a, ev, &b->in[i], e) :
-			     decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
+		if ((light ? decide_duplicate(b->rules, b->a, ev, &b->in[i], e)
+			   : decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
 			return -1;
 	}
 	in.n = b->piece;
 	return store_ingest(b->store, &in, on_piece, b, e);
 }
 
-int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch, ingest_cb cb, void *ctx,
-	struct err *e)
+int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch,
+	ingest_cb cb, void *ctx, struct err *e)
 {
 	size_t piece = batch->n < STORE_INGEST_EVENTS_MAX ? batch->n : STORE_INGEST_EVENTS_MAX;
 	struct batch_run *b = arena_zalloc(a, sizeof(*b));
 
 	if (!b)
-		return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
+		return err_set(e, ERR_LIMIT,
+			"the request needs more memory than one may have; send fewer events at "
+			"once");
 	*b = (struct batch_run){
 		.store = ic->store,
 		.limits = decide_limits(ic->conf),
@@ -192,13 +199,15 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 	};
 	buf_init(&b->decisions, BUF_NO_LIMIT);
 	b->rules = ruleset_ref(ic->rules);
-	if (batch->n == 0) {	/* nothing to store: nothing can be lost */
+	if (batch->n == 0) { /* nothing to store: nothing can be lost */
 		batch_end(b, NULL);
 		return 0;
 	}
 	b->in = arena_array(a, piece, sizeof(*b->in));
 	if (!b->in)
-		err_set(e, ERR_LIMIT, "the request needs more memory than one may have; send fewer events at once");
+		err_set(e, ERR_LIMIT,
+			"the request needs more memory than one may have; send fewer events at "
+			"once");
 	if (!b->in || send_piece(b, true, e) != 0) {
 		ruleset_unref(b->rules);
 		return -1;

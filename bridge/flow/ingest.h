@@ -1,7 +1,8 @@
 /* flow/ingest.h: the way of an event: batch -> matches -> decisions -> one store call -> answer.
  *
- * Owns the order of the steps and nothing else. A batch of more than 256 events is several calls in order; the
- * answer comes after the last. The ruleset is held by a reference for as long as a request is under way.
+ * Owns the order of the steps and nothing else. A batch of more than 256 events is several calls in
+ * order; the answer comes after the last. The ruleset is held by a reference for as long as a
+ * request is under way.
  */
 #ifndef RB_FLOW_INGEST_H
 #define RB_FLOW_INGEST_H
@@ -14,7 +15,7 @@
 #include "source/source.h"
 #include "store/store.h"
 
-struct ingest_ctx {		/* of the program; swapped whole at reload */
+struct ingest_ctx { /* of the program; swapped whole at reload */
 	struct store *store;
 	struct ruleset *rules;
 	const struct conf *conf;
@@ -22,18 +23,20 @@ struct ingest_ctx {		/* of the program; swapped whole at reload */
 
 struct ingest_result {
 	size_t events, new_, duplicate;
-	const struct store_event_out *out;	/* one an event of the batch, in order */
+	const struct store_event_out *out; /* one an event of the batch, in order */
 };
 
-/* e NULL: durable. answer: the JSON of INTERFACE.md ("events", "new", "duplicate", "decisions"). Called once, on the loop. */
+/* e NULL: durable. answer: the JSON of INTERFACE.md ("events", "new", "duplicate", "decisions").
+ * Called once, on the loop. */
 typedef void (*ingest_cb)(void *ctx, const struct err *e, struct str answer);
 
-/* a: the request's arena, alive until cb; batch in it. Counts metrics. -1: cb will not be called. */
-int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch, ingest_cb cb, void *ctx,
-	struct err *e);
+/* a: the request's arena, alive until cb; batch in it. -1: cb will not be called. */
+int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch,
+	ingest_cb cb, void *ctx, struct err *e);
 
-/* The inbox: what runs reported and scripts emitted, up to 100 entries, through the same way. done is called once. */
-int ingest_inbox(const struct ingest_ctx *ic, void (*done)(void *ctx, const struct err *e, size_t taken), void *ctx,
-	struct err *e);
+/* The inbox: what runs reported and scripts emitted, up to 100 entries, through the same way. done
+ * is called once. */
+int ingest_inbox(const struct ingest_ctx *ic,
+	void (*done)(void *ctx, const struct err *e, size_t taken), void *ctx, struct err *e);
 
 #endif

@@ -1,12 +1,14 @@
 /* query.c: a page of a list, with matchers as filter.
  *
- * Rows come from the store in pieces and are handed on byte for byte; with a filter each row is parsed and
- * looked at as if it were an event. Guarantees progress: each page looks at no more than QUERY_SCAN_MAX rows,
- * and `next` is the place after the last row looked at, so that pages one after the other show each row once.
+ * Rows come from the store in pieces and are handed on byte for byte; with a filter each row is
+ * parsed and looked at as if it were an event. Guarantees progress: each page looks at no more than
+ * QUERY_SCAN_MAX rows, and `next` is the place after the last row looked at, so that pages one
+ * after the other show each row once.
  *
- * What a row is to a matcher: events and alerts are what they were when they came in. Of incidents, runs,
- * timelines and the audit the plain members are labels too (`state = failed`, `runbook = disk-usage`) where no
- * label of that name hides them, `event.*` is what they have of it, and `data.x` is any member (`data.params.path`).
+ * What a row is to a matcher: events and alerts are what they were when they came in. Of incidents,
+ * runs, timelines and the audit the plain members are labels too (`state = failed`, `runbook =
+ * disk-usage`) where no label of that name hides them, `event.*` is what they have of it, and
+ * `data.x` is any member (`data.params.path`).
  *
  * It does not sort and does not know what the store's indexes are.
  */
@@ -14,18 +16,18 @@
 
 #include <stdlib.h>
 
-#define QUERY_PIECE 200			/* rows asked for at once where a filter drops some */
+#define QUERY_PIECE 200 /* rows asked for at once where a filter drops some */
 #define QUERY_ROW_ARENA ((size_t)64 << 20)
 #define QUERY_MATCH_LIMIT 1000000
 
 struct query_run {
 	struct store *store;
 	enum store_list what;
-	struct store_page page;		/* its texts are in arena */
+	struct store_page page; /* its texts are in arena */
 	size_t limit, taken, looked;
 	struct matchers filter;
-	struct matcher_scratch *scratch;	/* NULL: no filter */
-	struct arena arena;		/* of the query */
+	struct matcher_scratch *scratch; /* NULL: no filter */
+	struct arena arena;		 /* of the query */
 	struct arena row;
 	struct buf out, cursor;
 	store_text_cb cb;
@@ -105,15 +107,18 @@ static struct str first_of(const struct json *row, const char *a, const char *b)
 	return s.n ? s : json_str(json_get(row, b));
 }
 
-static int row_event(struct arena *a, enum store_list what, const struct json *row, struct event *ev)
+static int row_event(
+	struct arena *a, enum store_list what, const struct json *row, struct event *ev)
 {
-	bool members = what != STORE_EVENTS && what != STORE_ALERTS && what != STORE_INCIDENT_ALERTS;
+	bool members =
+		what != STORE_EVENTS && what != STORE_ALERTS && what != STORE_INCIDENT_ALERTS;
 	const struct json *annotations = json_get(row, "annotations");
 
 	*ev = (struct event){
 		.source = json_str(json_get(row, "source")),
-		.type = what == STORE_ALERTS || what == STORE_INCIDENT_ALERTS ? STR("alert") :
-			json_str(json_get(row, "type")),
+		.type = what == STORE_ALERTS || what == STORE_INCIDENT_ALERTS
+				? STR("alert")
+				: json_str(json_get(row, "type")),
 		.status = EVENT_INFO,
 		.severity = event_severity_of(json_str(json_get(row, "severity"))),
 		.summary = first_of(row, "summary", "title"),
@@ -122,7 +127,8 @@ static int row_event(struct arena *a, enum store_list what, const struct json *r
 	event_status_parse(json_str(json_get(row, "status")), &ev->status);
 	ev->labels = row_labels(a, row, members, &ev->labels_n);
 	if (annotations && annotations->kind == JSON_OBJECT) {
-		ev->annotations = arena_array(a, annotations->count ? annotations->count : 1, sizeof(struct kv));
+		ev->annotations = arena_array(
+			a, annotations->count ? annotations->count : 1, sizeof(struct kv));
 		if (ev->annotations)
 			add_pairs(ev->annotations, &ev->annotations_n, annotations);
 		event_sort_labels(ev->annotations, &ev->annotations_n, false);
@@ -164,7 +170,8 @@ static void finish_page(struct query_run *q, bool more)
 	query_end(q, NULL);
 }
 
-static int take_rows(struct query_run *q, const struct store_rows *rows, size_t *used, struct err *e)
+static int take_rows(
+	struct query_run *q, const struct store_rows *rows, size_t *used, struct err *e)
 {
 	size_t i;
 

@@ -1,7 +1,7 @@
 /* flow/query.h: lists with matchers as filter, page by page.
  *
- * Rows are fetched and filtered until the page is full, or QUERY_SCAN_MAX rows were looked at: then the page is
- * short and `next` says where to go on.
+ * Rows are fetched and filtered until the page is full, or QUERY_SCAN_MAX rows were looked at: then
+ * the page is short and `next` says where to go on.
  */
 #ifndef RB_FLOW_QUERY_H
 #define RB_FLOW_QUERY_H
@@ -16,7 +16,7 @@
 struct query {
 	enum store_list what;
 	struct store_page page;
-	struct str filter;	/* matchers; "" none. Incidents and runs: their labels, or event.* as far as they have them */
+	struct str filter; /* matchers over what query.c says a row has; "" none */
 };
 /* answer: {"items":[…],"next":…}. ERR_INPUT for a bad filter or cursor, at once (-1). */
 int query_list(struct store *s, const struct query *q, store_text_cb cb, void *ctx, struct err *e);

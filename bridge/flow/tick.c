@@ -1,18 +1,18 @@
 /* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS, then the inbox until it is empty.
  *
- * At most one store_tick and one inbox batch are under way. While Redis is away nothing is sent; what was due
- * then is due at the first tick after, since all deadlines are values in Redis. Two bridges may tick at once:
- * the store's functions see to it that each thing happens once.
+ * At most one store_tick and one inbox batch are under way. While Redis is away nothing is sent;
+ * what was due then is due at the first tick after, since all deadlines are values in Redis. Two
+ * bridges may tick at once: the store's functions see to it that each thing happens once.
  *
- * Closing is in two steps, since answers may still come: after tick_close nothing new is sent, and done is
- * called when the calls under way have ended (store_close ends them).
+ * Closing is in two steps, since answers may still come: after tick_close nothing new is sent, and
+ * done is called when the calls under way have ended (store_close ends them).
  */
 #include "flow/tick.h"
 
 #include <stdlib.h>
 #include "flow/decide.h"
 
-#define INBOX_FULL 100	/* a batch of so many entries: there may be more */
+#define INBOX_FULL 100 /* a batch of so many entries: there may be more */
 
 struct tick {
 	uv_timer_t timer;
@@ -109,7 +109,8 @@ static void on_timer(uv_timer_t *timer)
 }
 
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
-	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r), void *ctx)
+	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r),
+	void *ctx)
 {
 	struct tick *t = calloc(1, sizeof(*t));
 

@@ -1,4 +1,5 @@
-/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second and drains the inbox. */
+/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second and drains
+ * the inbox. */
 #ifndef RB_FLOW_TICK_H
 #define RB_FLOW_TICK_H
 
@@ -9,7 +10,8 @@
 struct tick;
 /* ctx is read at each tick, so that a reload is seen: *ic may change its members between ticks. */
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
-	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r), void *ctx);
+	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r),
+	void *ctx);
 /* Soon: something was put in the inbox. */
 void tick_kick(struct tick *t);
 void tick_close(struct tick *t, void (*done)(void *ctx), void *ctx);

@@ -1,9 +1,11 @@
 /* watch.c: inotify by way of libuv, and a timer that waits for calm.
  *
- * A list of paths is watched by one handle each. watch_set closes all and opens new ones, which also follows a file that
- * was replaced by rename (the old handle has the old inode). To lose no change the callee calls watch_set before it reads.
+ * A list of paths is watched by one handle each. watch_set closes all and opens new ones, which
+ * also follows a file that was replaced by rename (the old handle has the old inode). To lose no
+ * change the callee calls watch_set before it reads.
  *
- * libuv frees handles a turn later: each is its own allocation, and the struct watch goes with the last of them.
+ * libuv frees handles a turn later: each is its own allocation, and the struct watch goes with the
+ * last of them.
  */
 #include "flow/watch.h"
 
@@ -14,7 +16,7 @@ struct watch {
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct watched *list;
-	uint64_t first_ms;	/* loop time of the first change that was not told yet; 0 none */
+	uint64_t first_ms; /* loop time of the first change that was not told yet; 0 none */
 	void (*on_change)(void *ctx);
 	void *ctx;
 };
@@ -59,7 +61,8 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
 	if (!w->first_ms)
 		w->first_ms = now;
 	if (now + wait > w->first_ms + WATCH_LATEST_MS)
-		wait = now < w->first_ms + WATCH_LATEST_MS ? w->first_ms + WATCH_LATEST_MS - now : 0;
+		wait = now < w->first_ms + WATCH_LATEST_MS ? w->first_ms + WATCH_LATEST_MS - now
+							   : 0;
 	uv_timer_start(&w->timer, on_calm, wait, 0);
 }
 

@@ -1,7 +1,8 @@
 /* flow/watch.h: calls back when files were changed and have been left alone since.
  *
- * For reloading by itself. What changed is not said: the callee reads everything again and compares. A path that is not
- * there is not watched; a file that was replaced is watched again after the next watch_set.
+ * For reloading by itself. What changed is not said: the callee reads everything again and
+ * compares. A path that is not there is not watched; a file that was replaced is watched again
+ * after the next watch_set.
  */
 #ifndef RB_FLOW_WATCH_H
 #define RB_FLOW_WATCH_H
@@ -10,8 +11,8 @@
 #include <uv.h>
 #include "base/str.h"
 
-#define WATCH_CALM_MS 300	/* without another change, before it calls */
-#define WATCH_LATEST_MS 3000	/* after the first change it calls in any case */
+#define WATCH_CALM_MS 300    /* without another change, before it calls */
+#define WATCH_LATEST_MS 3000 /* after the first change it calls in any case */
 
 struct watch;
 

@@ -1,6 +1,7 @@
 /* access.c: pure decisions about addresses and headers; the dispatcher in request.c asks them.
  *
- * Errs on the side of no: what cannot be read as a host is not ours, an Origin without "://" is nobody's.
+ * Errs on the side of no: what cannot be read as a host is not ours, an Origin without "://" is
+ * nobody's.
  */
 #include "http/access.h"
 

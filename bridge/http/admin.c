@@ -1,7 +1,7 @@
 /* admin.c: for those who run it: metrics, health, readiness, reload.
  *
- * Counts of runs are kept in Redis, since many workers make them; /metrics mirrors them at each scrape. While Redis is
- * away those series are left out, rather than shown as they once were.
+ * Counts of runs are kept in Redis, since many workers make them; /metrics mirrors them at each
+ * scrape. While Redis is away those series are left out, rather than shown as they once were.
  */
 #include "base/json.h"
 #include "base/metrics.h"
@@ -13,7 +13,7 @@
 /* ---- /metrics ---- */
 
 static const struct mirrored {
-	const char *name;	/* in store_stats */
+	const char *name; /* in store_stats */
 	enum metric metric;
 } mirrored[] = {
 	{"runs", METRIC_RUNS},
@@ -37,7 +37,8 @@ static void mirror(const struct store_stat *st)
 		if (!str_is(st->name, mirrored[i].name))
 			continue;
 		if (st->buckets)
-			metric_set_histogram(mirrored[i].metric, st->labels, st->buckets, st->count, st->value);
+			metric_set_histogram(
+				mirrored[i].metric, st->labels, st->buckets, st->count, st->value);
 		else
 			metric_set(mirrored[i].metric, st->value, st->labels);
 	}
@@ -88,7 +89,8 @@ static void ready(struct request *r)
 	if (s->stopping) {
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "this bridge is stopping");
 	} else if (!store_up(s->app.ic->store)) {
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", store_why(s->app.ic->store));
+		request_problemf(
+			r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", store_why(s->app.ic->store));
 	} else {
 		buf_puts(&r->out, "ready\n");
 		request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_TEXT);

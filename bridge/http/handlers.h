@@ -7,8 +7,8 @@
 /* ingest.c */
 extern const struct route_handler handler_ingest;
 /* lists.c */
-extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs, handler_audit,
-	handler_timeline, handler_incident_alerts, handler_incident_runs;
+extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs,
+	handler_audit, handler_timeline, handler_incident_alerts, handler_incident_runs;
 extern const struct route_handler handler_incident, handler_event, handler_run;
 /* runs.c */
 extern const struct route_handler handler_run_new, handler_artifact;

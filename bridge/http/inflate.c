@@ -52,9 +52,13 @@ static int check(struct inflate *i, size_t got, struct err *e)
 {
 	i->out += got;
 	if (i->out > i->limit)
-		return err_set(e, ERR_LIMIT, "the body is over %zu bytes when inflated; http.body_limit sets that", i->limit);
+		return err_set(e, ERR_LIMIT,
+			"the body is over %zu bytes when inflated; http.body_limit sets that",
+			i->limit);
 	if (i->out > INFLATE_FREE && i->out / INFLATE_RATIO > i->in)
-		return err_set(e, ERR_LIMIT, "the body grows to more than %d times its size when inflated", INFLATE_RATIO);
+		return err_set(e, ERR_LIMIT,
+			"the body grows to more than %d times its size when inflated",
+			INFLATE_RATIO);
 	return 0;
 }
 
@@ -65,7 +69,7 @@ static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, st
 	size_t before = i->z.avail_in, got;
 	int r;
 
-	if (i->ended) {	/* more bytes after a member's end: another member, or rubbish */
+	if (i->ended) { /* more bytes after a member's end: another member, or rubbish */
 		if (i->kind != INFLATE_GZIP)
 			return bad(i, e, "bytes after its end");
 		if (inflateReset(&i->z) != Z_OK)
@@ -88,7 +92,8 @@ static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, st
 	return got ? sink(ctx, (const char *)piece, got, e) : 0;
 }
 
-int inflate_feed(struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+int inflate_feed(
+	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
 {
 	bool again = n > 0;
 

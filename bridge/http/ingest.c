@@ -1,9 +1,10 @@
 /* ingest.c: POST /ingest/NAME.
  *
- * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and the answer is sent
- * when Redis has confirmed the last event of it. So 200 means durable; 503 means "send it again", and is given at once
- * where Redis is known to be away. Each refusal is counted with its reason, and the operator hears of bodies that
- * cannot be read: one line in ten seconds at most.
+ * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and
+ * the answer is sent when Redis has confirmed the last event of it. So 200 means durable; 503 means
+ * "send it again", and is given at once where Redis is known to be away. Each refusal is counted
+ * with its reason, and the operator hears of bodies that cannot be read: one line in ten seconds at
+ * most.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,11 +16,11 @@
 #define COMPLAIN_EVERY_MS 10000
 
 struct ingest {
-	struct source_parse *parse;	/* NULL: ended */
+	struct source_parse *parse; /* NULL: ended */
 	struct source_batch batch;
 	struct str source;
-	int64_t whole_us;		/* when the last byte was there */
-	const char *reason;		/* of a refusal that was decided here; NULL */
+	int64_t whole_us;   /* when the last byte was there */
+	const char *reason; /* of a refusal that was decided here; NULL */
 };
 
 static void complain(struct request *r, const struct ingest *in, const struct err *e)
@@ -31,8 +32,9 @@ static void complain(struct request *r, const struct ingest *in, const struct er
 		s->complaints++;
 		return;
 	}
-	log_kv(LOG_WARN, "refused a request", "source", in->source.p, "error", e->text, "offset", log_i64((long long)e->offset),
-		"more_since_last", s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
+	log_kv(LOG_WARN, "refused a request", "source", in->source.p, "error", e->text, "offset",
+		log_i64((long long)e->offset), "more_since_last",
+		s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
 	s->complained_ms = now;
 	s->complaints = 0;
 }
@@ -64,7 +66,8 @@ static void begin(struct request *r)
 	struct ingest *in;
 
 	if (!kind) {
-		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"there is no source '%.*s'; add it under 'sources'",
 			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
 		return;
 	}

@@ -1,8 +1,9 @@
 /* listen.c: sockets that listen.
  *
- * We bind ourselves, and hand libmicrohttpd a socket that is ready: so port 0, unix sockets and names with several
- * addresses work the same way. A unix socket's file that nobody answers on (its owner was killed) is removed; one that
- * somebody answers on is an error. The file is for its owner and group: who may connect may start runbooks.
+ * We bind ourselves, and hand libmicrohttpd a socket that is ready: so port 0, unix sockets and
+ * names with several addresses work the same way. A unix socket's file that nobody answers on (its
+ * owner was killed) is removed; one that somebody answers on is an error. The file is for its owner
+ * and group: who may connect may start runbooks.
  */
 #include "http/listen.h"
 
@@ -39,14 +40,18 @@ static int open_unix(struct str path, struct listen_socket *out, struct err *e)
 	struct stat st;
 
 	if (path.n == 0 || path.n >= sizeof(sa.sun_path))
-		return err_set(e, ERR_INPUT, "cannot listen on 'unix:%.*s': the path must have 1 to %zu bytes",
+		return err_set(e, ERR_INPUT,
+			"cannot listen on 'unix:%.*s': the path must have 1 to %zu bytes",
 			STR_ARG(path), sizeof(sa.sun_path) - 1);
 	memcpy(sa.sun_path, path.p, path.n);
 	if (lstat(sa.sun_path, &st) == 0) {
 		if (!S_ISSOCK(st.st_mode))
-			return err_set(e, ERR_INPUT, "cannot listen on '%s': a file of that name is no socket", sa.sun_path);
+			return err_set(e, ERR_INPUT,
+				"cannot listen on '%s': a file of that name is no socket",
+				sa.sun_path);
 		if (somebody_answers(&sa))
-			return err_set(e, ERR_INPUT, "cannot listen on '%s': another program does", sa.sun_path);
+			return err_set(e, ERR_INPUT, "cannot listen on '%s': another program does",
+				sa.sun_path);
 		unlink(sa.sun_path);
 	}
 	out->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -54,8 +59,8 @@ static int open_unix(struct str path, struct listen_socket *out, struct err *e)
 		return err_sys(e, "cannot make a socket");
 	out->is_unix = out->is_loopback = true;
 	snprintf(out->text, sizeof(out->text), "unix:%s", sa.sun_path);
-	if (bind(out->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || chmod(sa.sun_path, 0660) != 0 ||
-		listen(out->fd, BACKLOG) != 0) {
+	if (bind(out->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
+		chmod(sa.sun_path, 0660) != 0 || listen(out->fd, BACKLOG) != 0) {
 		err_sys(e, "cannot listen on '%s'", sa.sun_path);
 		close(out->fd);
 		return -1;
@@ -98,10 +103,12 @@ static void describe(struct listen_socket *l, const struct sockaddr *sa, socklen
 	char host[64] = "?", port[8] = "?";
 
 	getnameinfo(sa, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(l->text, sizeof(l->text), sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	snprintf(l->text, sizeof(l->text), sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+		port);
 }
 
-/* One address; *port is set to the one that was picked, so that a name's other addresses get the same. */
+/* One address; *port is set to the one that was picked, so that a name's other addresses get the
+ * same. */
 static int open_address(const struct addrinfo *ai, in_port_t *port, struct listen_socket *out)
 {
 	struct sockaddr_storage ss = {0};
@@ -143,7 +150,8 @@ static int resolve(struct str text, struct addrinfo **out, struct err *e)
 	int r;
 
 	if (!colon || port_n == 0 || port_n >= sizeof(port) || host.n >= sizeof(name))
-		return err_set(e, ERR_INPUT, "cannot listen on '%.*s': want host:port or unix:/path", STR_ARG(text));
+		return err_set(e, ERR_INPUT,
+			"cannot listen on '%.*s': want host:port or unix:/path", STR_ARG(text));
 	memcpy(name, host.p, host.n);
 	name[host.n] = '\0';
 	memcpy(port, colon + 1, port_n);
@@ -175,7 +183,8 @@ static int open_tcp(struct str text, struct listen_socket *out, size_t max, stru
 	}
 	freeaddrinfo(list);
 	if (e->code == ERR_NONE && n == 0)
-		err_set(e, ERR_INPUT, "cannot listen on '%.*s': this machine has no such address", STR_ARG(text));
+		err_set(e, ERR_INPUT, "cannot listen on '%.*s': this machine has no such address",
+			STR_ARG(text));
 	if (e->code == ERR_NONE)
 		return n;
 	while (n > 0)
@@ -189,7 +198,8 @@ int listen_open(struct str text, struct listen_socket *out, size_t max, struct e
 	if (max == 0)
 		return 0;
 	if (str_starts(text, UNIX_PREFIX))
-		return open_unix((struct str){text.p + UNIX_PREFIX.n, text.n - UNIX_PREFIX.n}, out, e);
+		return open_unix(
+			(struct str){text.p + UNIX_PREFIX.n, text.n - UNIX_PREFIX.n}, out, e);
 	return open_tcp(text, out, max, e);
 }
 

@@ -12,12 +12,12 @@
 struct listen_socket {
 	int fd;
 	bool is_unix;
-	bool is_loopback;		/* reached from this machine only: bound to loopback, or unix */
-	char text[LISTEN_TEXT_MAX];	/* as in http.addr: "127.0.0.1:9911", "[::1]:9911", "unix:/path" */
+	bool is_loopback;	    /* reached from this machine only: bound to loopback, or unix */
+	char text[LISTEN_TEXT_MAX]; /* as in http.addr: "[::1]:9911", "unix:/path" */
 };
 
-/* Opens one socket for each address that `text` stands for (a name may have several); at most max, into out. Non-blocking,
- * close on exec. The number, or -1 with e. */
+/* Opens one socket for each address that `text` stands for (a name may have several); at most max,
+ * into out. Non-blocking, close on exec. The number, or -1 with e. */
 int listen_open(struct str text, struct listen_socket *out, size_t max, struct err *e);
 /* Closes it and removes a unix socket's file; nothing where fd is -1. */
 void listen_close(struct listen_socket *l);

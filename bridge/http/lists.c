@@ -1,7 +1,7 @@
 /* lists.c: what happened, for those who ask: lists page by page, and one thing by its id.
  *
- * A list says no to a parameter that it does not know: a filter that was mistyped and ignored would be an answer to
- * another question. Rows are JSON of the store and go out as they are.
+ * A list says no to a parameter that it does not know: a filter that was mistyped and ignored would
+ * be an answer to another question. Rows are JSON of the store and go out as they are.
  */
 #include "base/clock.h"
 #include "base/id.h"
@@ -13,10 +13,12 @@
 static const char *const incident_statuses[] = {"open", "resolved", "closed", NULL};
 static const char *const alert_statuses[] = {"firing", "resolved", NULL};
 static const char *const event_statuses[] = {"firing", "resolved", "info", NULL};
-static const char *const run_states[] = {"queued", "approval", "running", "succeeded", "failed", "timed_out", "cancelled",
-	"rejected", "lost", NULL};
-static const char *const list_params[] = {"status", "filter", "since", "until", "limit", "cursor", NULL};
-static const char *const run_params[] = {"status", "state", "filter", "since", "until", "limit", "cursor", NULL};
+static const char *const run_states[] = {"queued", "approval", "running", "succeeded", "failed",
+	"timed_out", "cancelled", "rejected", "lost", NULL};
+static const char *const list_params[] = {
+	"status", "filter", "since", "until", "limit", "cursor", NULL};
+static const char *const run_params[] = {
+	"status", "state", "filter", "since", "until", "limit", "cursor", NULL};
 static const char *const audit_params[] = {"filter", "since", "until", "limit", "cursor", NULL};
 static const char *const timeline_params[] = {"filter", "limit", "cursor", NULL};
 static const char *const no_params[] = {NULL};
@@ -49,7 +51,8 @@ static int read_time(struct request *r, const char *name, int64_t *ms, struct er
 		*ms = clock_wall_ms() - ago;
 		return 0;
 	}
-	return err_set(e, ERR_INPUT, "'%s' is '%.*s'; want a time (2026-11-22T19:00:00Z) or how long ago (2h)", name,
+	return err_set(e, ERR_INPUT,
+		"'%s' is '%.*s'; want a time (2026-11-22T19:00:00Z) or how long ago (2h)", name,
 		(int)(s.n < 80 ? s.n : 80), s.p);
 }
 
@@ -64,13 +67,14 @@ static int read_limit(struct request *r, int64_t *limit, struct err *e)
 	for (size_t i = 0; i < s.n && v <= QUERY_LIMIT_MAX; i++)
 		v = s.p[i] >= '0' && s.p[i] <= '9' ? v * 10 + (s.p[i] - '0') : QUERY_LIMIT_MAX + 1;
 	if (v < 1 || v > QUERY_LIMIT_MAX)
-		return err_set(e, ERR_INPUT, "'limit' is '%.*s'; want a number from 1 to %d", (int)(s.n < 80 ? s.n : 80), s.p,
-			QUERY_LIMIT_MAX);
+		return err_set(e, ERR_INPUT, "'limit' is '%.*s'; want a number from 1 to %d",
+			(int)(s.n < 80 ? s.n : 80), s.p, QUERY_LIMIT_MAX);
 	*limit = v;
 	return 0;
 }
 
-static int read_status(struct request *r, const char *name, const char *const *known, struct str *status, struct err *e)
+static int read_status(struct request *r, const char *name, const char *const *known,
+	struct str *status, struct err *e)
 {
 	struct str s = request_param(r, name);
 	struct buf list;
@@ -87,12 +91,14 @@ static int read_status(struct request *r, const char *name, const char *const *k
 		buf_puts(&list, i ? ", " : "");
 		buf_puts(&list, known[i]);
 	}
-	err_set(e, ERR_INPUT, "'%s' is '%.*s'; want one of: %s", name, (int)(s.n < 80 ? s.n : 80), s.p, list.p ? list.p : "");
+	err_set(e, ERR_INPUT, "'%s' is '%.*s'; want one of: %s", name, (int)(s.n < 80 ? s.n : 80),
+		s.p, list.p ? list.p : "");
 	buf_release(&list);
 	return -1;
 }
 
-static void answer_list(struct request *r, enum store_list what, const char *const *params, const char *const *statuses)
+static void answer_list(struct request *r, enum store_list what, const char *const *params,
+	const char *const *statuses)
 {
 	struct query q = {.what = what, .filter = request_param(r, "filter")};
 	struct err e = {0};
@@ -100,9 +106,11 @@ static void answer_list(struct request *r, enum store_list what, const char *con
 	q.page.id = r->args.id;
 	q.page.cursor = request_param(r, "cursor");
 	if (request_params_known(r, params, &e) != 0 || read_limit(r, &q.page.limit, &e) != 0 ||
-		read_time(r, "since", &q.page.since_ms, &e) != 0 || read_time(r, "until", &q.page.until_ms, &e) != 0 ||
+		read_time(r, "since", &q.page.since_ms, &e) != 0 ||
+		read_time(r, "until", &q.page.until_ms, &e) != 0 ||
 		(statuses && read_status(r, "status", statuses, &q.page.status, &e) != 0) ||
-		(what == STORE_RUNS && read_status(r, "state", statuses, &q.page.status, &e) != 0) ||
+		(what == STORE_RUNS &&
+			read_status(r, "state", statuses, &q.page.status, &e) != 0) ||
 		query_list(r->server->app.ic->store, &q, on_page, r, &e) != 0)
 		request_fail(r, &e);
 }
@@ -183,7 +191,7 @@ static void answer_thing(struct request *r, enum store_kind kind, const char *wh
 	if (!id_valid(r->args.id))
 		no_such(r, what);
 	else if (request_params_known(r, no_params, &e) != 0 ||
-		store_get(r->server->app.ic->store, kind, r->args.id, on_thing, r, &e) != 0)
+		 store_get(r->server->app.ic->store, kind, r->args.id, on_thing, r, &e) != 0)
 		request_fail(r, &e);
 }
 

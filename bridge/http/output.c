@@ -1,11 +1,12 @@
 /* output.c: what a run printed: all of it, or as it comes.
  *
- * Output is read from the store in pieces of PIECE lines and sent as it was read, so neither a long output nor a slow
- * client costs memory. With follow=1 the answer ends when the run does; while nothing comes the connection is suspended
- * and the store is asked every FOLLOW_MS. A client that hung up is noticed there.
+ * Output is read from the store in pieces of PIECE lines and sent as it was read, so neither a long
+ * output nor a slow client costs memory. With follow=1 the answer ends when the run does; while
+ * nothing comes the connection is suspended and the store is asked every FOLLOW_MS. A client that
+ * hung up is noticed there.
  *
- * While a call to the store is under way the connection is suspended, so neither it nor this can go away. The timer
- * outlives the request by one turn of the loop (libuv closes it then).
+ * While a call to the store is under way the connection is suspended, so neither it nor this can go
+ * away. The timer outlives the request by one turn of the loop (libuv closes it then).
  */
 #include <stdlib.h>
 #include "base/id.h"
@@ -15,7 +16,7 @@
 
 #define PIECE 500
 #define FOLLOW_MS 250
-#define AWAY_MS 30000	/* how long a follower waits for Redis to come back */
+#define AWAY_MS 30000 /* how long a follower waits for Redis to come back */
 #define LINE_ARENA ((size_t)64 << 20)
 #define TYPE_LINES "application/x-ndjson"
 
@@ -24,10 +25,10 @@ struct output {
 	uv_timer_t timer;
 	struct arena line;
 	int64_t from;
-	int64_t away_since;	/* loop time; 0: Redis answers */
+	int64_t away_since; /* loop time; 0: Redis answers */
 	bool follow, json;
-	bool quiet;		/* the last look gave nothing */
-	bool complete;		/* all of it was read */
+	bool quiet;    /* the last look gave nothing */
+	bool complete; /* all of it was read */
 };
 
 static void on_closed(uv_handle_t *h)
@@ -108,7 +109,8 @@ static void failed(struct output *o, const struct err *e)
 	}
 	if (!o->away_since)
 		o->away_since = now;
-	if (o->follow && e->code == ERR_AWAY && now - o->away_since < AWAY_MS && !o->r->server->stopping)
+	if (o->follow && e->code == ERR_AWAY && now - o->away_since < AWAY_MS &&
+		!o->r->server->stopping)
 		look_later(o);
 	else
 		end_stream(o, true);
@@ -147,7 +149,8 @@ static void look(struct output *o)
 {
 	struct err e = {0};
 
-	if (store_run_output(o->r->server->app.ic->store, o->r->args.id, o->from, PIECE, on_rows, o, &e) != 0)
+	if (store_run_output(o->r->server->app.ic->store, o->r->args.id, o->from, PIECE, on_rows, o,
+		    &e) != 0)
 		failed(o, &e);
 }
 
@@ -158,7 +161,8 @@ static int read_flag(struct request *r, bool *v, struct err *e)
 	*v = str_is(s, "1") || str_is(s, "true");
 	if (s.n == 0 || *v || str_is(s, "0") || str_is(s, "false"))
 		return 0;
-	return err_set(e, ERR_INPUT, "'follow' is '%.*s'; want 1 or 0", (int)(s.n < 80 ? s.n : 80), s.p);
+	return err_set(
+		e, ERR_INPUT, "'follow' is '%.*s'; want 1 or 0", (int)(s.n < 80 ? s.n : 80), s.p);
 }
 
 static void finish(struct request *r)

@@ -1,13 +1,16 @@
 /* request.c: the dispatcher and the answers.
  *
- * Owns struct request. Before a handler is called it has decided: the route, who asks (while there are no tokens:
- * this machine, and no web page), how large the body may be, whether its encoding is known. What is refused is
- * answered as a problem (RFC 9457); the body that still comes is swallowed, so that the connection can go on, but where
- * the client asked first (Expect) or announced a large one: then the answer goes out at once and the connection closes.
+ * Owns struct request. Before a handler is called it has decided: the route, who asks (while there
+ * are no tokens: this machine, and no web page), how large the body may be, whether its encoding is
+ * known. What is refused is answered as a problem (RFC 9457); the body that still comes is
+ * swallowed, so that the connection can go on, but where the client asked first (Expect) or
+ * announced a large one: then the answer goes out at once and the connection closes.
  *
- * Bounded: each request's arena, and all of them together (server->held); the second gives 503, the first 413.
+ * Bounded: each request's arena, and all of them together (server->held); the second gives 503, the
+ * first 413.
  *
- * Requests are kept for the next ones, with one block of their arena and their answer's buffer. One thread.
+ * Requests are kept for the next ones, with one block of their arena and their answer's buffer. One
+ * thread.
  */
 #include "http/request.h"
 
@@ -23,10 +26,10 @@
 #include "http/access.h"
 #include "http/state.h"
 
-#define OUT_KEEP ((size_t)64 << 10)	/* bytes of an answer's buffer kept for the next */
+#define OUT_KEEP ((size_t)64 << 10) /* bytes of an answer's buffer kept for the next */
 #define STREAM_BLOCK 16384
-#define SWALLOW_LEAST ((uint64_t)8 << 20)	/* bytes of a refused body that are read in any case */
-#define EARLY_LENGTH ((uint64_t)1 << 20)	/* a refused body longer than this is not waited for */
+#define SWALLOW_LEAST ((uint64_t)8 << 20) /* bytes of a refused body that are read in any case */
+#define EARLY_LENGTH ((uint64_t)1 << 20)  /* a refused body longer than this is not waited for */
 
 /* ---- life ---- */
 
@@ -122,7 +125,9 @@ static struct str lookup(struct request *r, enum MHD_ValueKind kind, const char 
 	const char *value = NULL;
 	size_t n = 0;
 
-	if (MHD_lookup_connection_value_n(r->mhd, kind, name, strlen(name), &value, &n) != MHD_YES || !value)
+	if (MHD_lookup_connection_value_n(r->mhd, kind, name, strlen(name), &value, &n) !=
+			MHD_YES ||
+		!value)
 		return STR_NONE;
 	return (struct str){value, n};
 }
@@ -142,7 +147,8 @@ struct params_check {
 	struct err *e;
 };
 
-static enum MHD_Result check_param(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result check_param(
+	void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	struct params_check *c = ctx;
 	struct buf known;
@@ -158,7 +164,8 @@ static enum MHD_Result check_param(void *ctx, enum MHD_ValueKind kind, const cha
 		buf_puts(&known, known.n ? ", " : "");
 		buf_puts(&known, *name);
 	}
-	err_set(c->e, ERR_INPUT, "unknown parameter '%.80s'; known here: %s", key, known.n ? known.p : "none");
+	err_set(c->e, ERR_INPUT, "unknown parameter '%.80s'; known here: %s", key,
+		known.n ? known.p : "none");
 	buf_release(&known);
 	return MHD_NO;
 }
@@ -226,7 +233,8 @@ static void problem(struct request *r, unsigned status, const struct err *e, boo
 	struct json_w w;
 
 	if (status >= 500)
-		log_kv(LOG_DEBUG, "request failed", "status", log_i64(status), "error", e->text, (char *)NULL);
+		log_kv(LOG_DEBUG, "request failed", "status", log_i64(status), "error", e->text,
+			(char *)NULL);
 	buf_clear(&r->out);
 	json_w_init(&w, &r->out);
 	json_w_object(&w);
@@ -251,10 +259,12 @@ void request_fail(struct request *r, const struct err *e)
 	request_problem(r, request_status_of(e), e);
 }
 
-/* A limit that was passed at a place is the sender's mistake there, as nesting; without one it is just too much. */
+/* A limit that was passed at a place is the sender's mistake there, as nesting; without one it is
+ * just too much. */
 void request_fault(struct request *r, const struct err *e)
 {
-	unsigned status = e->code == ERR_LIMIT && e->offset > 0 ? MHD_HTTP_BAD_REQUEST : request_status_of(e);
+	unsigned status =
+		e->code == ERR_LIMIT && e->offset > 0 ? MHD_HTTP_BAD_REQUEST : request_status_of(e);
 
 	problem(r, status, e, e->offset > 0 || e->code == ERR_INPUT);
 }
@@ -280,8 +290,8 @@ void request_answer_file(struct request *r, int fd, uint64_t size)
 void request_answer_stream(struct request *r, const char *type, void (*more)(struct request *r))
 {
 	if (r->server->streams >= SERVER_STREAMS_LIMIT) {
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "%d outputs are followed already; end one of them",
-			SERVER_STREAMS_LIMIT);
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"%d outputs are followed already; end one of them", SERVER_STREAMS_LIMIT);
 		return;
 	}
 	r->server->streams++;
@@ -315,7 +325,8 @@ static ssize_t read_stream(void *ctx, uint64_t pos, char *to, size_t max)
 	}
 	n = r->out.n - r->out_sent;
 	if (n == 0 && r->stream_end)
-		return r->stream_broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+		return r->stream_broken ? MHD_CONTENT_READER_END_WITH_ERROR
+					: MHD_CONTENT_READER_END_OF_STREAM;
 	if (n == 0) {
 		r->suspended = true;
 		MHD_suspend_connection(r->mhd);
@@ -333,10 +344,11 @@ static struct MHD_Response *make_response(struct request *r)
 	int fd = r->fd;
 
 	if (r->more)
-		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, r, NULL);
+		return MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, r, NULL);
 	if (fd < 0)
-		return MHD_create_response_from_buffer(r->out.n, r->out.p ? r->out.p : (char *)(uintptr_t)"",
-			MHD_RESPMEM_PERSISTENT);
+		return MHD_create_response_from_buffer(r->out.n,
+			r->out.p ? r->out.p : (char *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
 	r->fd = -1;
 	return MHD_create_response_from_fd64(r->fd_size, fd);
 }
@@ -366,20 +378,23 @@ struct MHD_Response *request_response(struct request *r)
 bool request_answers_early(const struct request *r)
 {
 	uint64_t length = 0;
-	const char *text = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *text = MHD_lookup_connection_value(
+		r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	if (!r->answered || !r->has_body)
 		return false;
 	if (text)
 		length = strtoull(text, NULL, 10);
-	return length > EARLY_LENGTH || MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
+	return length > EARLY_LENGTH ||
+	       MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT);
 }
 
 /* ---- before the handler ---- */
 
 static const struct sockaddr *peer(struct request *r)
 {
-	const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
 	return i ? i->client_addr : NULL;
 }
@@ -397,7 +412,8 @@ static bool check_access(struct request *r)
 		return true;
 	if (!l->socket.is_loopback && !access_is_local(peer(r))) {
 		request_problemf(r, MHD_HTTP_FORBIDDEN,
-			"without tokens only this machine may ask for '%s'; connect over loopback or a unix socket",
+			"without tokens only this machine may ask for '%s'; connect over loopback "
+			"or a unix socket",
 			route_permission_name(r->route->permission));
 		return false;
 	}
@@ -407,10 +423,12 @@ static bool check_access(struct request *r)
 		return false;
 	}
 	/* Collectors may know us by any name; a browser may be told any name. */
-	if (l->socket.is_loopback && !l->socket.is_unix && (r->route->permission != ROUTE_INGEST || origin.p) &&
+	if (l->socket.is_loopback && !l->socket.is_unix &&
+		(r->route->permission != ROUTE_INGEST || origin.p) &&
 		!access_host_is_ours(host, s->host_names, s->host_names_n)) {
 		request_problemf(r, MHD_HTTP_FORBIDDEN,
-			"'%.*s' is no name of this server; use an IP address, localhost or a name in http.listen",
+			"'%.*s' is no name of this server; use an IP address, localhost or a name "
+			"in http.listen",
 			(int)(host.n < 100 ? host.n : 100), host.p);
 		return false;
 	}
@@ -439,7 +457,8 @@ static bool find_route(struct request *r, const char *method, const char *path)
 	route_allow(server_routes, kept.p, &allow);
 	r->allow = arena_strdup(&r->arena, buf_as_str(&allow));
 	buf_release(&allow);
-	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED, "'%.20s' is none of: %.*s", method, STR_ARG(r->allow));
+	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED, "'%.20s' is none of: %.*s", method,
+		STR_ARG(r->allow));
 	return false;
 }
 
@@ -460,7 +479,8 @@ static bool check_encoding(struct request *r)
 		r->inflating = true;
 		return true;
 	}
-	request_problemf(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "content-encoding '%.*s' is not known; known are: gzip, deflate",
+	request_problemf(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+		"content-encoding '%.*s' is not known; known are: gzip, deflate",
 		(int)(s.n < 80 ? s.n : 80), s.p);
 	return false;
 }
@@ -478,9 +498,10 @@ static bool check_length(struct request *r)
 {
 	struct str s = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	r->limit = r->route->handler->body_limit ? r->route->handler->body_limit :
-		(size_t)r->server->app.ic->conf->http.body_limit;
-	r->has_body = s.p ? !str_is(s, "0") : request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p != NULL;
+	r->limit = r->route->handler->body_limit ? r->route->handler->body_limit
+						 : (size_t)r->server->app.ic->conf->http.body_limit;
+	r->has_body = s.p ? !str_is(s, "0")
+			  : request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p != NULL;
 	/* libmicrohttpd has checked that it is a number. */
 	if (s.p && strtoull(s.p, NULL, 10) > r->limit && r->route->handler->feed) {
 		too_large(r, "the body");
@@ -492,8 +513,9 @@ static bool check_length(struct request *r)
 void request_begin(struct request *r, const char *method, const char *path)
 {
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
-		request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
-	if (!find_route(r, method, path) || !check_access(r) || !check_length(r) || !check_encoding(r))
+		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
+	if (!find_route(r, method, path) || !check_access(r) || !check_length(r) ||
+		!check_encoding(r))
 		return;
 	if (r->route->handler->begin)
 		r->route->handler->begin(r);
@@ -516,7 +538,8 @@ static int take_piece(void *ctx, const char *p, size_t n, struct err *e)
 	s->held += r->arena.used - r->held;
 	r->held = r->arena.used;
 	if (s->held > memory_limit(s)) {
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "too many large requests at once; send this one again");
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+			"too many large requests at once; send this one again");
 		return -1;
 	}
 	return 0;
@@ -530,7 +553,8 @@ static void give_up_body(struct request *r)
 	r->inflating = false;
 }
 
-/* A body that could have been taken is always read to its end, so that its sender hears what was wrong. */
+/* A body that could have been taken is always read to its end, so that its sender hears what was
+ * wrong. */
 static uint64_t swallow_limit(const struct server *s)
 {
 	uint64_t body = (uint64_t)s->app.ic->conf->http.body_limit;

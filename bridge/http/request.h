@@ -1,9 +1,10 @@
 /* request.h: one HTTP request, from its headers to its last byte, as the handlers see it.
  *
- * How a handler is called: begin after the headers, feed for each piece of the (inflated) body, finish when all of
- * it is there. finish answers with one of the request_* calls below, at once or later from a callback on the loop; until
- * then the connection is suspended and the request cannot go away. An answer given before finish (or a feed that
- * returns -1) wins over the rest: what still comes of the body is swallowed. drop is called once at the end.
+ * How a handler is called: begin after the headers, feed for each piece of the (inflated) body,
+ * finish when all of it is there. finish answers with one of the request_* calls below, at once or
+ * later from a callback on the loop; until then the connection is suspended and the request cannot
+ * go away. An answer given before finish (or a feed that returns -1) wins over the rest: what still
+ * comes of the body is swallowed. drop is called once at the end.
  */
 #ifndef RB_HTTP_REQUEST_H
 #define RB_HTTP_REQUEST_H
@@ -34,12 +35,12 @@ struct route_handler {
 	int (*feed)(struct request *r, struct str piece, struct err *e);
 	void (*finish)(struct request *r);
 	void (*drop)(struct request *r);
-	size_t body_limit;	/* bytes; 0: http.body_limit */
+	size_t body_limit; /* bytes; 0: http.body_limit */
 };
 
 enum request_state {
-	REQUEST_BODY,		/* the body is coming */
-	REQUEST_ASKED,		/* finish was called; no answer yet */
+	REQUEST_BODY,  /* the body is coming */
+	REQUEST_ASKED, /* finish was called; no answer yet */
 	REQUEST_SENDING,
 };
 
@@ -47,44 +48,45 @@ struct request {
 	struct server *server;
 	struct conn *conn;
 	struct MHD_Connection *mhd;
-	const struct route *route;	/* NULL where none matched */
-	struct route_args args;		/* live as long as the request */
+	const struct route *route; /* NULL where none matched */
+	struct route_args args;	   /* live as long as the request */
 	struct arena arena;
-	void *data;			/* the handler's */
+	void *data; /* the handler's */
 	enum request_state state;
 	bool suspended;
 	bool has_body;
-	int64_t begun_ms;		/* loop time */
+	int64_t begun_ms; /* loop time */
 
 	/* the body */
-	uint64_t received;		/* bytes on the wire */
-	uint64_t body_bytes;		/* inflated */
+	uint64_t received;   /* bytes on the wire */
+	uint64_t body_bytes; /* inflated */
 	uint64_t swallowed;
-	size_t limit;			/* of body_bytes */
+	size_t limit; /* of body_bytes */
 	bool inflating;
 	struct inflate inflate;
-	size_t held;			/* bytes of the arena counted in server->held */
+	size_t held; /* bytes of the arena counted in server->held */
 
 	/* the answer */
 	bool answered;
 	unsigned status;
 	const char *type;
 	struct buf out;
-	struct str allow;		/* 405 */
-	struct str location;		/* 201 */
-	int fd;				/* a file as the answer; -1 */
+	struct str allow;    /* 405 */
+	struct str location; /* 201 */
+	int fd;		     /* a file as the answer; -1 */
 	uint64_t fd_size;
-	void (*more)(struct request *r);	/* a stream as the answer */
+	void (*more)(struct request *r); /* a stream as the answer */
 	size_t out_sent;
 	bool stream_end, stream_broken;
 
-	struct request *next;		/* free list */
+	struct request *next; /* free list */
 };
 
 /* ---- what it asks ---- */
-struct str request_header(struct request *r, const char *name);	/* STR_NONE where there is none */
+struct str request_header(struct request *r, const char *name); /* STR_NONE where there is none */
 struct str request_param(struct request *r, const char *name);	/* of the query string */
-/* 0 where each parameter of the query is one of the names (ended by NULL); else -1 with e naming it. */
+/* 0 where each parameter of the query is one of the names (ended by NULL); else -1 with e naming
+ * it. */
 int request_params_known(struct request *r, const char *const *names, struct err *e);
 
 /* ---- answers: exactly one of these ---- */
@@ -96,11 +98,12 @@ void request_problem(struct request *r, unsigned status, const struct err *e);
 void request_fail(struct request *r, const struct err *e);
 /* The same for a fault of the body: an ERR_INPUT has its offset, be it 0. */
 void request_fault(struct request *r, const struct err *e);
-void request_problemf(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* An open file, which is closed at the end. */
 void request_answer_file(struct request *r, int fd, uint64_t size);
-/* What is in r->out now, and what comes: more is called when all of it was sent; it puts bytes into r->out or sets
- * r->stream_end, at once or later, and then calls request_wake. */
+/* What is in r->out now, and what comes: more is called when all of it was sent; it puts bytes into
+ * r->out or sets r->stream_end, at once or later, and then calls request_wake. */
 void request_answer_stream(struct request *r, const char *type, void (*more)(struct request *r));
 void request_wake(struct request *r);
 /* Has the client of a suspended stream hung up? */

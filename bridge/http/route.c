@@ -1,8 +1,8 @@
 /* route.c: the matching of paths. Pure; the table itself is in routes.c.
  *
- * A row is tried after the other: twenty rows cost less than any cleverness, and the busiest stands first.
- * A path is compared as it came, but for what the HTTP library has unescaped: "//" and a slash at the end
- * are other paths.
+ * A row is tried after the other: twenty rows cost less than any cleverness, and the busiest stands
+ * first. A path is compared as it came, but for what the HTTP library has unescaped: "//" and a
+ * slash at the end are other paths.
  */
 #include "http/route.h"
 

@@ -1,8 +1,8 @@
 /* route.h: from a method and a path to who answers it.
  *
- * A table of rows: method, pattern, permission, handler. Patterns are paths whose segments are fixed words, or
- * {id} and {name}, which take any one segment that is not empty. The permission is a column that the dispatcher
- * checks before a handler is called, so no handler can forget it.
+ * A table of rows: method, pattern, permission, handler. Patterns are paths whose segments are
+ * fixed words, or {id} and {name}, which take any one segment that is not empty. The permission is
+ * a column that the dispatcher checks before a handler is called, so no handler can forget it.
  */
 #ifndef RB_HTTP_ROUTE_H
 #define RB_HTTP_ROUTE_H
@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 enum route_method {
-	ROUTE_GET,	/* HEAD, too */
+	ROUTE_GET, /* HEAD, too */
 	ROUTE_POST,
 };
 
@@ -26,7 +26,7 @@ enum route_permission {
 	ROUTE_ADMIN,
 };
 
-struct route_handler;	/* request.h */
+struct route_handler; /* request.h */
 
 struct route {
 	enum route_method method;
@@ -36,14 +36,14 @@ struct route {
 };
 
 struct route_args {
-	struct str id;		/* STR_NONE where the pattern has none; points into the path */
+	struct str id; /* STR_NONE where the pattern has none; points into the path */
 	struct str name;
 };
 
 enum route_found {
 	ROUTE_OK,
-	ROUTE_NO_PATH,		/* 404 */
-	ROUTE_NO_METHOD,	/* 405 */
+	ROUTE_NO_PATH,	 /* 404 */
+	ROUTE_NO_METHOD, /* 405 */
 };
 
 /* The table ends with pattern == NULL; the first row that matches counts. */

@@ -1,4 +1,5 @@
-/* routes.c: every path of the API, once. docs/http-api.md lists the same rows, and a test compares them. */
+/* routes.c: every path of the API, once. docs/http-api.md lists the same rows, and a test compares
+ * them. */
 #include "http/handlers.h"
 #include "http/state.h"
 

@@ -1,10 +1,10 @@
 /* runs.c: POST /api/v1/runs, and the files that a run left.
  *
- * A run by hand is checked against the runbook's front matter before it is stored, as a rule's would be, and the worker
- * checks it again. The answer is the run as the API shows it.
+ * A run by hand is checked against the runbook's front matter before it is stored, as a rule's
+ * would be, and the worker checks it again. The answer is the run as the API shows it.
  *
- * A file is opened by its folder and its own name, which has no slash, does not begin with a dot, and is no link; what
- * is sent is bytes, whatever is in them.
+ * A file is opened by its folder and its own name, which has no slash, does not begin with a dot,
+ * and is no link; what is sent is bytes, whatever is in them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +20,10 @@
 #include "http/state.h"
 
 #define BODY_LIMIT ((size_t)1 << 20)
-#define KEY_LIMIT 255	/* bytes of an Idempotency-Key */
+#define KEY_LIMIT 255 /* bytes of an Idempotency-Key */
 
 struct run_new {
-	struct json_reader *reader;	/* NULL: ended */
+	struct json_reader *reader; /* NULL: ended */
 	struct str id;
 };
 
@@ -60,11 +60,14 @@ static int check_members(const struct json *body, struct err *e)
 	static const char *const known[] = {"runbook", "params", "pool"};
 
 	if (body->kind != JSON_OBJECT)
-		return err_set(e, ERR_INPUT, "want an object {\"runbook\": …, \"params\": {…}}, got %s",
+		return err_set(e, ERR_INPUT,
+			"want an object {\"runbook\": …, \"params\": {…}}, got %s",
 			json_kind_name(body->kind));
 	for (const struct json *m = body->child; m; m = m->next) {
-		if (!str_is(m->key, known[0]) && !str_is(m->key, known[1]) && !str_is(m->key, known[2])) {
-			err_set(e, ERR_INPUT, "unknown member '%.*s'; known are: runbook, params, pool",
+		if (!str_is(m->key, known[0]) && !str_is(m->key, known[1]) &&
+			!str_is(m->key, known[2])) {
+			err_set(e, ERR_INPUT,
+				"unknown member '%.*s'; known are: runbook, params, pool",
 				(int)(m->key.n < 80 ? m->key.n : 80), m->key.p);
 			e->offset = m->offset;
 			return -1;
@@ -91,8 +94,9 @@ static const struct runbook *find_runbook(struct request *r, const struct json *
 	for (size_t i = 0; names && i < rules->runbooks.n; i++)
 		names[i] = rules->runbooks.v[i]->name.p;
 	near = names ? nearest(name, names, rules->runbooks.n) : NULL;
-	err_set(e, ERR_NOT_FOUND, "there is no runbook '%.*s'%s%s%s", (int)(name.n < 100 ? name.n : 100), name.p,
-		near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+	err_set(e, ERR_NOT_FOUND, "there is no runbook '%.*s'%s%s%s",
+		(int)(name.n < 100 ? name.n : 100), name.p, near ? "; did you mean '" : "",
+		near ? near : "", near ? "'" : "");
 	return NULL;
 }
 
@@ -164,7 +168,8 @@ static int make_run(struct request *r, const struct json *body, struct err *e)
 	if (!rb || runbook_check_params(rb, &r->arena, json_get(body, "params"), &v, &n, e) != 0)
 		return -1;
 	if (pool.n && !rule_pool_ok(pool))
-		return err_set(e, ERR_INPUT, "'pool' takes letters, digits and - _ . :, at most %d", RULE_POOL_LIMIT);
+		return err_set(e, ERR_INPUT, "'pool' takes letters, digits and - _ . :, at most %d",
+			RULE_POOL_LIMIT);
 	run.idempotency_key = request_header(r, "Idempotency-Key");
 	if (run.idempotency_key.n > KEY_LIMIT)
 		return err_set(e, ERR_INPUT, "the Idempotency-Key is over %d bytes", KEY_LIMIT);
@@ -244,7 +249,8 @@ static void artifact(struct request *r)
 	if (fd >= 0)
 		close(fd);
 	request_problemf(r, MHD_HTTP_NOT_FOUND, "run '%.*s' left no file '%.*s' on this machine",
-		(int)(r->args.id.n < 80 ? r->args.id.n : 80), r->args.id.p, (int)(name.n < 80 ? name.n : 80), name.p);
+		(int)(r->args.id.n < 80 ? r->args.id.n : 80), r->args.id.p,
+		(int)(name.n < 80 ? name.n : 80), name.p);
 }
 
 const struct route_handler handler_artifact = {.finish = artifact};

@@ -1,16 +1,19 @@
 /* server.c: libmicrohttpd on the libuv loop.
  *
- * Each listening address is a daemon in external-epoll mode: libuv polls the daemon's epoll descriptor and MHD_run does
- * what is ready. A request that waits for Redis is suspended; its answer resumes it, and all that were resumed in one
- * loop turn are run by one MHD_run in the check phase, before libuv waits again. What they send, and the next requests
- * that come with them, so cost one round of system calls for many.
+ * Each listening address is a daemon in external-epoll mode: libuv polls the daemon's epoll
+ * descriptor and MHD_run does what is ready. A request that waits for Redis is suspended; its
+ * answer resumes it, and all that were resumed in one loop turn are run by one MHD_run in the check
+ * phase, before libuv waits again. What they send, and the next requests that come with them, so
+ * cost one round of system calls for many.
  *
- * Order at the end: server_drain (no new connection; requests under way finish), then the store is closed by the
- * program (which ends what still waits with 503), then server_close. Nothing is freed under a suspended request.
+ * Order at the end: server_drain (no new connection; requests under way finish), then the store is
+ * closed by the program (which ends what still waits with 503), then server_close. Nothing is freed
+ * under a suspended request.
  *
- * Deadlines: libmicrohttpd closes a connection on which nothing moves for http.request_timeout. Beyond that, here: a
- * body must come at MIN_RATE on average once the timeout is over, and a request's headers within twice the timeout after
- * the last one ended, so a sender of one byte a second is cut off, too.
+ * Deadlines: libmicrohttpd closes a connection on which nothing moves for http.request_timeout.
+ * Beyond that, here: a body must come at MIN_RATE on average once the timeout is over, and a
+ * request's headers within twice the timeout after the last one ended, so a sender of one byte a
+ * second is cut off, too.
  *
  * It does not know routes or what is answered (request.c).
  */
@@ -27,13 +30,12 @@
 #include "base/metrics.h"
 #include "http/state.h"
 
-#define CONNECTION_MEMORY 16384	/* bytes for headers and the read buffer; also the most that headers may have */
+#define CONNECTION_MEMORY 16384 /* bytes for headers and the read buffer: the most for headers */
 #define TIMER_MS 1000
-#define MIN_RATE 64		/* bytes a ms */
-#define ADDRESSES_MAX 8		/* that one entry of http.listen may stand for */
+#define MIN_RATE 64	/* bytes a ms */
+#define ADDRESSES_MAX 8 /* that one entry of http.listen may stand for */
 #define CLOSE_WITHIN_MS 1000
 #define DRAIN_LOOK_MS 10
-
 
 /* ---- running libmicrohttpd ---- */
 
@@ -154,10 +156,11 @@ static enum MHD_Result send_answer(struct request *r)
 	return ok;
 }
 
-static enum MHD_Result first_call(struct listener *l, struct MHD_Connection *mhd, const char *url, const char *method,
-	void **of_request)
+static enum MHD_Result first_call(struct listener *l, struct MHD_Connection *mhd, const char *url,
+	const char *method, void **of_request)
 {
-	const union MHD_ConnectionInfo *i = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct conn *c = i ? i->socket_context : NULL;
 	struct request *r = c ? request_new(l->server, c, mhd) : NULL;
 
@@ -168,9 +171,10 @@ static enum MHD_Result first_call(struct listener *l, struct MHD_Connection *mhd
 	return request_answers_early(r) ? send_answer(r) : MHD_YES;
 }
 
-/* Called once after the headers, then for each piece of the body, then once more; and again after a resume. */
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *piece, size_t *n, void **of_request)
+/* Called once after the headers, then for each piece of the body, then once more; and again after a
+ * resume. */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *piece, size_t *n, void **of_request)
 {
 	struct request *r = *of_request;
 
@@ -192,7 +196,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
 	return MHD_YES;
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *mhd, void **of_request, enum MHD_RequestTerminationCode how)
+static void on_completed(void *ctx, struct MHD_Connection *mhd, void **of_request,
+	enum MHD_RequestTerminationCode how)
 {
 	(void)ctx;
 	(void)mhd;
@@ -222,22 +227,25 @@ static void on_log(void *ctx, const char *fmt, va_list ap)
 
 /* ---- beginning ---- */
 
-static int start_daemon(struct server *s, struct listener *l, const struct conf *conf, struct err *e)
+static int start_daemon(
+	struct server *s, struct listener *l, const struct conf *conf, struct err *e)
 {
 	const union MHD_DaemonInfo *info;
+	const struct MHD_OptionItem options[] = {
+		{MHD_OPTION_LISTEN_SOCKET, l->socket.fd, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)conf->http.connection_limit, NULL},
+		{MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((s->timeout_ms + 999) / 1000), NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
+		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, l},
+		{MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+		{MHD_OPTION_END, 0, NULL},
+	};
 
 	l->server = s;
-	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		on_request, l,
-		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, l->socket.fd,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)conf->http.connection_limit,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((s->timeout_ms + 999) / 1000),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_END);
+	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+		0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(e, ERR_IO, "libmicrohttpd cannot use '%s'", l->socket.text);
 	info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -331,7 +339,8 @@ static int keep_paths(struct server *s, const struct conf *conf, struct err *e)
 	return 0;
 }
 
-struct server *server_new(uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e)
+struct server *server_new(
+	uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	bool bad;
@@ -406,7 +415,8 @@ static void on_drain_timer(uv_timer_t *timer)
 	}
 }
 
-static void wait_for_requests(struct server *s, uint64_t within_ms, void (*done)(void *ctx), void *ctx)
+static void wait_for_requests(
+	struct server *s, uint64_t within_ms, void (*done)(void *ctx), void *ctx)
 {
 	s->done = done;
 	s->done_ctx = ctx;

@@ -1,7 +1,7 @@
 /* server.h: the HTTP side of the bridge.
  *
- * libmicrohttpd on the libuv loop: no thread, nothing that blocks. One daemon an address that it listens on, all in one
- * struct server. Everything is called, and calls back, on the loop's thread.
+ * libmicrohttpd on the libuv loop: no thread, nothing that blocks. One daemon an address that it
+ * listens on, all in one struct server. Everything is called, and calls back, on the loop's thread.
  */
 #ifndef RB_HTTP_SERVER_H
 #define RB_HTTP_SERVER_H
@@ -14,7 +14,7 @@
 
 struct server;
 
-/* What the program gives it. ic is read at each request, so that a reload is seen by the next one. */
+/* What the program gives it. ic is read at each request: a reload is seen by the next one. */
 struct server_app {
 	const struct ingest_ctx *ic;
 	/* POST /-/reload: 0 taken, -1 refused; d has the findings either way. */
@@ -22,14 +22,17 @@ struct server_app {
 	void *ctx;
 };
 
-/* Listens on all of http.listen and writes state_dir/http.addr. NULL with e. conf gives what a reload does not change:
- * addresses, http.connection_limit (an address), http.request_timeout, state_dir. */
-struct server *server_new(uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e);
+/* Listens on all of http.listen and writes state_dir/http.addr. NULL with e. conf gives what a
+ * reload does not change: addresses, http.connection_limit (an address), http.request_timeout,
+ * state_dir. */
+struct server *server_new(
+	uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e);
 /* "127.0.0.1:9911, unix:/run/x" for the log; valid as long as the server. */
 const char *server_addresses(const struct server *s);
 /* Takes no more connections; done when no request is under way any more, or after within_ms. */
 void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx), void *ctx);
-/* After server_drain, and when no store call is under way any more: sends what is answered, closes all, frees s; done may be NULL. */
+/* After server_drain, and when no store call is under way any more: sends what is answered, closes
+ * all, frees s; done may be NULL. */
 void server_close(struct server *s, void (*done)(void *ctx), void *ctx);
 
 #endif

@@ -1,4 +1,4 @@
-/* state.h: what the files of http/ share about the server. Not for others: those include server.h. */
+/* state.h: what the files of http/ share about the server; others include server.h. */
 #ifndef RB_HTTP_STATE_H
 #define RB_HTTP_STATE_H
 
@@ -10,18 +10,19 @@
 #include "http/request.h"
 #include "http/server.h"
 
-#define SERVER_MEMORY_FACTOR 12		/* requests may hold so many times http.body_limit, all together */
+/* All requests together may hold so many times http.body_limit, and so many bytes more. */
+#define SERVER_MEMORY_FACTOR 12
 #define SERVER_MEMORY_BASE ((size_t)16 << 20)
-#define SERVER_STREAMS_LIMIT 256	/* answers that are followed at once */
-#define SERVER_POOL_LIMIT 256		/* finished requests kept for the next ones */
-#define SERVER_RETRY_AFTER "5"		/* seconds */
+#define SERVER_STREAMS_LIMIT 256 /* answers that are followed at once */
+#define SERVER_POOL_LIMIT 256	 /* finished requests kept for the next ones */
+#define SERVER_RETRY_AFTER "5"	 /* seconds */
 
 struct listener {
 	struct server *server;
 	struct listen_socket socket;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
-	bool run_due;		/* libmicrohttpd has something to do that no socket will tell */
+	bool run_due; /* libmicrohttpd has something to do that no socket will tell */
 };
 
 /* A connection, for the deadlines that libmicrohttpd does not have. */
@@ -29,7 +30,7 @@ struct conn {
 	struct conn *prev, *next;
 	struct listener *listener;
 	int fd;
-	int64_t since_ms;	/* loop time of its start, or of the end of its last request */
+	int64_t since_ms; /* loop time of its start, or of the end of its last request */
 	struct request *request;
 };
 
@@ -41,27 +42,27 @@ struct server {
 	struct conn *conns;
 	struct request *pool;
 	size_t pool_n;
-	size_t requests;		/* under way */
+	size_t requests; /* under way */
 	size_t streams;
-	size_t held;			/* bytes of requests' arenas */
+	size_t held; /* bytes of requests' arenas */
 	int64_t timeout_ms;
-	struct str state_dir;		/* malloc'ed */
-	struct str *host_names;		/* of http.listen, for the Host check; malloc'ed */
+	struct str state_dir;	/* malloc'ed */
+	struct str *host_names; /* of http.listen, for the Host check; malloc'ed */
 	size_t host_names_n;
-	char *addresses;		/* for the log */
-	char *addr_path;		/* state_dir/http.addr */
+	char *addresses; /* for the log */
+	char *addr_path; /* state_dir/http.addr */
 	bool stopping;
 	uv_check_t check;
 	uv_idle_t idle;
-	uv_timer_t timer;		/* every second: timeouts */
+	uv_timer_t timer; /* every second: timeouts */
 	uv_timer_t drain_timer;
 	unsigned handles_open;
-	int64_t complained_ms;		/* last warning about a refused body, and how many since */
+	int64_t complained_ms; /* last warning about a refused body, and how many since */
 	unsigned complaints;
-	uint64_t drain_until;		/* loop time */
-	void (*done)(void *ctx);	/* of the waiting under way */
+	uint64_t drain_until;	 /* loop time */
+	void (*done)(void *ctx); /* of the waiting under way */
 	void *done_ctx;
-	void (*closed)(void *ctx);	/* of server_close */
+	void (*closed)(void *ctx); /* of server_close */
 	void *closed_ctx;
 };
 

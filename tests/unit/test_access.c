@@ -77,5 +77,6 @@ static void origin_is_the_host_or_nobody(void **state)
 	assert_false(access_origin_is_host(STR("http://"), STR("")));
 }
 
-TESTS_MAIN(cmocka_unit_test(only_this_machine_is_local), cmocka_unit_test(names_of_strangers_are_not_ours),
+TESTS_MAIN(cmocka_unit_test(only_this_machine_is_local),
+	cmocka_unit_test(names_of_strangers_are_not_ours),
 	cmocka_unit_test(origin_is_the_host_or_nobody))

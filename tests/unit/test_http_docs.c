@@ -25,7 +25,8 @@ static size_t count_lines(struct str text, const char *start)
 {
 	size_t n = 0;
 
-	for (const char *p = text.p; (p = memmem(p, (size_t)(text.p + text.n - p), start, strlen(start))); p++)
+	for (const char *p = text.p;
+		(p = memmem(p, (size_t)(text.p + text.n - p), start, strlen(start))); p++)
 		n += p == text.p || p[-1] == '\n';
 	return n;
 }
@@ -40,8 +41,8 @@ static void every_route_is_described(void **state)
 	buf_init(&row, BUF_NO_LIMIT);
 	for (const struct route *r = server_routes; r->pattern; r++, n++) {
 		buf_clear(&row);
-		buf_printf(&row, "\n| `%s %s` | %s | ", r->method == ROUTE_GET ? "GET" : "POST", r->pattern,
-			route_permission_name(r->permission));
+		buf_printf(&row, "\n| `%s %s` | %s | ", r->method == ROUTE_GET ? "GET" : "POST",
+			r->pattern, route_permission_name(r->permission));
 		assert_has(text, row.p);
 	}
 	assert_int_equal(count_lines(text, "| `GET ") + count_lines(text, "| `POST "), n);
@@ -54,7 +55,8 @@ static const char *type_name(enum metric_type t)
 	return t == METRIC_COUNTER ? "counter" : t == METRIC_GAUGE ? "gauge" : "histogram";
 }
 
-static void check_metric(struct str text, const char *name, enum metric_type type, const char *labels, const char *help)
+static void check_metric(struct str text, const char *name, enum metric_type type,
+	const char *labels, const char *help)
 {
 	struct buf row;
 

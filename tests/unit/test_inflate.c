@@ -32,7 +32,8 @@ static void deflate_to(struct buf *out, int window, struct str s)
 }
 
 /* Feeds it in pieces of `piece` bytes. */
-static int inflate_all(enum inflate_kind kind, size_t limit, struct str in, size_t piece, struct buf *out, struct err *e)
+static int inflate_all(enum inflate_kind kind, size_t limit, struct str in, size_t piece,
+	struct buf *out, struct err *e)
 {
 	struct inflate i;
 	int r = 0;
@@ -40,7 +41,8 @@ static int inflate_all(enum inflate_kind kind, size_t limit, struct str in, size
 	*e = (struct err){0};
 	inflate_init(&i, kind, limit);
 	for (size_t at = 0; at < in.n && r == 0; at += piece)
-		r = inflate_feed(&i, in.p + at, in.n - at < piece ? in.n - at : piece, to_buf, out, e);
+		r = inflate_feed(
+			&i, in.p + at, in.n - at < piece ? in.n - at : piece, to_buf, out, e);
 	if (r == 0)
 		r = inflate_finish(&i, e);
 	inflate_release(&i);
@@ -139,20 +141,25 @@ static void broken_bodies_are_input(void **state)
 	(void)state;
 	buf_init(&packed, BUF_NO_LIMIT);
 	buf_init(&out, BUF_NO_LIMIT);
-	assert_int_equal(inflate_all(INFLATE_GZIP, 100, STR("{\"not\": \"gzip\"}"), 100, &out, &e), -1);
+	assert_int_equal(
+		inflate_all(INFLATE_GZIP, 100, STR("{\"not\": \"gzip\"}"), 100, &out, &e), -1);
 	assert_int_equal(e.code, ERR_INPUT);
 	assert_int_equal(inflate_all(INFLATE_GZIP, 100, STR(""), 100, &out, &e), -1);
 	assert_int_equal(e.code, ERR_INPUT);
 	assert_has(str_of(e.text), "breaks off");
 	deflate_to(&packed, ZLIB, STR("0123456789"));
-	assert_int_equal(inflate_all(INFLATE_DEFLATE, 100, (struct str){packed.p, packed.n - 1}, 100, &out, &e), -1);
+	assert_int_equal(inflate_all(INFLATE_DEFLATE, 100, (struct str){packed.p, packed.n - 1},
+				 100, &out, &e),
+		-1);
 	assert_has(str_of(e.text), "breaks off");
 	buf_putc(&packed, '!');
 	assert_int_equal(inflate_all(INFLATE_DEFLATE, 100, buf_as_str(&packed), 1, &out, &e), -1);
 	assert_has(str_of(e.text), "after its end");
 	assert_int_equal(e.offset, packed.n - 1);
 	packed.p[packed.n - 3] ^= 1;
-	assert_int_equal(inflate_all(INFLATE_DEFLATE, 100, (struct str){packed.p, packed.n - 1}, 100, &out, &e), -1);
+	assert_int_equal(inflate_all(INFLATE_DEFLATE, 100, (struct str){packed.p, packed.n - 1},
+				 100, &out, &e),
+		-1);
 	assert_has(str_of(e.text), "incorrect data check");
 	buf_release(&packed);
 	buf_release(&out);

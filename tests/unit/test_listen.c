@@ -49,8 +49,8 @@ static void second_on_a_port_is_refused(void **state)
 
 static void texts_that_are_no_address(void **state)
 {
-	static const char *const texts[] = {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999999", "127.0.0.1:x", "unix:",
-		"192.0.2.1:0"};
+	static const char *const texts[] = {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999999",
+		"127.0.0.1:x", "unix:", "192.0.2.1:0"};
 	struct listen_socket l;
 	struct err e;
 
@@ -85,7 +85,7 @@ static void unix_socket_of_the_dead_is_taken_over(void **state)
 
 	assert_int_equal(listen_open(str_of(text), &b, 1, &e), -1);
 	assert_has(str_of(e.text), "another program");
-	close(a.fd);	/* as a program that was killed */
+	close(a.fd); /* as a program that was killed */
 	assert_int_equal(listen_open(str_of(text), &b, 1, &e), 1);
 	listen_close(&b);
 	assert_int_not_equal(access(text + 5, F_OK), 0);
@@ -108,4 +108,5 @@ static void host_of_an_address(void **state)
 
 TESTS_MAIN(cmocka_unit_test(port_zero_picks_one), cmocka_unit_test(all_addresses_are_not_loopback),
 	cmocka_unit_test(second_on_a_port_is_refused), cmocka_unit_test(texts_that_are_no_address),
-	cmocka_unit_test(unix_socket_of_the_dead_is_taken_over), cmocka_unit_test(host_of_an_address))
+	cmocka_unit_test(unix_socket_of_the_dead_is_taken_over),
+	cmocka_unit_test(host_of_an_address))

@@ -13,7 +13,8 @@ static const struct route table[] = {
 	{ROUTE_GET, NULL, ROUTE_PUBLIC, NULL},
 };
 
-static enum route_found look(const char *method, const char *path, const struct route **r, struct route_args *args)
+static enum route_found look(
+	const char *method, const char *path, const struct route **r, struct route_args *args)
 {
 	*r = NULL;
 	return route_find(table, method, path, r, args);
@@ -55,8 +56,21 @@ static void methods_choose_between_rows(void **state)
 static void other_paths_are_no_paths(void **state)
 {
 	static const char *const paths[] = {
-		"", "/", "*", "ingest/x", "/ingest", "/ingest/", "/ingest/a/b", "//ingest/a", "/api/v1/runs/", "/api/v1/runs//artifacts/x",
-		"/api/v1/runsx", "/api/v1/run", "/-/ready/", "/api/v1/runs/1/artifacts/", "/api/v1/runs/1/artifacts/a/b",
+		"",
+		"/",
+		"*",
+		"ingest/x",
+		"/ingest",
+		"/ingest/",
+		"/ingest/a/b",
+		"//ingest/a",
+		"/api/v1/runs/",
+		"/api/v1/runs//artifacts/x",
+		"/api/v1/runsx",
+		"/api/v1/run",
+		"/-/ready/",
+		"/api/v1/runs/1/artifacts/",
+		"/api/v1/runs/1/artifacts/a/b",
 	};
 	const struct route *r;
 	struct route_args args;
@@ -85,5 +99,6 @@ static void allow_names_what_there_is(void **state)
 	buf_release(&b);
 }
 
-TESTS_MAIN(cmocka_unit_test(finds_rows_and_arguments), cmocka_unit_test(methods_choose_between_rows),
-	cmocka_unit_test(other_paths_are_no_paths), cmocka_unit_test(allow_names_what_there_is))
+TESTS_MAIN(cmocka_unit_test(finds_rows_and_arguments),
+	cmocka_unit_test(methods_choose_between_rows), cmocka_unit_test(other_paths_are_no_paths),
+	cmocka_unit_test(allow_names_what_there_is))
