@@ -910,9 +910,6 @@ local function plan_event(t, k)
 	if ev.json == '' then
 		return nil, ''
 	end
-	if ev.json == '' then
-		return nil, ''
-	end
 	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
 	t.out_n = at
 	local decisions, full = decide(t, k + 6, stop, ev, outcome, incident)
@@ -1039,7 +1036,6 @@ then `words` words: for each rule: rule decision reason cooldown_key "cooldown_m
 then for each step: step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
 limits: "occurrence_skew_ms reopen_window_ms queue truncated". single: '1' where n is 1 and the event is an alert,
 from no inbox, of a message without truncated alerts: then a resend is answered with one text, like "1 …" below.
-json may be empty for an alert that the caller takes for a duplicate; where it is none the answer is the error WHOLE.
 Answer: for each event "outcome entry_id incident", '-' for none; of a duplicate the last two words count; of one
 that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
 local function ingest(keys, argv)
