@@ -89,10 +89,12 @@ class Load:
 
 
 def kill_at_random(rb, rng, load):
-    """KILLS kills, each at a random moment after the one before was noticed and mended."""
-    for _ in range(KILLS):
+    """KILLS kills in a random order, each at a random moment after the one before was noticed and mended."""
+    names = ["bridge", "worker", "redis"] * (KILLS // 3)
+    names += rng.choices(names, k=KILLS - len(names))
+    rng.shuffle(names)
+    for name in names:
         load.stop.wait(rng.uniform(0, SPREAD))
-        name = rng.choice(["bridge", "worker", "redis"])
         old = rb.kill9(name)
         wait_for(lambda: any(p != old for p in rb.pids(name)), f"a new {name}")
 
