@@ -19,8 +19,8 @@ struct runas {
 	struct str home;	/* NUL-terminated */
 };
 
-/* wanted: of the runbook's front matter, "" none; otherwise: worker.user. A worker that is not root takes only "" or
- * its own name. ERR_INPUT says what to change. Texts and groups in a. Looks into the user database: may block. */
+/* wanted: of the runbook's front matter, "" none; otherwise: worker.user. A worker that is not root runs everything as
+ * itself. ERR_INPUT says what to change. Texts and groups in a. Looks into the user database: may block. */
 int runas_find(struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e);
 
 #endif
