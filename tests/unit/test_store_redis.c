@@ -47,8 +47,8 @@ static void bad_addresses(void **state)
 	static const char *const v[] = {"", "redis", "redis:", "redis:/", "redis://", "redis://:6379", "http://x", "unix:",
 		"unix:x", "redis://db:0x1", "redis://db:65536", "redis://db:", "redis://db/x", "redis://u@db",
 		"redis://:%4@db", "redis://:%zz@db", "redis://[::1", "redis://[::1]x", "rediss://db", "sentinel://a:1/b",
-		"cluster://a:1", "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+		"cluster://a:1", ("unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
