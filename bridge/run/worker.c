@@ -4,7 +4,8 @@
  *                                     (all slots taken: until one is free)
  *
  * Owns the connection's state, the slots, the leases and the ways to stop. One claim is under way
- * at a time; a run that was claimed is started before the next claim is made. Leases are renewed in
+ * at a time, a wait for work counts as one; a run that was claimed is started before the next claim
+ * is made. Leases are renewed in
  * one call for all runs, three times a lease. Where Redis is away nothing is stopped: whether a run
  * is still ours is answered by its fence, when Redis is back. A run that is not idempotent is never
  * started again by anyone, so no run is executed twice because its worker could not be heard.
@@ -169,27 +170,6 @@ static void pump_in(struct worker *w, uint64_t ms)
 		uv_timer_start(&w->again, on_again, ms, 0);
 }
 
-static void on_work(void *ctx, const struct err *e)
-{
-	struct worker *w = ctx;
-
-	w->waiting = false;
-	if (e)
-		pump_in(w, JOB_AGAIN_MS);
-	else
-		pump(w);
-}
-
-static void wait_work(struct worker *w)
-{
-	struct err e;
-
-	w->waiting = true;
-	if (store_wait_work(
-		    w->host.store, w->pools, w->pools_n, WORKER_WAIT_WORK_MS, on_work, w, &e) < 0)
-		on_work(w, &e);
-}
-
 /* We were silent so long that it went back to the queue, and have it again: what still runs of it
  * must not. */
 static void lose_earlier(struct worker *w, struct str run)
@@ -201,31 +181,65 @@ static void lose_earlier(struct worker *w, struct str run)
 	}
 }
 
+static void take(struct worker *w, const struct store_claimed *c)
+{
+	struct err why;
+
+	lose_earlier(w, c->run);
+	struct job *j = job_start(&w->host, c, w->stopping, &why);
+	if (j)
+		add_job(w, j);
+	else
+		log_kv(LOG_ERROR, "cannot take a run", "error", why.text, (char *)NULL);
+}
+
+static void claim_failed(struct worker *w, const struct err *e)
+{
+	if (e->code != ERR_AWAY)
+		log_kv(LOG_ERROR, "cannot claim", "error", e->text, (char *)NULL);
+	pump_in(w, JOB_AGAIN_MS);
+}
+
+static void on_waited(void *ctx, const struct err *e, const struct store_claimed *c)
+{
+	struct worker *w = ctx;
+
+	w->waiting = false;
+	if (e) {
+		claim_failed(w, e);
+		return;
+	}
+	if (c->run.n)
+		take(w, c);
+	pump(w);
+}
+
+static void wait_work(struct worker *w)
+{
+	struct err e;
+
+	w->waiting = true;
+	if (store_claim_wait(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
+		    w->conf->worker.lease_ms, WORKER_WAIT_WORK_MS, on_waited, w, &e) < 0)
+		on_waited(w, &e, NULL);
+}
+
 static void on_claim(void *ctx, const struct err *e, const struct store_claimed *c)
 {
 	struct worker *w = ctx;
 
 	w->claiming = false;
 	if (e) {
-		if (e->code != ERR_AWAY)
-			log_kv(LOG_ERROR, "cannot claim", "error", e->text, (char *)NULL);
-		pump_in(w, JOB_AGAIN_MS);
+		claim_failed(w, e);
 	} else if (c->run.n) {
-		struct err why;
-		lose_earlier(w, c->run);
-		struct job *j = job_start(&w->host, c, w->stopping, &why);
-		if (j)
-			add_job(w, j);
-		else
-			log_kv(LOG_ERROR, "cannot take a run", "error", why.text, (char *)NULL);
+		take(w, c);
 		pump(w);
 	} else if (!w->stopping && !w->waiting) {
 		wait_work(w);
 	}
 }
 
-/* Claims, where there is a slot and no reason not to. A wait under way is no reason: a slot may
- * have become free since. */
+/* Claims, where there is a slot and no reason not to. A wait under way claims by itself. */
 static void pump(struct worker *w)
 {
 	struct err e;
@@ -399,7 +413,8 @@ static void on_stop_timer(uv_timer_t *t)
 
 	if (w->closing)
 		return;
-	if (!w->jobs_n && !w->claiming) {
+	store_claim_wake(w->host.store); /* it may be given a run, which goes back */
+	if (!w->jobs_n && !w->claiming && !w->waiting) {
 		close_all(w);
 		return;
 	}
@@ -475,6 +490,7 @@ static void take_conf(struct worker *w, struct conf *now)
 	if (make_pools(w, &e) < 0)
 		log_kv(LOG_ERROR, "cannot reload the pools", "error", e.text, (char *)NULL);
 	set_heartbeat(w);
+	store_claim_wake(w->host.store); /* it waits in the pools from before */
 	log_kv(LOG_INFO, "reloaded", "slots", log_i64(now->worker.slots), "pools",
 		log_i64((long long)w->pools_n), (char *)NULL);
 	if (store_up(w->host.store))

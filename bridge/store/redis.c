@@ -493,6 +493,11 @@ const char *redis_why(const struct redis *r)
 	return r->why.text;
 }
 
+bool redis_local(const struct redis *r)
+{
+	return r->url.path.n > 0;
+}
+
 struct redis *redis_new(const struct redis_options *o, struct err *e)
 {
 	struct redis *r = calloc(1, sizeof(*r));

@@ -43,6 +43,8 @@ void redis_close(struct redis *r, void (*done)(void *ctx), void *ctx);
 bool redis_up(const struct redis *r);
 /* Why it is not up. */
 const char *redis_why(const struct redis *r);
+/* By a unix socket: Redis is on this machine, and knows at once when we are dead. */
+bool redis_local(const struct redis *r);
 
 /* For on_connected and what follows from it: the greeting is over. */
 void redis_ready(struct redis *r);

@@ -39,11 +39,25 @@ static void on_state(void *ctx, bool up, const struct err *why)
 		s->on_state(s->ctx, up, why);
 }
 
-/* The bell's connection carries nothing that could be lost: it needs no greeting. */
-static void greet_bell(void *ctx)
+static void on_bell_id(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct store *s = ctx;
 
+	s->bell_id = e ? 0 : redis_number(reply);
+}
+
+/* What Redis holds was looked at on the other connection. Where it does not tell the id, a wait just lasts its time. */
+static void greet_bell(void *ctx)
+{
+	struct store *s = ctx;
+	struct err e;
+
+	s->bell_id = 0;
+	if (redis_begin(s->bell, 2, &e) == 0) {
+		redis_arg_z(s->bell, "CLIENT");
+		redis_arg_z(s->bell, "ID");
+		redis_end(s->bell, 0, on_bell_id, s, &e);
+	}
 	redis_ready(s->bell);
 }
 
@@ -147,17 +161,22 @@ void *store_call(size_t size, struct err *e)
 	return p;
 }
 
+int store_begin_on(struct store *s, struct redis *r, const char *function, size_t args, struct err *e)
+{
+	if (!redis_up(r))
+		return err_set(e, ERR_AWAY, "%s", redis_why(r));
+	if (redis_begin(r, 4 + args, e))
+		return -1;
+	redis_arg(r, STR("FCALL"));
+	redis_arg_z(r, function);
+	redis_arg(r, STR("1"));
+	redis_arg(r, s->prefix);
+	return 0;
+}
+
 int store_begin(struct store *s, const char *function, size_t args, struct err *e)
 {
-	if (!redis_up(s->redis))
-		return err_set(e, ERR_AWAY, "%s", redis_why(s->redis));
-	if (redis_begin(s->redis, 4 + args, e))
-		return -1;
-	redis_arg(s->redis, STR("FCALL"));
-	redis_arg_z(s->redis, function);
-	redis_arg(s->redis, STR("1"));
-	redis_arg(s->redis, s->prefix);
-	return 0;
+	return store_begin_on(s, s->redis, function, args, e);
 }
 
 int store_begin_for(struct store *s, const char *function, size_t args, void *call, struct err *e)

@@ -30,7 +30,7 @@ struct store_options {
 	struct str namespace_;
 	int64_t slow_after_ms;		/* a call without answer for so long ends in ERR_AWAY */
 	bool load_library;		/* bridge: loads or upgrades the function library; worker: waits for it */
-	bool blocking;			/* opens a second connection for store_wait_work */
+	bool blocking;			/* opens a second connection for store_claim_wait */
 	/* Up or down, and why; also called with ERR_VERSION, after which the program ends. */
 	void (*on_state)(void *ctx, bool up, const struct err *why);
 	void *ctx;
@@ -162,9 +162,12 @@ int store_worker_hello(struct store *s, struct str name, struct str instance, co
 /* Claims the best ready run of the pools. c->run "" : none. */
 int store_claim(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
 	int64_t lease_ms, store_claim_cb cb, void *ctx, struct err *e);
-/* Calls back when a run may be ready in one of the pools, or after at most timeout_ms. On the blocking connection; one at a time. */
-int store_wait_work(struct store *s, const struct str *pools, size_t n, int64_t timeout_ms, store_done_cb cb, void *ctx,
-	struct err *e);
+/* Calls back when a run may be ready in one of the pools, or after at most wait_ms; maybe with a run that it claimed
+ * in the same turn, else c->run is "" and says nothing. On the blocking connection; one at a time. */
+int store_claim_wait(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
+	int64_t lease_ms, int64_t wait_ms, store_claim_cb cb, void *ctx, struct err *e);
+/* Ends such a wait soon. Its callback still comes, and with a run where one was ready: so it must be waited for. */
+void store_claim_wake(struct store *s);
 
 struct store_held {
 	struct str run;

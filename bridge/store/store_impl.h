@@ -17,6 +17,7 @@ struct store {
 	uv_loop_t *loop;
 	struct redis *redis;
 	struct redis *bell;		/* for BLPOP; NULL where options.blocking was false */
+	int64_t bell_id;		/* its CLIENT ID; 0 not known */
 	struct str prefix;		/* "rb:{namespace:0}" */
 	bool load_library;
 	long library_version;		/* of the text in this program */
@@ -26,7 +27,7 @@ struct store {
 	void *ctx;
 
 	struct buf scratch;		/* for one argument that is put together */
-	bool waiting;			/* a store_wait_work is under way */
+	bool waiting;			/* a store_claim_wait is under way */
 	uint64_t claim_token;
 	uint64_t lost_claims[STORE_LOST_CLAIMS];
 	size_t lost_claims_n;
@@ -38,6 +39,8 @@ struct store {
 
 /* Begins FCALL name 1 prefix …; args: how many arguments follow. -1: ERR_AWAY. */
 int store_begin(struct store *s, const char *function, size_t args, struct err *e);
+/* The same on either connection. */
+int store_begin_on(struct store *s, struct redis *r, const char *function, size_t args, struct err *e);
 /* The same for a call that store_call gave, or could not give (NULL): frees it where it returns -1. */
 int store_begin_for(struct store *s, const char *function, size_t args, void *call, struct err *e);
 /* Ends it; frees call where it returns -1. */

@@ -3,6 +3,11 @@
  * A claim whose answer did not arrive may have been granted. Its token is kept here and sent along with a later
  * claim, which gives the same run again instead of leaving it to run out of its lease. The other calls of a worker
  * carry the run's fence and may be sent again as they are; only output may then be there twice.
+ *
+ * Where Redis is on this machine, the claim is sent right behind the BLPOP that waits for something to claim: Redis
+ * takes it up in the turn in which the bell rang, so that one fsync, before anyone is answered, makes both the run and
+ * its claim durable. Elsewhere it is not: a worker whose host has lost its power or its network would be given a run
+ * in the second before Redis ends the wait.
  */
 #include "store/store_impl.h"
 
@@ -12,6 +17,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 
+#define CLAIM_WORDS 5				/* of rb_claim_v1, before the pools */
 #define EMITTED_ARENA ((size_t)64 << 20)	/* memory that the check of one emitted event may take */
 
 static void put_pools(struct redis *r, const struct str *pools, size_t n)
@@ -84,6 +90,9 @@ struct claim_call {
 	void *ctx;
 	struct store *s;
 	uint64_t token, again;	/* again: 0 none */
+	bool waits;		/* for a bell first */
+	bool sent;		/* with it: the claim is on its way, too */
+	struct err bell;	/* with it: what the wait ended with */
 };
 
 static void remember_lost(struct store *s, uint64_t token)
@@ -137,6 +146,7 @@ static void take_claimed(struct store_claimed *out, const redisReply *a)
 static void on_claim(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct claim_call *c = ctx;
+	const struct err *said = e;
 	struct store_claimed out = {.run = STR_NONE};
 	struct buf steps;
 
@@ -149,10 +159,38 @@ static void on_claim(void *ctx, const struct err *e, const redisReply *reply)
 		take_claimed(&out, reply);
 		steps_json(&steps, store_at(reply, 17));
 		out.steps_json = buf_as_str(&steps);
+	} else if (!e && c->bell.code) {
+		said = &c->bell;
 	}
-	c->cb(c->ctx, e, e ? NULL : &out);
+	if (c->waits)
+		c->s->waiting = false;
+	c->cb(c->ctx, said, said ? NULL : &out);
 	buf_release(&steps);
 	free(c);
+}
+
+/* The words after the name of the function: CLAIM_WORDS and the pools. */
+static void put_claim(struct redis *r, const struct claim_call *c, struct str worker, struct str instance,
+	int64_t lease_ms, const struct str *pools, size_t n)
+{
+	redis_arg(r, worker);
+	redis_arg(r, instance);
+	redis_arg_i64(r, lease_ms);
+	redis_arg_i64(r, (int64_t)c->token);
+	if (c->again)
+		redis_arg_i64(r, (int64_t)c->again);
+	else
+		redis_arg(r, STR_NONE);
+	put_pools(r, pools, n);
+}
+
+static void take_tokens(struct claim_call *c)
+{
+	struct store *s = c->s;
+
+	c->token = ++s->claim_token;
+	if (s->lost_claims_n > 0)
+		c->again = s->lost_claims[--s->lost_claims_n];
 }
 
 int store_claim(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
@@ -160,56 +198,41 @@ int store_claim(struct store *s, struct str worker, struct str instance, const s
 {
 	struct claim_call *c = store_call(sizeof(*c), e);
 
-	if (store_begin_for(s, "rb_claim_v1", 5 + n, c, e))
+	if (store_begin_for(s, "rb_claim_v1", CLAIM_WORDS + n, c, e))
 		return -1;
-	*c = (struct claim_call){cb, ctx, s, ++s->claim_token, 0};
-	if (s->lost_claims_n > 0)
-		c->again = s->lost_claims[--s->lost_claims_n];
-	redis_arg(s->redis, worker);
-	redis_arg(s->redis, instance);
-	redis_arg_i64(s->redis, lease_ms);
-	redis_arg_i64(s->redis, (int64_t)c->token);
-	if (c->again)
-		redis_arg_i64(s->redis, (int64_t)c->again);
-	else
-		redis_arg(s->redis, STR_NONE);
-	put_pools(s->redis, pools, n);
+	*c = (struct claim_call){.cb = cb, .ctx = ctx, .s = s};
+	take_tokens(c);
+	put_claim(s->redis, c, worker, instance, lease_ms, pools, n);
 	return store_end(s, on_claim, c, e);
 }
 
 /* ---- the bell ---- */
 
-struct wait_call {
-	store_done_cb cb;
-	void *ctx;
-	struct store *s;
-};
-
 static void on_bell(void *ctx, const struct err *e, const redisReply *reply)
 {
-	struct wait_call *c = ctx;
+	struct claim_call *c = ctx;
+	struct store_claimed none = {.run = STR_NONE};
 
 	(void)reply;
+	if (c->sent) {
+		if (e)
+			c->bell = *e;
+		return; /* its claim's answer is the next one */
+	}
 	c->s->waiting = false;
-	c->cb(c->ctx, e);
+	c->cb(c->ctx, e, e ? NULL : &none);
 	free(c);
 }
 
-int store_wait_work(struct store *s, const struct str *pools, size_t n, int64_t timeout_ms, store_done_cb cb, void *ctx,
-	struct err *e)
+static int send_wait(struct claim_call *c, const struct str *pools, size_t n, int64_t wait_ms, struct err *e)
 {
+	struct store *s = c->s;
 	char seconds[32];
 
-	if (!s->bell || s->waiting)
-		return err_set(e, ERR_CONFLICT, s->bell ? "waiting for work already" : "opened without a bell");
-	struct wait_call *c = store_call(sizeof(*c), e);
-	if (!c || !redis_up(s->bell) || redis_begin(s->bell, 2 + n, e)) {
-		if (c && !redis_up(s->bell))
-			err_set(e, ERR_AWAY, "%s", redis_why(s->bell));
-		free(c);
+	if (!redis_up(s->bell))
+		return err_set(e, ERR_AWAY, "%s", redis_why(s->bell));
+	if (redis_begin(s->bell, 2 + n, e))
 		return -1;
-	}
-	*c = (struct wait_call){cb, ctx, s};
 	redis_arg_z(s->bell, "BLPOP");
 	for (size_t i = 0; i < n; i++) {
 		buf_clear(&s->scratch);
@@ -219,14 +242,54 @@ int store_wait_work(struct store *s, const struct str *pools, size_t n, int64_t 
 		redis_arg(s->bell, buf_as_str(&s->scratch));
 	}
 	/* 0 would be for ever. */
-	snprintf(seconds, sizeof(seconds), "%.3f", (double)(timeout_ms > 0 ? timeout_ms : 1) / 1000);
+	snprintf(seconds, sizeof(seconds), "%.3f", (double)(wait_ms > 0 ? wait_ms : 1) / 1000);
 	redis_arg_z(s->bell, seconds);
-	if (redis_end(s->bell, timeout_ms, on_bell, c, e)) {
+	return redis_end(s->bell, wait_ms, on_bell, c, e);
+}
+
+int store_claim_wait(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
+	int64_t lease_ms, int64_t wait_ms, store_claim_cb cb, void *ctx, struct err *e)
+{
+	struct err ignored;
+
+	if (!s->bell || s->waiting)
+		return err_set(e, ERR_CONFLICT, s->bell ? "waiting for work already" : "opened without a bell");
+	struct claim_call *c = store_call(sizeof(*c), e);
+	if (!c)
+		return -1;
+	*c = (struct claim_call){.cb = cb, .ctx = ctx, .s = s, .waits = true};
+	if (send_wait(c, pools, n, wait_ms, e)) {
 		free(c);
 		return -1;
 	}
 	s->waiting = true;
+	if (redis_local(s->bell) && store_begin_on(s, s->bell, "rb_claim_v1", CLAIM_WORDS + n, &ignored) == 0) {
+		take_tokens(c);
+		put_claim(s->bell, c, worker, instance, lease_ms, pools, n);
+		c->sent = redis_end(s->bell, wait_ms, on_claim, c, &ignored) == 0;
+		if (!c->sent)
+			remember_lost(s, c->again);
+	}
 	return 0;
+}
+
+static void ignore_answer(void *ctx, const struct err *e, const redisReply *reply)
+{
+	(void)ctx;
+	(void)e;
+	(void)reply;
+}
+
+void store_claim_wake(struct store *s)
+{
+	struct err ignored;
+
+	if (!s->waiting || s->bell_id == 0 || !redis_up(s->redis) || redis_begin(s->redis, 3, &ignored))
+		return;
+	redis_arg_z(s->redis, "CLIENT");
+	redis_arg_z(s->redis, "UNBLOCK");
+	redis_arg_i64(s->redis, s->bell_id);
+	redis_end(s->redis, 0, ignore_answer, NULL, &ignored);
 }
 
 /* ---- output, change ---- */

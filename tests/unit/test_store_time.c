@@ -1,6 +1,7 @@
 /* Time passes: stale alerts, retention, counters; and the bell, and the audit. */
 #include "store_rig.h"
 #include "base/metrics.h"
+#include "store/redis_impl.h"
 #include "store/store_impl.h"
 
 #define A "aaaaaaaaaaaaaaaa"
@@ -296,31 +297,93 @@ static void buckets_are_the_same(void **state)
 
 /* ---- the bell ---- */
 
-static void on_rung(void *ctx, const struct err *e)
+struct heard {
+	bool rung;
+	char run[ID_LEN + 1];
+};
+
+static void on_rung(void *ctx, const struct err *e, const struct store_claimed *c)
 {
+	struct heard *h = ctx;
+
 	assert_null(e);
-	*(bool *)ctx = true;
+	h->rung = true;
+	rig_copy(h->run, sizeof(h->run), c->run);
+}
+
+static int wait_claim(struct rig *r, int64_t ms, struct heard *h)
+{
+	const struct str pools[] = {STR("other"), STR("default")};
+
+	*h = (struct heard){.rung = false};
+	return store_claim_wait(r->s, STR("w1"), STR("i1"), pools, 2, HOUR, ms, on_rung, h, &r->e);
+}
+
+static void start_with_bell(struct rig *r)
+{
+	rig_start(r, true);
+	while (!redis_up(r->s->bell) || r->s->bell_id == 0)
+		uv_run(&r->loop, UV_RUN_ONCE);
 }
 
 static void bell(void **state)
 {
 	struct rig r;
-	bool rung = false;
-	struct str pools[] = {STR("other"), STR("default")};
+	struct heard h, second;
 	struct rig_event a = rig_with_rule(rig_alert(A, 'f', T0), "r", &rig_step, 1, 0);
 
 	(void)state;
-	rig_start(&r, true);
-	while (!redis_up(r.s->bell))
-		uv_run(&r.loop, UV_RUN_ONCE);
+	start_with_bell(&r);
 	/* Nothing comes: back after the time. */
-	assert_int_equal(rig_await(&r, store_wait_work(r.s, pools, 2, 20, rig_done, &r, &r.e)), ERR_NONE);
-	assert_int_equal(store_wait_work(r.s, pools, 2, 600 * SECOND, on_rung, &rung, &r.e), 0);
-	assert_int_equal(store_wait_work(r.s, pools, 2, 600 * SECOND, rig_done, &r, &r.e), -1);
+	assert_int_equal(wait_claim(&r, 20, &h), 0);
+	rig_until(&r, &h.rung);
+	assert_string_equal(h.run, "");
+	assert_int_equal(wait_claim(&r, 600 * SECOND, &h), 0);
+	assert_int_equal(wait_claim(&r, 600 * SECOND, &second), -1);
 	assert_int_equal(r.e.code, ERR_CONFLICT);
-	assert_false(rung);
-	rig_ingest(&r, &a);
-	rig_until(&r, &rung);
+	assert_false(h.rung);
+	/* It is claimed in the same turn. */
+	struct rig_answer out = rig_ingest(&r, &a);
+	rig_until(&r, &h.rung);
+	assert_string_equal(h.run, out.d[0].run);
+	assert_string_equal(rig_claim(&r).run, "");
+	rig_stop(&r);
+}
+
+/* Elsewhere than on this machine it is only told of. */
+static void bell_from_afar(void **state)
+{
+	struct rig r;
+	struct heard h;
+	struct rig_event a = rig_with_rule(rig_alert(A, 'f', T0), "r", &rig_step, 1, 0);
+
+	(void)state;
+	start_with_bell(&r);
+	struct str path = r.s->bell->url.path;
+	r.s->bell->url.path = STR_NONE;
+	assert_int_equal(wait_claim(&r, 600 * SECOND, &h), 0);
+	struct rig_answer out = rig_ingest(&r, &a);
+	rig_until(&r, &h.rung);
+	assert_string_equal(h.run, "");
+	assert_string_equal(rig_claim(&r).run, out.d[0].run);
+	r.s->bell->url.path = path;
+	rig_stop(&r);
+}
+
+static void woken(void **state)
+{
+	struct rig r;
+	struct heard h;
+
+	(void)state;
+	start_with_bell(&r);
+	store_claim_wake(r.s); /* nobody waits: nothing happens */
+	assert_int_equal(wait_claim(&r, 600 * SECOND, &h), 0);
+	while (!h.rung) { /* the other connection may be faster */
+		store_claim_wake(r.s);
+		uv_run(&r.loop, UV_RUN_ONCE);
+	}
+	assert_string_equal(h.run, "");
 	rig_stop(&r);
 }
 
@@ -344,4 +407,4 @@ static void audit_acts(void **state)
 TESTS_MAIN(cmocka_unit_test(stale_only_when_nobody_speaks), cmocka_unit_test(fires_for_ever),
 	cmocka_unit_test(retention_leaves_nothing), cmocka_unit_test(retention_passes_what_stays),
 	cmocka_unit_test(counters), cmocka_unit_test(buckets_are_the_same), cmocka_unit_test(bell),
-	cmocka_unit_test(audit_acts))
+	cmocka_unit_test(bell_from_afar), cmocka_unit_test(woken), cmocka_unit_test(audit_acts))
