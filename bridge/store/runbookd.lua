@@ -25,6 +25,9 @@ local TEST_CLOCK = false -- a test's build says true: time is the number in the 
 local LOST_RETRIES = 3 -- how often an idempotent run may outlive its worker
 local BELLS = 64 -- entries of a doorbell list
 local TICK_WORK = 100 -- things of one kind that one tick looks at
+local TICK_POOLS = 1000 -- pools that one tick, or one look at the counters, looks at; chosen anew each time
+local TIMELINE = 10000 -- entries that an incident keeps of its timeline, and of its runs: the latest
+local TIMELINE_SLACK = 1000 -- by how much it may grow over that before it is cut
 local SCAN = 1000 -- ids that one list call looks at
 local STEP_OUTPUT = 65536 -- bytes of an earlier step's output that a later one is given
 local BUCKETS = { -- metric_buckets of base/metrics.c in ms
@@ -322,6 +325,15 @@ local function change_record(p, r, to, now, reason)
 	return (bus_add(p, now, 'run', r.incident, '[]', rest))
 end
 
+-- n: how long the push has made the timeline. Its first two entries, key and head, stay.
+local function cut_timeline(key, n)
+	if n > TIMELINE + TIMELINE_SLACK then
+		local first = call('LRANGE', key, 0, 1)
+		call('LTRIM', key, -TIMELINE, -1)
+		call('LPUSH', key, first[2], first[1])
+	end
+end
+
 -- r from run_get; more: fields of the run to write with it, by name (ready: when a queued one may be claimed).
 local function set_state(p, r, to, now, who, reason, more)
 	local from = r.state
@@ -372,7 +384,8 @@ local function set_state(p, r, to, now, who, reason, more)
 		sid = change_record(p, r, to, now, reason)
 	end
 	if r.incident ~= '' then
-		call('RPUSHX', p .. 'incident:' .. r.incident .. ':timeline', sid)
+		local key = p .. 'incident:' .. r.incident .. ':timeline'
+		cut_timeline(key, call('RPUSHX', key, sid))
 	end
 end
 
@@ -687,7 +700,8 @@ end
 
 local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
 
--- Plans the runs of one rule; argv[k] is its first step. Returns the first run's id, or nil and the full pool.
+-- Plans the runs of one rule; argv[k] is its first step. Returns the first run's id, or nil and the full pool. Full is
+-- what was full before this call: one message may go over limits.queue, so that no message is too large for ever.
 local function plan_runs(t, k, steps, rule, incident, depth)
 	local argv, first, before = t.argv, nil, nil
 	if not t.runs then
@@ -709,7 +723,7 @@ local function plan_runs(t, k, steps, rule, incident, depth)
 			if waiting >= t.queue then
 				return nil, r.pool
 			end
-			t.pools[r.pool] = waiting + 1
+			t.pools[r.pool] = waiting
 		end
 		before = r
 		t.runs_n = t.runs_n + 1
@@ -982,7 +996,8 @@ local function write_indexes(t)
 			call('ZADD', p .. (open and 'incidents:open' or 'incidents:done'), 0, inc.id)
 		end
 		if inc.line_n > 0 then
-			call('RPUSH', p .. 'incident:' .. inc.id .. ':timeline', spread(inc.line))
+			local key = p .. 'incident:' .. inc.id .. ':timeline'
+			cut_timeline(key, call('RPUSH', key, spread(inc.line)))
 		end
 	end
 end
@@ -992,7 +1007,10 @@ local function write_runs(t)
 		local r = t.runs[i]
 		create_run(t.p, t.now, r, 'bridge', "rule '" .. r.rule .. "', event " .. ulid_of(r.event))
 		if r.incident ~= '' then
-			call('RPUSH', t.p .. 'incident:' .. r.incident .. ':runs', r.id)
+			local key = t.p .. 'incident:' .. r.incident .. ':runs'
+			if call('RPUSH', key, r.id) > TIMELINE + TIMELINE_SLACK then
+				call('LTRIM', key, -TIMELINE, -1)
+			end
 		end
 	end
 	for key, every in pairs(t.cooldowns_new or {}) do
@@ -1204,6 +1222,7 @@ local function claim(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local worker, instance, lease = argv[1], argv[2], now + argv[3]
+	local due = math.max(now, id_clock(p, now).ms) -- what was queued before the clock was set back is ready, too
 	if argv[5] ~= '' then
 		local ids = running(p)
 		for i = 1, #ids do
@@ -1217,7 +1236,7 @@ local function claim(keys, argv)
 	for _ = 1, TICK_WORK do
 		local best, best_ready, best_pool
 		for i = 6, #argv do
-			local v = call('ZRANGE', p .. 'queue:' .. argv[i], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1,
+			local v = call('ZRANGE', p .. 'queue:' .. argv[i], '-inf', due, 'BYSCORE', 'LIMIT', 0, 1,
 				'WITHSCORES')
 			if v[1] and (not best or num(v[2]) < best_ready) then
 				best, best_ready, best_pool = v[1], num(v[2]), argv[i]
@@ -1406,11 +1425,12 @@ end
 
 -- Runs that nobody claimed in time; and the bell for those that became ready, or whose bell was heard in vain.
 local function tick_queues(p, now, ttl, done)
-	local pools, looked = call('SMEMBERS', p .. 'pools'), 0
+	local pools, looked = call('SRANDMEMBER', p .. 'pools', TICK_POOLS), 0
 	for i = 1, #pools do
 		local pool = pools[i]
 		local queue = p .. 'queue:' .. pool
-		local ids = call('ZRANGE', queue, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
+		local ids = looked < TICK_WORK and
+			call('ZRANGE', queue, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, TICK_WORK - looked) or {}
 		for j = 1, #ids do
 			local r = run_get(p, ids[j])
 			if r and r.state == 'queued' then
@@ -1422,7 +1442,7 @@ local function tick_queues(p, now, ttl, done)
 				call('ZREM', queue, ids[j])
 			end
 		end
-		looked = #ids > looked and #ids or looked
+		looked = looked + #ids
 		local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
 		if not first[1] then
 			call('SREM', p .. 'pools', pool)
@@ -1570,6 +1590,7 @@ end
 local function tick(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
+	call('HSETNX', p .. 'meta', 'schema', SCHEMA) -- Redis may have been emptied since the bridge opened it
 	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0}
 	local retention = num(argv[3])
 	local most = math.max(
@@ -1870,7 +1891,7 @@ local function stats(keys)
 			names[#names + 1] = pool
 		end
 	end
-	local queued = call('SMEMBERS', p .. 'pools')
+	local queued = call('SRANDMEMBER', p .. 'pools', TICK_POOLS)
 	for i = 1, #queued do
 		add(queued[i])
 	end

@@ -521,7 +521,7 @@ static void full_queue(void **state)
 	(void)state;
 	rig_start(&r, true);
 	r.limits.queue = 3;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		snprintf(fp, sizeof(fp), "%016x", (unsigned)i);
 		struct rig_event ev = rig_with_rule(rig_alert(fp, 'f', T0), "r", &rig_step, 1, 0);
 		assert_int_equal(rig_ingest(&r, &ev).d[0].decision, DECISION_RUN);
@@ -537,9 +537,14 @@ static void full_queue(void **state)
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
-	/* One fits; a resolve always does, and so does what adds no run. */
-	assert_int_equal(rig_ingest_n(&r, in, 3, 0, out), ERR_NONE);
+	/* A resolve always fits, and so does what adds no run. */
+	assert_int_equal(rig_ingest_n(&r, &in[2], 1, 0, out), ERR_NONE);
+	/* What is not full before a message takes all of it: no message is too large for ever. */
+	r.limits.queue = 4;
+	assert_int_equal(rig_ingest_n(&r, in, 4, 0, out), ERR_NONE);
 	assert_int_equal(out[1].d[0].decision, DECISION_RUN);
+	assert_int_equal(out[3].d[0].decision, DECISION_RUN);
+	in[3] = rig_with_rule(rig_alert("0000000000000009", 'f', T0), "r", &rig_step, 1, 0);
 	assert_int_equal(rig_ingest_n(&r, &in[3], 1, 0, out), ERR_FULL);
 	in[3].rules[0].steps = &(struct store_step_in){.name = STR("x"), .runbook = STR("x"), .pool = STR("other")};
 	assert_int_equal(rig_ingest_n(&r, &in[3], 1, 0, out), ERR_NONE);
@@ -573,6 +578,30 @@ static void clock_goes_back(void **state)
 	rig_stop(&r);
 }
 
+/* A storm that never ends in one incident: the latest entries stay, and the head. */
+static void long_timeline(void **state)
+{
+	enum { EACH = 250, CALLS = 48 };
+	struct rig r;
+	struct rig_event in[EACH];
+	struct rig_answer out[EACH];
+	struct rig_event steady = rig_alert(B, 'f', T0);
+
+	(void)state;
+	rig_start(&r, true);
+	struct rig_answer first = rig_ingest(&r, &steady);
+	for (int call = 0; call < CALLS; call++) {
+		for (int i = 0; i < EACH; i++)
+			in[i] = rig_alert(A, i % 2 ? 'r' : 'f', T0 + (call * EACH + i / 2) * (int64_t)1000);
+		assert_int_equal(rig_ingest_n(&r, in, EACH, 0, out), ERR_NONE);
+	}
+	long long n = server_number(&r.server, "LLEN " RIG_KEY ":incident:%s:timeline", first.incident);
+	assert_true(n > 10000 && n <= 11000 + EACH);
+	struct rig_text t = rig_get(&r, STORE_INCIDENT, first.incident);
+	assert_text(t, "\"key\":{\"instance\":");
+	rig_stop(&r);
+}
+
 /* Something else wrote to the bus meanwhile, as a master does that we came back from. */
 static void bus_went_on(void **state)
 {
@@ -603,5 +632,5 @@ TESTS_MAIN(cmocka_unit_test(alternating), cmocka_unit_test(moved_back), cmocka_u
 	cmocka_unit_test(reopened), cmocka_unit_test(stale_incident_reopened),
 	cmocka_unit_test(resolve_of_the_unknown_has_no_incident), cmocka_unit_test(info_events),
 	cmocka_unit_test(truncated), cmocka_unit_test(odd_names), cmocka_unit_test(cooldown),
-	cmocka_unit_test(asked_for_nothing), cmocka_unit_test(full_queue), cmocka_unit_test(clock_goes_back),
+	cmocka_unit_test(asked_for_nothing), cmocka_unit_test(full_queue), cmocka_unit_test(clock_goes_back), cmocka_unit_test(long_timeline),
 	cmocka_unit_test(bus_went_on))
