@@ -259,7 +259,8 @@ class Runbookd:
         env = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "RUNBOOKD_URL")}
         # A freed block that ASan holds back is memory that a test of flat memory would see.
         asan = [env["ASAN_OPTIONS"]] if env.get("ASAN_OPTIONS") else []
-        env["ASAN_OPTIONS"] = ":".join(asan + ["quarantine_size_mb=8", "malloc_context_size=8"])
+        env["ASAN_OPTIONS"] = ":".join(asan + ["quarantine_size_mb=8", "malloc_context_size=8",
+                                                "allocator_release_to_os_interval_ms=100"])
         return env
 
     def spawn(self, *more):
