@@ -37,15 +37,25 @@ local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 
 local call, trycall, num, floor, format, find, sub, match, spread, concat, encode
 
--- Texts of small numbers, and of milliseconds with three digits: making one anew costs as much as a small command.
-local TEXT, PAD = {}, {}
+-- Making a text of a number, or a number of a text, costs as much as half a small command. So: texts of small numbers,
+-- of milliseconds with three digits, of ten bits as two digits of an id; and the next and the one before of a text.
+local TEXT, PAD, PAIR, NEXT, BEFORE = {}, {}, {}, {}, {}
+
+local DIGITS = {
+	[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+	'G', 'H', 'J', 'K', 'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
+}
 
 local function bind()
 	call, trycall = redis.call, redis.pcall
 	num, floor, spread, concat, encode = tonumber, math.floor, unpack, table.concat, cjson.encode
 	format, find, sub, match = string.format, string.find, string.sub, string.match
-	for i = 0, 999 do
+	for i = 0, 1023 do
 		TEXT[i], PAD[i] = format('%d', i), format('%03d', i)
+		PAIR[i] = DIGITS[floor(i / 32)] .. DIGITS[i % 32]
+	end
+	for i = 0, 1022 do
+		NEXT[TEXT[i]], BEFORE[TEXT[i + 1]] = TEXT[i + 1], TEXT[i]
 	end
 end
 
@@ -53,22 +63,36 @@ local function text(n)
 	return TEXT[n] or format('%.0f', n)
 end
 
+-- n + 1 and n - 1 of whole numbers as texts.
+local function up(n)
+	return NEXT[n] or format('%.0f', n + 1)
+end
+
+local function down(n)
+	return BEFORE[n] or format('%.0f', n - 1)
+end
+
 -- ---- time, texts, ids ------------------------------------------------------------------------------
 
--- Of the call under way, set by now_ms: now as digits, and the same in parts.
+-- Of the call under way, set by read_time: now as digits, and the same in parts.
 local now_text, now_second, now_pad = '', '', ''
+local ZEROS = {'000', '000', '000', '00', '0', ''} -- before the ms of so many digits of microseconds
 
-local function now_ms(p)
+local function read_time(p)
 	local clock = TEST_CLOCK and call('GET', p .. 'clock')
 	if clock then
 		now_text, now_second, now_pad = clock, sub(clock, 1, -4), sub(clock, -3)
-		return num(clock)
+		return
 	end
 	local t = call('TIME')
-	local ms = floor(t[2] / 1000)
-	now_second, now_pad = t[1], PAD[ms]
+	local us = t[2]
+	now_second, now_pad = t[1], ZEROS[#us] .. sub(us, 1, -4)
 	now_text = now_second .. now_pad
-	return now_second * 1000 + ms
+end
+
+local function now_ms(p)
+	read_time(p)
+	return num(now_text)
 end
 
 local day_n, day_s, second_n, second_s = -1, '', -1, ''
@@ -132,11 +156,7 @@ local function time_or_null(s)
 	return s and s ~= '' and s ~= '0' and '"' .. rfc3339(num(s)) .. '"' or 'null'
 end
 
-local DIGITS = {
-	[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-	'G', 'H', 'J', 'K', 'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
-}
-local ulid_ms, ulid_head = -1, ''
+local ulid_ms, ulid_head, ulid_high, ulid_high_head = -1, '', -1, ''
 
 local function base32(v, digits)
 	local s = ''
@@ -151,11 +171,16 @@ end
 -- As id_from_ms_seq in base/id.c; seq stays below 2^53.
 local function ulid(ms, seq)
 	if ms ~= ulid_ms then
-		ulid_ms, ulid_head = ms, base32(ms, 10)
+		local high = floor(ms / 1048576)
+		if high ~= ulid_high then
+			ulid_high, ulid_high_head = high, base32(high, 6)
+		end
+		local low = ms - high * 1048576
+		local middle = floor(low / 1024)
+		ulid_ms, ulid_head = ms, ulid_high_head .. PAIR[middle] .. PAIR[low - middle * 1024]
 	end
 	if seq < 1024 then
-		local high = floor(seq / 32)
-		return ulid_head .. '00000000000000' .. DIGITS[high] .. DIGITS[seq - high * 32]
+		return ulid_head .. '00000000000000' .. PAIR[seq]
 	end
 	return ulid_head .. '00000' .. base32(seq, 11)
 end
@@ -446,39 +471,50 @@ end
 -- ---- alerts and incidents, as they are kept --------------------------------------------------------
 -- One text each, values with a blank between: read and written with one small command. docs/redis.md names them.
 
--- "state start min max occurrences first since event incident count last"
-local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%d+)$'
+-- "state start last count min max occurrences first since event incident"
+local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+)$'
 
 local function read_alert(v)
-	local state, start, min, max, occ, first, since, event, inc, n, last = match(v, ALERT)
+	local state, start, last, n, min, max, occ, first, since, event, inc = match(v, ALERT)
 	return {
-		state = state, start = start, min = min, max = max, occ = occ, first = first, since = since,
-		event = event, inc = inc, n = n, last = last,
+		state = state, start = start, last = last, n = n, min = min, max = max, occ = occ, first = first,
+		since = since, event = event, inc = inc,
 	}
 end
 
 local function alert_text(a)
-	return a.state .. ' ' .. a.start .. ' ' .. a.min .. ' ' .. a.max .. ' ' .. a.occ .. ' ' .. a.first ..
-		' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc .. ' ' .. a.n .. ' ' .. a.last
+	return a.state .. ' ' .. a.start .. ' ' .. a.last .. ' ' .. a.n .. ' ' .. a.min .. ' ' .. a.max .. ' ' ..
+		a.occ .. ' ' .. a.first .. ' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc
 end
 
--- "status opened updated resolved alerts firing severity runs truncated sources", times 0 where there is none
-local INCIDENT = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$'
+-- "status updated resolved alerts firing severity runs truncated opened sources"; times 0 where there is none
+local INCIDENT = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d) (%d+) (%d+) (%d+) ()'
 
 local function read_incident(id, v)
-	local status, opened, updated, resolved, alerts, firing, severity, runs, truncated, sources =
-		match(v, INCIDENT)
+	local status, updated, resolved, alerts, firing, severity, runs, truncated, opened, rest = match(v, INCIDENT)
 	return {
-		id = id, was = status, status = status, opened = opened, updated = updated, resolved = resolved,
-		alerts = num(alerts), firing = num(firing), severity = num(severity), runs = num(runs),
-		truncated = num(truncated), sources = sources, line = {}, line_n = 0,
+		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
+		firing = firing, severity = severity, runs = runs, truncated = truncated, opened = opened,
+		sources = sub(v, rest), line_n = 0,
 	}
 end
 
 local function incident_text(inc)
-	return inc.status .. ' ' .. inc.opened .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' ..
-		text(inc.alerts) .. ' ' .. text(inc.firing) .. ' ' .. text(inc.severity) .. ' ' ..
-		text(inc.runs) .. ' ' .. text(inc.truncated) .. ' ' .. inc.sources
+	return inc.status .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' .. inc.alerts .. ' ' .. inc.firing ..
+		' ' .. inc.severity .. ' ' .. inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' ..
+		inc.sources
+end
+
+-- An alert's text after the same message once more, and how it ends: " min … incident". nil: it is not the same.
+local function same_again(v, mark)
+	local at = #mark
+	if sub(v, 1, at) ~= mark then
+		return nil
+	end
+	at = find(v, ' ', at + 1, true) -- after `last`
+	local stop = find(v, ' ', at + 1, true)
+	local rest = sub(v, stop)
+	return mark .. now_text .. ' ' .. up(sub(v, at + 1, stop - 1)) .. rest, rest
 end
 
 -- ---- ingest: the plan ------------------------------------------------------------------------------
@@ -495,6 +531,8 @@ local function new_plan(p, now)
 		names = {}, names_n = 0, -- those that changed
 		incidents = {}, dirty = {}, dirty_n = 0, -- by id; those that changed
 		adds = {}, adds_n = 0, -- of each new record: entry id, kind, incident, decisions, JSON
+		moves = {}, moves_n = 0, -- of each alert that changed its state or occurrence: name, list before, list now
+		corr = {}, -- by correlation key: its incident's id, or false
 		runs_n = 0,
 	}
 end
@@ -517,17 +555,22 @@ local function touch(t, inc)
 	end
 end
 
+local function add_line(inc, line)
+	local n = inc.line_n + 1
+	if n == 1 then
+		inc.line = {line}
+	else
+		inc.line[n] = line
+	end
+	inc.line_n = n
+end
+
 -- The incident that takes new alerts of this correlation key now, or nil.
 local function find_incident(t, corr, window)
-	local known = t.corr
-	if not known then
-		known = {}
-		t.corr = known
-	end
-	local id = known[corr]
+	local id = t.corr[corr]
 	if id == nil then
 		id = call('GET', t.p .. 'correlation:' .. corr)
-		known[corr] = id
+		t.corr[corr] = id
 	end
 	local inc = id and get_incident(t, id)
 	if not inc then
@@ -544,8 +587,8 @@ local function new_incident(t, corr, head)
 	local id = new_id(t.g)
 	local inc = {
 		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
-		alerts = 0, firing = 0, severity = 0, runs = 0, truncated = 0, sources = '', corr = corr,
-		line = {corr, head}, line_n = 2,
+		alerts = '0', firing = '0', severity = '0', runs = '0', truncated = '0', sources = '',
+		corr = corr, line = {corr, head}, line_n = 2,
 	}
 	t.incidents[id] = inc
 	t.corr[corr] = id
@@ -559,29 +602,30 @@ local function leave(t, a)
 		return nil
 	end
 	touch(t, inc)
-	if inc.firing > 0 then
-		inc.firing = inc.firing - 1
+	if inc.firing ~= '0' then
+		inc.firing = down(inc.firing)
 	end
-	if inc.firing == 0 and inc.status == 'open' then
+	if inc.firing == '0' and inc.status == 'open' then
 		inc.status, inc.resolved = 'resolved', now_text
 	end
 	return inc
 end
 
-local source_name, source_quoted = '', ''
+local source_name, source_quoted = ':', '' -- of the last call: "source:", "\"source\""
 
 -- The source's name, quoted: what is before the last colon of an alert's name.
 local function source_of(name)
-	local source = match(name, '^(.*):')
-	if source ~= source_name then
-		source_name, source_quoted = source, quote(source)
+	local n = #source_name
+	if sub(name, 1, n) ~= source_name or find(name, ':', n + 1, true) then
+		source_name = match(name, '^.*:')
+		source_quoted = quote(sub(source_name, 1, -2))
 	end
 	return source_quoted
 end
 
 -- The alert begins to fire (again) in an incident: its own while that stands, else by the correlation key. Returns
--- the incident, and whether the alert is new to it.
-local function join(t, a, ev, own)
+-- the incident, and whether the alert is new to it. argv[k] is the event's first word, e its numbers.
+local function join(t, a, k, e, own)
 	local inc
 	if own and a.inc ~= '-' then
 		inc = get_incident(t, a.inc)
@@ -590,21 +634,22 @@ local function join(t, a, ev, own)
 		end
 	end
 	if not inc then
-		if ev.corr == '' then
+		local corr = t.argv[k + 3]
+		if corr == '' then
 			a.inc = '-'
 			return nil, false
 		end
-		inc = find_incident(t, ev.corr, ev.window) or new_incident(t, ev.corr, ev.head)
+		inc = find_incident(t, corr, e.window) or new_incident(t, corr, t.argv[k + 4])
 	end
 	touch(t, inc)
 	if inc.status == 'resolved' then
 		inc.status, inc.resolved = 'open', '0'
 	end
-	inc.firing = inc.firing + 1
-	if ev.severity > inc.severity then
-		inc.severity = ev.severity
+	inc.firing = up(inc.firing)
+	if e.severity > inc.severity then
+		inc.severity = e.severity
 	end
-	local source = source_of(ev.name)
+	local source = source_of(t.argv[k])
 	if inc.sources == '' then
 		inc.sources = source
 	elseif inc.sources ~= source and not find(inc.sources, source, 1, true) then
@@ -613,77 +658,76 @@ local function join(t, a, ev, own)
 	if a.inc == inc.id then
 		return inc, false
 	end
-	inc.alerts = inc.alerts + 1
+	inc.alerts = up(inc.alerts)
 	a.inc = inc.id
 	return inc, true
 end
 
 -- The message belongs to the occurrence that a is in; its startsAt may widen what is known of it.
-local function widen(a, starts, starts_text, down)
-	if starts > num(a.max) then
-		a.max = starts_text
-	elseif down and starts ~= 0 and starts < num(a.min) then
-		a.min = starts_text
+local function widen(a, starts, lower)
+	if starts == a.max or starts == '0' then
+		return
+	elseif num(starts) > num(a.max) then
+		a.max = starts
+	elseif lower and num(starts) < num(a.min) then
+		a.min = starts
 	end
+end
+
+-- What a resolve means; as judge.
+local function judge_resolve(t, a, starts)
+	local state, inc = a.state, nil
+	if state == 'r' or (state and starts ~= a.start and starts ~= '0' and num(starts) < a.min - t.skew) then
+		widen(a, starts, false)
+		return DUPLICATE
+	end
+	if state == 'f' then
+		inc = leave(t, a)
+	elseif state then
+		inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
+		if inc then
+			touch(t, inc)
+		end
+	else
+		a.start, a.min, a.max = starts, starts, starts
+	end
+	widen(a, starts, false)
+	a.state, a.since = 'r', now_text
+	return NEW, inc, false
 end
 
 -- What a message about an alert means: the outcome; for a new event also the incident (or nil) and whether the
 -- alert is new to it. Changes a. The table is in docs/design/redis.md, "Occurrences".
-local function judge(t, a, ev)
-	local starts_text, state = sub(ev.mark, 3, -2), a.state
-	local starts = num(starts_text)
-	if ev.status == 'r' then
-		if state == 'r' or (state and starts ~= 0 and starts < a.min - t.skew) then
-			widen(a, starts, starts_text, false)
-			return DUPLICATE
-		end
-		local inc
-		if state == 'f' then
-			inc = leave(t, a)
-		elseif state then
-			inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
-			if inc then
-				touch(t, inc)
-			end
-		else
-			a.start, a.min, a.max = starts_text, starts_text, starts_text
-		end
-		widen(a, starts, starts_text, false)
-		a.state, a.since = 'r', now_text
-		return NEW, inc
+local function judge(t, a, k, e)
+	local mark, state = t.argv[k + 1], a.state
+	local starts = sub(mark, 3, -2)
+	if sub(mark, 1, 1) == 'r' then
+		return judge_resolve(t, a, starts)
 	end
 	if state == 'r' then
-		if starts ~= 0 and starts <= num(a.max) then
+		if starts ~= '0' and num(starts) <= num(a.max) then
 			return DUPLICATE
 		end
-	elseif state and starts <= a.start + t.skew and (state == 'f' or starts ~= 0) then
-		widen(a, starts, starts_text, true)
+	elseif state and num(starts) <= a.start + t.skew and (state == 'f' or starts ~= '0') then
+		widen(a, starts, true)
 		if state == 'f' then
 			return DUPLICATE
 		end
 		a.state, a.since = 'f', now_text
-		return REOPENED, join(t, a, ev, true)
+		return REOPENED, join(t, a, k, e, true)
 	end
 	if state == 'f' then
 		leave(t, a)
-	else
+	end
+	if starts == '0' then
+		starts = now_text
+	end
+	a.state, a.start, a.min, a.max = 'f', starts, starts, starts
+	a.occ = up(a.occ)
+	if state ~= 'f' then
 		a.since = now_text
 	end
-	if starts == 0 then
-		starts_text = now_text
-	end
-	a.state, a.start, a.min, a.max = 'f', starts_text, starts_text, starts_text
-	a.occ = text(a.occ + 1)
-	return NEW, join(t, a, ev, state == 'f')
-end
-
--- An alert's text as it is after the same message once more, and what of it stays as it is; nil where it is not the same.
-local function again(v, mark)
-	if sub(v, 1, #mark) ~= mark then
-		return nil
-	end
-	local body, n = match(v, '^(.* )(%d+) %d+$')
-	return body .. (TEXT[n + 1] or format('%.0f', n + 1)) .. ' ' .. now_text, body
+	return NEW, join(t, a, k, e, state == 'f')
 end
 
 local function cooling(t, key)
@@ -733,16 +777,16 @@ local function plan_runs(t, k, steps, rule, incident, depth)
 end
 
 -- One rule that asks to run: decision, reason and run, or nil and the full pool.
-local function decide_run(t, k, rule, cooldown, steps, ev, incident)
-	local every, key = num(cooldown), t.argv[k + 3]
+local function decide_run(t, k, cooldown, steps, corr, incident, depth)
+	local rule, every, key = t.argv[k], num(cooldown), t.argv[k + 3]
 	if every > 0 then
-		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or ev.corr)
+		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or corr)
 		local deadline = cooling(t, key)
 		if deadline then
 			return 'cooldown', 'in cooldown until ' .. rfc3339(deadline), '-'
 		end
 	end
-	local run, full = plan_runs(t, k + 5, steps, rule, incident, ev.depth + 1)
+	local run, full = plan_runs(t, k + 5, steps, rule, incident, depth + 1)
 	if not run then
 		return nil, full
 	end
@@ -754,7 +798,7 @@ end
 
 -- Decides the rules of one new event; argv[k] to argv[stop - 1] are theirs. Appends to the answer and returns
 -- the decisions as JSON, or nil and the full pool.
-local function decide(t, k, stop, ev, outcome, incident)
+local function decide(t, k, stop, outcome, corr, incident, depth)
 	local argv, json = t.argv, nil
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
@@ -764,7 +808,7 @@ local function decide(t, k, stop, ev, outcome, incident)
 			decision = 'duplicate'
 			reason = 'the same occurrence again, after it had been resolved here for want of news'
 		elseif decision == 'run' then
-			decision, reason, run = decide_run(t, k, rule, cooldown, steps, ev, incident)
+			decision, reason, run = decide_run(t, k, cooldown, steps, corr, incident, depth)
 			if not decision then
 				return nil, reason
 			end
@@ -802,19 +846,19 @@ local function answer(t, s)
 end
 
 local function note_truncated(t, inc)
-	if inc and t.truncated > inc.truncated then
+	if inc and t.truncated ~= '0' and num(t.truncated) > num(inc.truncated) then
 		touch(t, inc)
 		inc.truncated = t.truncated
 	end
 end
 
 -- Where an event that is no alert belongs: to the run's incident that caused it, or to the open one of its key.
-local function incident_of_info(t, ev, entry)
+local function incident_of_info(t, corr, window, entry)
 	local inc
 	if entry and entry.incident ~= '' then
 		inc = get_incident(t, entry.incident)
-	elseif ev.corr ~= '' then
-		inc = find_incident(t, ev.corr, ev.window)
+	elseif corr ~= '' then
+		inc = find_incident(t, corr, window)
 	end
 	if inc then
 		touch(t, inc)
@@ -823,8 +867,8 @@ local function incident_of_info(t, ev, entry)
 end
 
 -- Plans the bus record of a new event. Its id comes after those of its runs (see the top).
-local function plan_record(t, ev, entry, incident, decisions)
-	local g, kind, rest, sid = t.g, KINDS[ev.status], ev.json, nil
+local function plan_record(t, k, entry, incident, decisions)
+	local g, kind, rest, sid = t.g, KINDS[sub(t.argv[k + 1], 1, 1)], t.argv[k + 5], nil
 	if entry and entry.event ~= '' then
 		sid = entry.event
 		if decisions == '[]' then
@@ -840,115 +884,141 @@ local function plan_record(t, ev, entry, incident, decisions)
 	return sid or record, record
 end
 
-local SETS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
-
--- Where the alert stands in the lists after this call; state_was: before this event.
-local function index_alert(t, name, state_was, state)
-	if not t.moved then
-		t.moved, t.was = {}, {}
-	end
-	if not t.moved[name] then
-		t.was[name] = state_was and SETS[state_was] or ''
-	end
-	t.moved[name] = SETS[state]
-end
-
 local function keep_alert(t, name, v)
 	t.alerts[name] = v
 	t.names_n = t.names_n + 1
 	t.names[t.names_n] = name
 end
 
--- A message about an alert. Returns the outcome, or nil for a duplicate; then as judge, and the alert.
-local function plan_alert(t, ev)
-	local v = t.alerts[ev.name]
-	if v == nil then
-		v = call('GET', t.p .. 'alert:' .. ev.name)
+local LISTS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
+
+-- It changed its state or its occurrence: from is the state before, nil for one that was not known.
+local function move_alert(t, name, from, to)
+	local moves, n = t.moves, t.moves_n
+	moves[n + 1], moves[n + 2], moves[n + 3] = name, from and LISTS[from], LISTS[to]
+	t.moves_n = n + 3
+end
+
+-- The alert's text, and where a call has only this one event, its key's incident on the way.
+local function get_alert(t, k)
+	local name = t.argv[k]
+	local v = t.alerts[name]
+	if v ~= nil then
+		return v
 	end
+	local corr = t.argv[k + 3]
+	if corr == '' or t.corr[corr] ~= nil then
+		return call('GET', t.p .. 'alert:' .. name)
+	end
+	local both = call('MGET', t.p .. 'alert:' .. name, t.p .. 'correlation:' .. corr)
+	t.corr[corr] = both[2]
+	return both[1]
+end
+
+-- A message about an alert. Returns the outcome, or nil for a duplicate; then as judge, and the alert.
+local function plan_alert(t, k, e)
+	local name, a = t.argv[k], nil
+	local v = get_alert(t, k)
 	if v then
-		local same, body = again(v, ev.mark)
+		local same, rest = same_again(v, t.argv[k + 1])
 		if same then
-			keep_alert(t, ev.name, same)
-			if t.truncated > 0 then
-				note_truncated(t, get_incident(t, match(body, '(%S+) $')))
+			keep_alert(t, name, same)
+			if t.truncated ~= '0' then
+				note_truncated(t, get_incident(t, match(rest, '(%S+)$')))
 			end
-			answer(t, '1 ' .. body)
+			answer(t, rest)
 			return nil
 		end
+		a = read_alert(v)
+	else
+		a = {occ = '0', first = now_text, since = now_text, event = '-', inc = '-', n = '0'}
 	end
-	local a = v and read_alert(v) or
-		{occ = '0', first = now_text, since = now_text, event = '-', inc = '-', n = '0'}
-	a.was = a.state
-	a.n, a.last = text(a.n + 1), now_text
-	local outcome, inc, first = judge(t, a, ev)
+	local was = a.state
+	a.n, a.last = up(a.n), now_text
+	local outcome, inc, first = judge(t, a, k, e)
 	if outcome == DUPLICATE then
-		keep_alert(t, ev.name, alert_text(a))
-		if t.truncated > 0 and a.inc ~= '-' then
+		keep_alert(t, name, alert_text(a))
+		if t.truncated ~= '0' and a.inc ~= '-' then
 			note_truncated(t, get_incident(t, a.inc))
 		end
-		answer(t, '1 ' .. a.event .. ' ' .. a.inc)
+		answer(t, ' ' .. a.event .. ' ' .. a.inc)
 		return nil
 	end
+	move_alert(t, name, was, a.state)
 	return outcome, inc, first, a
 end
 
-local EVENT = '^(%d) (%d+) (%d+) (%d+) (.*)$' -- severity depth window_ms words inbox_id
+-- An event's numbers, "severity depth window_ms words inbox_id": few texts differ, so what they say is kept.
+local EVENT = '^(%d) (%d+) (%d+) (%d+) (.*)$'
+local events, events_n = {}, 0
+
+local function numbers_of(s)
+	local e = events[s]
+	if not e then
+		local severity, depth, window, words, inbox = match(s, EVENT)
+		e = {severity = severity, depth = num(depth), window = num(window), words = num(words), inbox = inbox}
+		if events_n >= 256 then
+			events, events_n = {}, 0
+		end
+		events[s], events_n = e, events_n + 1
+	end
+	return e
+end
 
 -- Plans one event; returns where the next one begins, or nil and the full pool, or nil and '' where it came
 -- without JSON and is no duplicate.
 local function plan_event(t, k)
-	local argv = t.argv
-	local severity, depth, window, words, inbox = match(argv[k + 2], EVENT)
-	local stop = k + 6 + words
-	local ev = {
-		name = argv[k], mark = argv[k + 1], status = sub(argv[k + 1], 1, 1), severity = num(severity),
-		depth = num(depth), window = num(window), corr = argv[k + 3], head = argv[k + 4], json = argv[k + 5],
-	}
+	local argv, name = t.argv, t.argv[k]
+	local e = numbers_of(argv[k + 2])
+	local stop = k + 6 + e.words
 	local entry
-	if inbox ~= '' then
-		entry = inbox_entry(t, inbox)
+	if e.inbox ~= '' then
+		entry = inbox_entry(t, e.inbox)
 		if not entry then
 			answer(t, TAKEN)
 			return stop
 		end
 	end
 	local outcome, inc, first, a = NEW, nil, false, nil
-	if ev.name ~= '' then
-		outcome, inc, first, a = plan_alert(t, ev)
+	if name ~= '' then
+		outcome, inc, first, a = plan_alert(t, k, e)
 		if not outcome then
 			return stop
 		end
 	else
-		inc = incident_of_info(t, ev, entry)
+		inc = incident_of_info(t, argv[k + 3], e.window, entry)
 	end
-	if ev.json == '' then
+	if argv[k + 5] == '' then
 		return nil, ''
 	end
 	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
 	t.out_n = at
-	local decisions, full = decide(t, k + 6, stop, ev, outcome, incident)
-	if not decisions then
-		return nil, full
+	local decisions, full = '[]', nil
+	if e.words > 0 then
+		decisions, full = decide(t, k + 6, stop, outcome, argv[k + 3], incident, e.depth)
+		if not decisions then
+			return nil, full
+		end
 	end
-	local sid, record = plan_record(t, ev, entry, incident, decisions)
+	local sid, record = plan_record(t, k, entry, incident, decisions)
 	t.out[at] = outcome .. ' ' .. sid .. ' ' .. (inc and incident or '-')
 	for i = runs + 1, t.runs_n do
 		t.runs[i].event = sid
 	end
 	if a then
 		a.event = sid
-		keep_alert(t, ev.name, alert_text(a))
-		index_alert(t, ev.name, a.was, a.state)
+		keep_alert(t, name, alert_text(a))
 	end
 	if inc then
 		if a then
 			inc.updated = now_text
 		end
-		inc.runs = inc.runs + t.runs_n - runs
+		if t.runs_n > runs then
+			inc.runs = text(inc.runs + t.runs_n - runs)
+		end
 		note_truncated(t, inc)
 		if record then
-			inc.line_n = inc.line_n + 1
-			inc.line[inc.line_n] = first and record .. '+' .. ev.name or record
+			add_line(inc, first and record .. '+' .. name or record)
 		end
 	end
 	return stop
@@ -956,36 +1026,44 @@ end
 
 -- ---- ingest: writing the plan ----------------------------------------------------------------------
 
+local scratch = {} -- the words of a command; what is past its end is of an earlier one
+
 -- Alerts, incidents and correlation keys in one command.
 local function write_texts(t)
-	local p, args, n = t.p, {}, 0
+	local p, n = t.p, 1
+	scratch[1] = 'MSET'
 	for i = 1, t.names_n do
 		local name = t.names[i]
-		args[n + 1], args[n + 2] = p .. 'alert:' .. name, t.alerts[name]
+		scratch[n + 1], scratch[n + 2] = p .. 'alert:' .. name, t.alerts[name]
 		n = n + 2
 	end
 	for i = 1, t.dirty_n do
 		local inc = t.dirty[i]
-		args[n + 1], args[n + 2] = p .. 'incident:' .. inc.id, incident_text(inc)
+		scratch[n + 1], scratch[n + 2] = p .. 'incident:' .. inc.id, incident_text(inc)
 		n = n + 2
 		if not inc.was then
-			args[n + 1], args[n + 2] = p .. 'correlation:' .. inc.corr, inc.id
+			scratch[n + 1], scratch[n + 2] = p .. 'correlation:' .. inc.corr, inc.id
 			n = n + 2
 		end
 	end
-	if n > 0 then
-		call('MSET', spread(args))
+	if n > 1 then
+		call(spread(scratch, 1, n))
 	end
 end
 
-local function write_indexes(t)
-	local p = t.p
-	for name, set in pairs(t.moved or {}) do
-		if t.was[name] ~= set and t.was[name] ~= '' then
-			call('ZREM', p .. t.was[name], name)
+local function write_moves(t)
+	local moves = t.moves
+	for i = 1, t.moves_n, 3 do
+		local name, from, to = moves[i], moves[i + 1], moves[i + 2]
+		if from and from ~= to then
+			call('ZREM', t.p .. from, name)
 		end
-		call('ZADD', p .. set, now_text, name)
+		call('ZADD', t.p .. to, now_text, name)
 	end
+end
+
+local function write_incidents(t)
+	local p = t.p
 	for i = 1, t.dirty_n do
 		local inc = t.dirty[i]
 		if inc.status ~= inc.was then
@@ -993,7 +1071,7 @@ local function write_indexes(t)
 			if inc.was then
 				call('ZREM', p .. (open and 'incidents:done' or 'incidents:open'), inc.id)
 			end
-			call('ZADD', p .. (open and 'incidents:open' or 'incidents:done'), 0, inc.id)
+			call('ZADD', p .. (open and 'incidents:open' or 'incidents:done'), '0', inc.id)
 		end
 		if inc.line_n > 0 then
 			local key = p .. 'incident:' .. inc.id .. ':timeline'
@@ -1032,7 +1110,8 @@ local function write_plan(t)
 		end
 	end
 	write_texts(t)
-	write_indexes(t)
+	write_moves(t)
+	write_incidents(t)
 	if t.runs_n > 0 then
 		write_runs(t)
 	end
@@ -1042,7 +1121,18 @@ local function write_plan(t)
 	return true
 end
 
---[[ rb_ingest_v1 KEY single n limits ruleset, then for each of n events:
+local limits_text, limits = '', nil
+
+-- "occurrence_skew_ms reopen_window_ms queue": the same for all calls of a bridge.
+local function read_limits(t, s)
+	if s ~= limits_text then
+		local skew, reopen_window, queue = match(s, '^(%d+) (%d+) (%d+)$')
+		limits_text, limits = s, {num(skew), num(reopen_window), num(queue)}
+	end
+	t.skew, t.reopen_window, t.queue = limits[1], limits[2], limits[3]
+end
+
+--[[ rb_ingest_v1 KEY n limits truncated ruleset, then for each of n events:
   name     "source:fingerprint" of an alert, '' for what is none
   mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each
   numbers  "severity depth window_ms words inbox_id"
@@ -1052,48 +1142,59 @@ end
            answer is the error WHOLE
 then `words` words: for each rule: rule decision reason cooldown_key "cooldown_ms steps",
 then for each step: step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
-limits: "occurrence_skew_ms reopen_window_ms queue truncated". single: '1' where n is 1 and the event is an alert,
-from no inbox, of a message without truncated alerts: then a resend is answered with one text, like "1 …" below.
-Answer: for each event "outcome entry_id incident", '-' for none; of a duplicate the last two words count; of one
-that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
+Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
+'-' for none; of a duplicate a blank and then words of which the last two are these; of one that was taken by another
+"3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
 local function ingest(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
-	local v
-	if argv[1] == '1' then
-		local key, mark = p .. 'alert:' .. argv[5], argv[6]
-		v = call('GET', key)
-		if v and sub(v, 1, #mark) == mark then
-			local same, body = again(v, mark)
-			call('SET', key, same)
-			return '1 ' .. body
-		end
-	end
 	for attempt = 1, 2 do
 		local t = new_plan(p, now)
-		local skew, reopen_window, queue, truncated = match(argv[3], '^(%d+) (%d+) (%d+) (%d+)$')
-		t.argv, t.ruleset, t.skew, t.reopen_window = argv, argv[4], num(skew), num(reopen_window)
-		t.queue, t.truncated = num(queue), num(truncated)
-		if argv[1] == '1' then
-			t.alerts[argv[5]] = v
-		end
+		t.argv, t.truncated, t.ruleset = argv, argv[3], argv[4]
+		read_limits(t, argv[2])
 		local k = 5
-		for _ = 1, num(argv[2]) do
+		for _ = 1, num(argv[1]) do
 			local full
 			k, full = plan_event(t, k)
 			if full == '' then
 				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
 			elseif not k then
-				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " .. queue .. ')'}
+				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
+					t.queue .. ')'}
 			end
 		end
 		if write_plan(t) then
-			return t.out
+			return t.out_n == 1 and t.out[1] or t.out
 		elseif attempt == 2 then
 			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
 		end
 		read_clock(p)
 	end
+end
+
+-- rb_again_v1 ALERT_KEY… mark…: events that the caller takes for duplicates, one key each. The answer as rb_ingest_v1's;
+-- the error WHOLE, and nothing written, where one is none by its mark (rb_ingest_v1 may find it to be one yet).
+local function again(keys, argv)
+	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')
+	local out = {}
+	scratch[1] = 'MSET'
+	for i = 1, #keys do
+		local v = call('GET', keys[i])
+		local same, rest
+		if v then
+			same, rest = same_again(v, argv[i])
+		end
+		if not same then
+			return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+		end
+		if #keys == 1 then
+			call('SET', keys[1], same)
+			return rest
+		end
+		scratch[2 * i], scratch[2 * i + 1], out[i] = keys[i], same, rest
+	end
+	call(spread(scratch, 1, 2 * #keys + 1))
+	return out
 end
 
 -- ---- rows as the API shows them --------------------------------------------------------------------
@@ -1116,11 +1217,11 @@ local function incident_json(p, id)
 	end
 	local inc = read_incident(id, v)
 	return '{"id":"' .. id .. '","status":"' .. inc.status .. '","acked":false,"severity":"' ..
-		(SEVERITIES[inc.severity] or 'unknown') .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
+		SEVERITIES[num(inc.severity)] .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
 		'"title":"","key":{},"labels":{}') .. ',"opened":' .. time_or_null(inc.opened) .. ',"updated":' ..
 		time_or_null(inc.updated) .. ',"resolved":' .. time_or_null(inc.resolved) .. ',"alerts":' ..
-		text(inc.alerts) .. ',"firing":' .. text(inc.firing) .. ',"sources":[' .. inc.sources ..
-		'],"runs":' .. text(inc.runs) .. ',"truncated":' .. text(inc.truncated) .. '}'
+		inc.alerts .. ',"firing":' .. inc.firing .. ',"sources":[' .. inc.sources .. '],"runs":' ..
+		inc.runs .. ',"truncated":' .. inc.truncated .. '}'
 end
 
 local function run_json(p, id)
@@ -1466,11 +1567,10 @@ local function resolve_stale(t, name, a)
 	t.adds_n = n + 5
 	a.state, a.since = 'x', now_text
 	keep_alert(t, name, alert_text(a))
-	index_alert(t, name, 'f', 'x')
+	move_alert(t, name, 'f', 'x')
 	if inc then
 		inc.updated = now_text
-		inc.line_n = inc.line_n + 1
-		inc.line[inc.line_n] = sid
+		add_line(inc, sid)
 	end
 end
 
@@ -1949,6 +2049,7 @@ local function reads(name, f)
 end
 
 writes('rb_ingest_v1', ingest)
+writes('rb_again_v1', again)
 writes('rb_claim_v1', claim)
 writes('rb_hello_v1', hello)
 writes('rb_heartbeat_v1', heartbeat)

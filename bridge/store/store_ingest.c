@@ -130,18 +130,18 @@ static void put_decision(struct store *s, const struct store_decision_in *d)
 		store_put_step(s, &d->steps[i]);
 }
 
-/* "source:fingerprint", and "f 1763841234567 ": the first words of what Redis keeps of an alert. */
-static void put_name(struct store *s, const struct event *ev)
+static void add_name(struct buf *b, const struct event *ev)
+{
+	buf_str(b, ev->source);
+	buf_putc(b, ':');
+	buf_str(b, ev->fingerprint);
+}
+
+/* "f 1763841234567 ": the first words of what Redis keeps of an alert. */
+static void put_mark(struct store *s, const struct event *ev)
 {
 	struct buf *b = &s->scratch;
 
-	buf_clear(b);
-	if (ev->fingerprint.n > 0) {
-		buf_str(b, ev->source);
-		buf_putc(b, ':');
-		buf_str(b, ev->fingerprint);
-	}
-	redis_arg(s->redis, buf_as_str(b));
 	buf_clear(b);
 	buf_putc(b, ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
 	buf_putc(b, ' ');
@@ -157,42 +157,89 @@ static bool is_alert(const struct event *ev)
 
 static void put_event(struct store *s, const struct store_event_in *in)
 {
-	struct event ev = *in->event;
-	const int64_t v[] = {ev.severity, ev.depth, in->corr_window_ms, (int64_t)decision_words(in)};
+	const struct event *ev = in->event;
+	const int64_t v[] = {ev->severity, ev->depth, in->corr_window_ms, (int64_t)decision_words(in)};
 	char hex[66];
 
-	if (!is_alert(&ev))
-		ev.fingerprint = STR_NONE;
-	put_name(s, &ev);
+	buf_clear(&s->scratch);
+	if (is_alert(ev))
+		add_name(&s->scratch, ev);
+	redis_arg(s->redis, buf_as_str(&s->scratch));
+	put_mark(s, ev);
 	numbers(s, v, 4);
 	buf_putc(&s->scratch, ' ');
 	buf_str(&s->scratch, in->inbox);
 	redis_arg(s->redis, buf_as_str(&s->scratch));
 	redis_arg(s->redis, store_short(in->corr_key, hex));
 	bool whole = in->json.n > 0;
-	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev.status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
+	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
 	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	for (size_t i = 0; i < in->decisions_n; i++)
 		put_decision(s, &in->decisions[i]);
 }
 
-/* A resend that comes alone has a shorter way through the library. */
-static bool is_single(const struct store_ingest *in)
-{
-	return in->n == 1 && in->truncated == 0 && in->events[0].inbox.n == 0 && is_alert(in->events[0].event);
-}
-
 static void put_call(struct store *s, const struct store_ingest *in)
 {
-	const int64_t limits[] = {in->limits.occurrence_skew_ms, in->limits.reopen_window_ms, in->limits.queue,
-		in->truncated};
+	const int64_t limits[] = {in->limits.occurrence_skew_ms, in->limits.reopen_window_ms, in->limits.queue};
 
-	redis_arg(s->redis, is_single(in) ? STR("1") : STR("0"));
 	redis_arg_i64(s->redis, (int64_t)in->n);
-	redis_arg(s->redis, numbers(s, limits, 4));
+	redis_arg(s->redis, numbers(s, limits, 3));
+	redis_arg_i64(s->redis, in->truncated);
 	redis_arg(s->redis, in->ruleset_hash);
 	for (size_t i = 0; i < in->n; i++)
 		put_event(s, &in->events[i]);
+}
+
+/* All came without their JSON: there is a shorter way. Not for a message that left alerts out, which is noted; nor where
+ * an alert comes twice, since each is read before one is written. */
+static bool all_known(const struct store_ingest *in)
+{
+	for (size_t i = 0; i < in->n; i++) {
+		const struct event *ev = in->events[i].event;
+		if (in->events[i].json.n > 0 || !is_alert(ev))
+			return false;
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(in->events[k].event->fingerprint, ev->fingerprint))
+				return false;
+	}
+	return in->n > 0 && in->truncated == 0;
+}
+
+static int begin_again(struct store *s, const struct store_ingest *in, struct err *e)
+{
+	struct redis *r = s->redis;
+
+	if (!redis_up(r))
+		return err_set(e, ERR_AWAY, "%s", redis_why(r));
+	if (redis_begin(r, 3 + 2 * in->n, e))
+		return -1;
+	redis_arg(r, STR("FCALL"));
+	redis_arg(r, STR("rb_again_v1"));
+	redis_arg_i64(r, (int64_t)in->n);
+	for (size_t i = 0; i < in->n; i++) {
+		buf_clear(&s->scratch);
+		buf_str(&s->scratch, s->prefix);
+		buf_add(&s->scratch, ":alert:", 7);
+		add_name(&s->scratch, in->events[i].event);
+		redis_arg(r, buf_as_str(&s->scratch));
+	}
+	for (size_t i = 0; i < in->n; i++)
+		put_mark(s, in->events[i].event);
+	return 0;
+}
+
+static int begin_whole(struct store *s, const struct store_ingest *in, struct err *e)
+{
+	size_t args = CALL_WORDS;
+
+	for (size_t i = 0; i < in->n; i++) {
+		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
+		args += EVENT_WORDS + decision_words(&in->events[i]);
+	}
+	if (store_begin(s, "rb_ingest_v1", args, e))
+		return -1;
+	put_call(s, in);
+	return 0;
 }
 
 /* ---- the answer ---- */
@@ -226,7 +273,7 @@ static struct str none_as_empty(struct str word)
 	return str_is(word, "-") ? STR_NONE : word;
 }
 
-/* The last two words: an entry id and an incident. A blank may end the text. */
+/* The last two words: an entry id and an incident. */
 static void take_ids(struct store_event_out *o, struct ingest_text *text, struct str s)
 {
 	size_t at = 0;
@@ -271,9 +318,9 @@ static bool take_event(struct ingest_call *c, size_t i, struct store_decision_ou
 	struct ingest_text *text = &c->text[i];
 	struct str s = reply->type == REDIS_REPLY_STRING ? redis_text(reply) : store_text_at(reply, (*at)++);
 
-	if (s.n == 0 || s.p[0] < '0' || s.p[0] > '3')
+	if (s.n == 0 || (s.p[0] != ' ' && (s.p[0] < '0' || s.p[0] > '3')))
 		return false;
-	o->outcome = (enum store_outcome)(s.p[0] - '0');
+	o->outcome = s.p[0] == ' ' ? STORE_DUPLICATE : (enum store_outcome)(s.p[0] - '0');
 	o->decisions = d;
 	if (o->outcome != STORE_TAKEN)
 		take_ids(o, text, s);
@@ -306,23 +353,13 @@ static void on_ingest(void *ctx, const struct err *e, const redisReply *reply)
 
 int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
 {
-	size_t args = CALL_WORDS;
-
 	if (in->n > STORE_INGEST_EVENTS_MAX)
 		return err_set(e, ERR_LIMIT, "%zu events in one call, at most %d", in->n, STORE_INGEST_EVENTS_MAX);
-	for (size_t i = 0; i < in->n; i++) {
-		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
-		args += EVENT_WORDS + decision_words(&in->events[i]);
-	}
 	struct ingest_call *c = call_new(in, cb, ctx, e);
 	if (!c)
 		return -1;
-	if (store_begin(s, "rb_ingest_v1", args, e)) {
-		call_free(c);
-		return -1;
-	}
-	put_call(s, in);
-	if (redis_end(s->redis, 0, on_ingest, c, e)) {
+	if ((all_known(in) ? begin_again(s, in, e) : begin_whole(s, in, e)) ||
+		redis_end(s->redis, 0, on_ingest, c, e)) {
 		call_free(c);
 		return -1;
 	}

@@ -38,11 +38,12 @@ def resp(*args):
 
 
 class Redis:
-    def __init__(self, folder):
+    def __init__(self, folder, more=()):
         path = os.path.join(folder, "sock")
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes",
-             "--appendfsync", "always", "--save", "", "--logfile", os.path.join(folder, "log")])
+             "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0",
+             "--logfile", os.path.join(folder, "log")] + list(more))
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -104,7 +105,7 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None):
 
 
 def ingest(e):
-    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, 1, "300000 900000 10000 0", "5" * 64, *e)
+    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, "300000 900000 10000", 0, "5" * 64, *e)
 
 
 def kinds(calls, base):
@@ -112,6 +113,9 @@ def kinds(calls, base):
     n = calls
     known = [ingest(event(base + i, corr="k%d" % (i // 10))) for i in range(1000)]
     yield "resend of a known alert", known, [known[i % 1000] for i in range(n)]
+    light = [resp("FCALL", "rb_again_v1", 1, KEY + ":alert:alertmanager:%016x" % (base + i), "f %d " % T0)
+             for i in range(1000)]
+    yield "resend without its JSON", known, [light[i % 1000] for i in range(n)]
     base += 1000
     yield ("new alert, ten to an incident", [],
            [ingest(event(base + i, corr="a%d" % ((base + i) // 10))) for i in range(n)])
@@ -141,15 +145,19 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--pipeline", type=int, default=500)
     p.add_argument("--library", default=os.path.join(HERE, "../../bridge/store/runbookd.lua"))
+    p.add_argument("--redis", default="", help="more options of redis-server, as '--latency-tracking no'")
+    p.add_argument("--only", default="", help="only kinds whose name holds this")
     a = p.parse_args()
     folder = tempfile.mkdtemp(prefix="rb-bench-")
-    redis = Redis(folder)
+    redis = Redis(folder, a.redis.split())
     try:
         with open(a.library, "rb") as f:
             redis.ask("FUNCTION", "LOAD", "REPLACE", f.read())
         best = {}
         for r in range(a.rounds):
             for name, before, calls in kinds(a.calls, r * 10000000 + 1000):
+                if a.only not in name:
+                    continue
                 redis.pipeline(before, a.pipeline)
                 user, system = redis.cpu()
                 redis.pipeline(calls, a.pipeline)
