@@ -124,7 +124,6 @@ int contain_start(struct contain *c, struct cell *cell, const char *name,
 	const struct spawn_form *f, struct err *e)
 {
 	uint64_t flags = c->mode == CONTAIN_PIDNS ? CLONE_NEWPID : 0;
-	pid_t me = getpid();
 	sigset_t all, old;
 
 	*cell = (struct cell){.pidfd = -1, .cgroup = -1, .kept = c->mode != CONTAIN_CGROUP};
@@ -136,11 +135,12 @@ int contain_start(struct contain *c, struct cell *cell, const char *name,
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	cell->pid = spawn_fork(flags, cell->cgroup, &cell->pidfd);
-	if (cell->pid == 0) {
-		if (cell->kept)
+	if (cell->kept) {
+		cell->pid = spawn_fork(flags, -1, &cell->pidfd);
+		if (cell->pid == 0)
 			keeper_run(f, c->mode == CONTAIN_PIDNS);
-		spawn_exec(f, me);
+	} else {
+		cell->pid = spawn_program(f, cell->cgroup, &cell->pidfd);
 	}
 	int error = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -6,7 +6,13 @@
  * fails ends the child and is reported by number; the parent turns it into a sentence.
  *
  * Guarantee: only system calls between fork and exec (the process may have threads that hold locks
- * of libc). It does not choose anything: the form says it all.
+ * of libc), and past libc's own ideas of them: its setresuid wants every thread of the process to
+ * follow. It does not choose anything: the form says it all.
+ *
+ * A copy of the worker's address space that the next exec throws away costs more than all else
+ * here, so on x86-64 the child borrows it, as with vfork(2): the worker sleeps until exec, the
+ * child has a stack of its own and the worker's memory to read. What it changes there is errno.
+ * Elsewhere, and where a sanitizer keeps books about stacks, it gets its copy.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +29,24 @@
 #include "run/spawn.h"
 
 #define REPORT_FD 3
+
+#ifdef SYS_setuid32 /* an old processor, whose plain numbers take ids of 16 bits */
+#define ID_CALL(name) SYS_##name##32
+#else
+#define ID_CALL(name) SYS_##name
+#endif
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+#if defined(__x86_64__) && !defined(SANITIZED)
+#define BORROWS
+#endif
 
 pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd)
 {
@@ -51,14 +75,97 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd)
 	return (pid_t)pid;
 }
 
+/* ---- the borrowed address space ---- */
+
+#ifdef BORROWS
+
+#define STACK_SIZE 65536
+
+struct errand {
+	const struct spawn_form *form;
+	pid_t parent;
+};
+
+static void run_errand(void *ctx)
+{
+	const struct errand *x = ctx;
+
+	spawn_exec(x->form, x->parent);
+}
+
+/* clone3, and in the child run(ctx), which never returns, on args->stack. libc has no such call:
+ * the child must not return from the function that made it, for its parent still has to. */
+static long clone3_call(struct clone_args *args, void (*run)(void *), void *ctx)
+{
+	long rc;
+	register void (*r8)(void *) __asm__("r8") = run;
+	register void *r9 __asm__("r9") = ctx;
+
+	__asm__ volatile("syscall\n\t"
+			 "testq %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xorl %%ebp, %%ebp\n\t"
+			 "movq %%r9, %%rdi\n\t"
+			 "callq *%%r8\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "=a"(rc)
+			 : "0"((long)SYS_clone3), "D"(args), "S"(sizeof(*args)), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "cc", "memory");
+	return rc;
+}
+
+static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
+{
+	static _Alignas(16) char stack[STACK_SIZE]; /* its user is the one child that we wait for */
+	struct errand x = {f, getpid()};
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = sizeof(stack),
+	};
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+	}
+	long pid = clone3_call(&args, run_errand, &x);
+	if (pid >= 0)
+		return (pid_t)pid;
+	errno = (int)-pid;
+	return -1;
+}
+
+#endif
+
+pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd)
+{
+	pid_t me = getpid(), pid;
+
+#ifdef BORROWS
+	pid = borrow(f, cgroup_fd, pidfd);
+	if (pid > 0 || errno != ENOSYS)
+		return pid;
+#endif
+	pid = spawn_fork(0, cgroup_fd, pidfd);
+	if (pid == 0)
+		spawn_exec(f, me);
+	return pid;
+}
+
+/* ---- in the child ---- */
+
 void spawn_reset_signals(void)
 {
-	/* The kernel's struct, all zero: the default. Not by libc, which refuses its own two signals; its posix_spawn
-	 * leaves just these ignored, so that whoever was started by make or a shell that uses it would pass that on. */
+	/* The kernel's struct, all zero: the default. Not by libc, which refuses its own two
+	 * signals; its posix_spawn leaves just these ignored, so that whoever was started by make
+	 * or a shell that uses it would pass that on. */
 	const unsigned long dfl[8] = {0};
 
 	for (int sig = 1; sig < NSIG; sig++)
-		syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8); /* KILL and STOP say no: fine */
+		syscall(SYS_rt_sigaction, sig, dfl, NULL,
+			NSIG / 8); /* KILL and STOP say no: fine */
 }
 
 void spawn_close_from(int first)
@@ -100,16 +207,16 @@ static void become(const struct spawn_form *f)
 	uid_t ru, eu, su;
 	gid_t rg, eg, sg;
 
-	if (setgroups(f->groups_n, f->groups) < 0)
+	if (syscall(ID_CALL(setgroups), f->groups_n, f->groups) < 0)
 		spawn_fail(REPORT_FD, SPAWN_GROUPS, errno);
-	if (setresgid(f->gid, f->gid, f->gid) < 0)
+	if (syscall(ID_CALL(setresgid), f->gid, f->gid, f->gid) < 0)
 		spawn_fail(REPORT_FD, SPAWN_GROUPS, errno);
-	if (setresuid(f->uid, f->uid, f->uid) < 0)
+	if (syscall(ID_CALL(setresuid), f->uid, f->uid, f->uid) < 0)
 		spawn_fail(REPORT_FD, SPAWN_USER, errno);
 	if (getresuid(&ru, &eu, &su) < 0 || getresgid(&rg, &eg, &sg) < 0 || ru != f->uid ||
 		eu != f->uid || su != f->uid || rg != f->gid || eg != f->gid || sg != f->gid)
 		spawn_fail(REPORT_FD, SPAWN_USER, EPERM);
-	if (f->uid != 0 && setuid(0) == 0)
+	if (f->uid != 0 && syscall(ID_CALL(setuid), 0) == 0)
 		spawn_fail(REPORT_FD, SPAWN_USER, EPERM);
 }
 

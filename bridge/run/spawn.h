@@ -50,6 +50,11 @@ struct spawn_report {
  * is not -1, born inside that cgroup. All signals must be blocked around it. -1 with errno. */
 pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd);
 
+/* Starts f's program in a child as of spawn_fork, by spawn_exec. Where it can, the child borrows our memory instead of a
+ * copy of it: then this returns when its exec is done, or has failed and was reported. All signals must be blocked
+ * around it. Not for two threads at a time. -1 with errno. */
+pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd);
+
 /* In the child: own session, clean signals, three files, the user, then exec. parent is whom it dies with. */
 _Noreturn void spawn_exec(const struct spawn_form *f, pid_t parent);
 
