@@ -106,7 +106,7 @@ void conf_dump(const struct conf *c, struct buf *out);
 /* The table as roff, for runbookd.yml(5). */
 void conf_print_man(struct buf *out);
 
-/* For each key whose change needs a restart (http.listen, redis, namespace, state_dir) and differs: one warning. */
+/* For each key whose change needs a restart (conf_keys[].restart) and differs: one warning. */
 void conf_diff_restart(const struct conf *old, const struct conf *now, struct diags *d);
 
 #endif

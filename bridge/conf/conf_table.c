@@ -36,7 +36,7 @@ const struct conf_key conf_keys[] = {
 		"Largest body of a request, after decompression; a larger one is answered 413."},
 	{"http.connection_limit", CONF_INT, AT(http.connection_limit), "10000", 1, 1000000, NULL,
 		NULL, false,
-		"Connections that may be open at once."},
+		"Connections that may be open at once on each address that it listens on."},
 	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
 		NULL, false,
 		"How long a connection may be silent within a request."},

@@ -26,7 +26,7 @@ struct ingest_result {
 	const struct store_event_out *out; /* one an event of the batch, in order */
 };
 
-/* e NULL: durable. answer: the JSON of INTERFACE.md ("events", "new", "duplicate", "decisions").
+/* e NULL: durable. answer: JSON, as docs/http-api.md has it: events, new, duplicate, decisions.
  * Called once, on the loop. */
 typedef void (*ingest_cb)(void *ctx, const struct err *e, struct str answer);
 

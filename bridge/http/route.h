@@ -17,7 +17,7 @@ enum route_method {
 	ROUTE_POST,
 };
 
-/* Scopes of tokens (INTERFACE: ingest, read, operate, admin), and what is open to all. */
+/* What a route asks for, and what is open to all. docs/http-api.md has these names. */
 enum route_permission {
 	ROUTE_PUBLIC,
 	ROUTE_INGEST,
