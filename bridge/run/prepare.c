@@ -9,7 +9,9 @@
  *
  * That the file is another one than the rule was decided with (its sha256 differs) does not stop
  * the run: the worker's copy is the one that its operator put there and that was checked just now;
- * the hash in Redis is the other side's word. It is said in the reason.
+ * the hash in Redis is the other side's word. It is said in the reason. But whether a run may start
+ * a second time is decided in Redis, by that other file: where it allows more than ours, the run is
+ * refused.
  *
  * Each refusal is a sentence with the remedy in it. It does not start anything.
  */
@@ -99,6 +101,22 @@ static int make_params(struct inputs *in, struct arena *a, struct err *e)
 	return runbook_check_params(in->runbook, a, given, &in->params, &in->params_n, e);
 }
 
+/* Redis starts a run again where the front matter that it was queued with allows it. */
+static int check_again(const struct store_claimed *c, const struct runbook *own, struct err *e)
+{
+	if (c->idempotent && !own->idempotent)
+		return err_set(e, ERR_INPUT,
+			"queued as idempotent, but this worker's '%.*s' is not; install the same "
+			"file on both sides, then reload the bridge",
+			STR_ARG(own->name));
+	if (c->retries_max > own->retries_max)
+		return err_set(e, ERR_INPUT,
+			"queued with %lld retries, but this worker's '%.*s' allows %lld; install "
+			"the same file on both sides, then reload the bridge",
+			(long long)c->retries_max, STR_ARG(own->name), (long long)own->retries_max);
+	return 0;
+}
+
 static struct run_facts facts_of(const struct inputs *in, const struct prepared *p,
 	const struct runas *user, const struct prepare_host *h)
 {
@@ -178,7 +196,8 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 	p->idempotent = in.runbook->idempotent;
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
-	if (read_inputs(&in, a, e) < 0 || make_params(&in, a, e) < 0 ||
+	if (check_again(claim, in.runbook, e) < 0 || read_inputs(&in, a, e) < 0 ||
+		make_params(&in, a, e) < 0 ||
 		runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
 		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;

@@ -1309,7 +1309,7 @@ local function claimed(p, r, now)
 	return {
 		r.id, num(r.fence), r.rule, r.runbook, r.sha256, r.step, r.pool, v[1], v[2], event, r.incident,
 		r.incident ~= '' and incident_json(p, r.incident) or '', num(r.attempt), v[3], received, now,
-		num(r.depth), steps,
+		num(r.depth), steps, num(r.idempotent) or 0, num(r.retries) or 0,
 	}
 end
 

@@ -151,6 +151,8 @@ struct store_claimed {
 	int64_t timeout_ms;		/* 0: the runbook's */
 	int64_t event_received_ms, claimed_ms;	/* Redis's clock */
 	unsigned depth;
+	bool idempotent;		/* by what Redis decides: a lost worker's run starts again */
+	int64_t retries_max;		/* likewise */
 };
 typedef void (*store_claim_cb)(void *ctx, const struct err *e, const struct store_claimed *c);
 typedef void (*store_done_cb)(void *ctx, const struct err *e);

@@ -140,6 +140,8 @@ static void take_claimed(struct store_claimed *out, const redisReply *a)
 		.event_received_ms = store_number_at(a, 14),
 		.claimed_ms = store_number_at(a, 15),
 		.depth = (unsigned)store_number_at(a, 16),
+		.idempotent = store_number_at(a, 18) != 0,
+		.retries_max = store_number_at(a, 19),
 	};
 }
 

@@ -324,7 +324,8 @@ struct rig_claimed {
 	uint64_t fence;
 	int64_t attempt, received, claimed;
 	unsigned depth;
-	bool late;
+	bool late, idempotent;
+	int64_t retries;
 };
 
 struct rig_claim {
@@ -353,6 +354,8 @@ static inline void rig_on_claim(void *ctx, const struct err *e, const struct sto
 		o->claimed = c->claimed_ms;
 		o->depth = c->depth;
 		o->late = c->late;
+		o->idempotent = c->idempotent;
+		o->retries = c->retries_max;
 	}
 	rig_done(rc->r, e);
 }

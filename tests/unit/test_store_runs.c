@@ -305,7 +305,7 @@ static void hello_takes_what_was_held(void **state)
 	safe.idempotent = true;
 	struct rig_answer a = start(&r, A, &safe, 1);
 	struct rig_answer b = start(&r, B, &rig_step, 1);
-	rig_claim(&r);
+	assert_true(rig_claim(&r).idempotent);
 	rig_claim_as(&r, "w2", "i1", "default");
 	rig_await(&r, store_worker_hello(r.s, STR("w1"), STR("i1"), pools, 1, SECOND, rig_done, &r, &r.e));
 	assert_run(&r, a.d[0].run, "running", "");
@@ -332,6 +332,8 @@ static void try_again(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct rig_claimed c = rig_claim(&r);
 		assert_int_equal(c.attempt, i + 1);
+		assert_int_equal(c.retries, 2);
+		assert_false(c.idempotent);
 		assert_int_equal(rig_change(&r, &c, "retry", 75), ERR_NONE);
 		assert_int_equal(rig_change(&r, &c, "retry", 75), ERR_NONE);	/* told again */
 		assert_run(&r, a.d[0].run, "queued", "");
