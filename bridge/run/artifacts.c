@@ -32,6 +32,39 @@ struct file {
 	int64_t size;
 };
 
+/* A retry may write on to what its earlier attempt left: plain files that artifacts_collect took
+ * over go back. The folder is ours meanwhile, so nobody can put another file in their place. */
+static int give_back(const char *path, const struct runas *user, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct stat st;
+	size_t seen = 0;
+	int rc = 0;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return err_sys(e, "cannot open folder '%s'", path);
+	}
+	/* Still the user's: its worker went before it collected, and took over nothing. */
+	bool ours = fstat(fd, &st) == 0 && st.st_uid == geteuid();
+	for (struct dirent *de; ours && rc == 0 && seen < LOOKED_AT_MAX && (de = readdir(d));
+		seen++) {
+		int file = openat(
+			fd, de->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (file < 0)
+			continue;
+		if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+			st.st_uid == geteuid() && fchown(file, user->uid, user->gid) < 0)
+			rc = err_sys(e, "cannot give '%s/%s' to user '%.*s'", path, de->d_name,
+				STR_ARG(user->name));
+		close(file);
+	}
+	closedir(d);
+	return rc;
+}
+
 int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run,
 	const struct runas *user, struct err *e)
 {
@@ -40,8 +73,12 @@ int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, s
 	if (!f->dir.p || !f->events.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A retry finds what its earlier attempt left, and keeps it. */
-	if (mkdir(f->dir.p, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "cannot make folder '%s'", f->dir.p);
+	if (mkdir(f->dir.p, 0700) < 0) {
+		if (errno != EEXIST)
+			return err_sys(e, "cannot make folder '%s'", f->dir.p);
+		if (user->become && give_back(f->dir.p, user, e) < 0)
+			return -1;
+	}
 	unlink(f->events.p);
 	int fd = open(f->events.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -112,6 +112,23 @@ def start_worker(rb):
     rb.process.send_signal(signal.SIGHUP)
 
 
+@pytest.mark.parametrize(("theirs", "own", "says"), [
+    ({"idempotent": True}, {"idempotent": False}, "queued as idempotent, but this worker's 'go' is not"),
+    ({"idempotent": True, "retries": {"max": 3}}, {"idempotent": True, "retries": {"max": 2}},
+     "queued with 3 retries, but this worker's 'go' allows 2"),
+])
+def test_run_that_redis_would_start_again_though_the_workers_own_file_forbids_it(runbookd, theirs, own, says):
+    rb = server(runbookd, "touch DIR/ran\n", conf={"worker": {"enabled": False}}, **theirs).start()
+    fire(rb)
+    rb.wait_run(rule="go", state="queued")
+    rb.write_runbook("go.sh", script("touch DIR/ran\n", **own))
+    start_worker(rb)
+    run = wait_for(lambda: next((r for r in rb.items("runs") if r["state"] not in ("queued", "running")), None), "its end")
+    assert run["state"] == "failed" and says in run["reason"], run
+    assert "install the same file on both sides, then reload the bridge" in run["reason"]
+    assert not (rb.folder / "ran").exists()
+
+
 def test_another_file_runs_and_is_told_of(runbookd):
     rb = server(runbookd, "echo first\n", conf={"worker": {"enabled": False}}).start()
     fire(rb)
@@ -178,6 +195,20 @@ def test_exit_75_is_tried_again_and_then_fails(runbookd):
     run = run_once(rb, state="failed")
     assert rb.lines("attempts") == ["1", "2", "3"]
     assert run["exit_code"] == 75 and "75" in run["reason"]
+
+
+def test_retry_writes_on_to_what_its_earlier_attempt_left(runbookd):
+    user = "nobody" if ROOT else pwd.getpwuid(os.geteuid()).pw_name
+    rb = server(runbookd, 'echo "$RUNBOOK_ATTEMPT" >> "$RUNBOOK_ARTIFACTS/log" || exit 1\n[ "$RUNBOOK_ATTEMPT" = 3 ] || exit 75\n',
+                conf={"worker": {"user": user}}, retries={"max": 2, "backoff": "100ms"}, idempotent=True)
+    open_to_all(rb)
+    rb.start()
+    fire(rb)
+    run = wait_for(lambda: next((r for r in rb.items("runs") if r["state"] in ("succeeded", "failed")), None), "its end")
+    assert run["state"] == "succeeded", run
+    assert rb.api("GET", f"/api/v1/runs/{run['id']}/artifacts/log").body == b"1\n2\n3\n"
+    kept = rb.state_dir / "artifacts" / run["id"] / "log"
+    assert kept.stat().st_uid == os.geteuid()
 
 
 def test_death_by_a_signal_is_named(runbookd):
