@@ -172,7 +172,7 @@ static void by_tcp_with_password(void **state)
 	(void)state;
 	server_pick_port(&server);
 	server_start(&server);
-	snprintf(address, sizeof(address), "redis://:p%%40ss%%20word@localhost:%s/3", server.port);
+	snprintf(address, sizeof(address), "redis://:p%%40ss%%20word@127.0.0.1:%s/3", server.port);
 	idle_init(&t, address);
 	open_store(&t);
 	rig_until(&t.r, &t.r.up);
