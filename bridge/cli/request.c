@@ -311,6 +311,6 @@ int cli_show_list(struct cli *c, const char *path, const struct list_view *view)
 		view->row(c, &t, list.v[i]);
 	table_print(&t, &c->term, &c->out);
 	if (list.next.n && cli_flush(c))
-		fprintf(stderr, "there are more %s; see them with --limit or --since\n", view->plural);
+		fprintf(stderr, "there are more %s; see them with --limit or --until\n", view->plural);
 	return CLI_GOOD;
 }

@@ -59,7 +59,7 @@ struct conf {
 	struct conf_text redis;		/* embedded | redis://… | unix:/path */
 	bool redis_embedded;
 	enum conf_redis_fsync redis_fsync;
-	int64_t redis_slow_after_ms;	/* redis_slow_after: answer 503 where Redis takes longer (default 5s) */
+	int64_t redis_slow_after_ms;	/* redis_slow_after: answer 503 where Redis takes longer (default 800ms) */
 	struct str namespace_;
 	struct str state_dir;		/* absolute */
 	struct conf_list rules;		/* globs */

@@ -35,10 +35,10 @@ const struct conf_key conf_keys[] = {
 		false,
 		"Largest body of a request, after decompression; a larger one is answered 413."},
 	{"http.connection_limit", CONF_INT, AT(http.connection_limit), "10000", 1, 1000000, NULL,
-		NULL, false,
+		NULL, true,
 		"Connections that may be open at once on each address that it listens on."},
 	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
-		NULL, false,
+		NULL, true,
 		"How long a connection may be silent within a request."},
 	{"redis", CONF_PLACED, AT(redis), "embedded", 1, 4096, conf_check_redis, NULL, true,
 		"Where the state lives: embedded (a redis-server of its own, started by "
@@ -46,8 +46,8 @@ const struct conf_key conf_keys[] = {
 	{"redis_fsync", CONF_CHOICE, AT(redis_fsync), "always", 0, 0, NULL, fsyncs, true,
 		"Of the embedded Redis: write to disk before each answer (always), or once a "
 		"second (everysec), which may lose two seconds when Redis is killed."},
-	{"redis_slow_after", CONF_DURATION, AT(redis_slow_after_ms), "5s", 100, 5 * MINUTE, NULL,
-		NULL, false,
+	{"redis_slow_after", CONF_DURATION, AT(redis_slow_after_ms), "800ms", 100, 5 * MINUTE, NULL,
+		NULL, true,
 		"Ingest is answered 503 when Redis takes longer than this."},
 	{"namespace", CONF_TEXT, AT(namespace_), "default", 1, 64, conf_check_namespace, NULL, true,
 		"Part of each key in Redis, so that several installations may share one."},

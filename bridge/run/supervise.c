@@ -107,7 +107,7 @@ static void start_part(struct supervisor *s, struct part *p)
 	if (p == &s->redis) {
 		redis_server_start(&s->server);
 	} else if (part_start(p, &e) < 0) {
-		log_kv(LOG_ERROR, "cannot start", "program", p->name, "error", e.text,
+		log_kv(LOG_ERROR, "cannot start", "part", p->name, "error", e.text,
 			(char *)NULL);
 		part_start_later(p);
 	}
@@ -117,7 +117,7 @@ static void on_ready(struct part *p)
 {
 	struct supervisor *s = p->ctx;
 
-	log_kv(LOG_INFO, "is ready", "program", p->name, "pid", log_i64(p->pid), (char *)NULL);
+	log_kv(LOG_INFO, "is ready", "part", p->name, "pid", log_i64(p->pid), (char *)NULL);
 	if (!s->stopping && p == &s->redis && s->bridge.state == PART_OFF)
 		start_part(s, &s->bridge);
 	if (!s->stopping && p == &s->bridge && s->worker.state == PART_OFF && worker_wanted(s))
@@ -129,7 +129,7 @@ static void log_end(const struct part *p, int status, bool expected)
 {
 	bool killed = WIFSIGNALED(status);
 
-	log_kv(expected ? LOG_INFO : LOG_WARN, "has ended", "program", p->name,
+	log_kv(expected ? LOG_INFO : LOG_WARN, "has ended", "part", p->name,
 		killed ? "signal" : "status",
 		log_i64(killed ? WTERMSIG(status) : WEXITSTATUS(status)), (char *)NULL);
 }
@@ -162,7 +162,7 @@ static void on_end(struct part *p, int status)
 					   : "bad configuration");
 	} else if (!unwanted) {
 		part_start_later(p);
-		log_kv(LOG_INFO, "will start it again", "program", p->name, "in_ms",
+		log_kv(LOG_INFO, "will start it again", "part", p->name, "in_ms",
 			log_i64(p->delay_ms), (char *)NULL);
 	}
 	tell(s);
@@ -227,7 +227,7 @@ static void hurry(struct supervisor *s)
 {
 	if (!s->ending)
 		return;
-	log_kv(LOG_WARN, "asked again to stop; ending at once", "program", s->ending->name,
+	log_kv(LOG_WARN, "asked again to stop; ending at once", "part", s->ending->name,
 		(char *)NULL);
 	part_signal(s->ending, s->ending == &s->bridge ? SIGKILL : SIGTERM);
 }

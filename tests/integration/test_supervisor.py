@@ -92,7 +92,7 @@ def test_part_that_dies_again_and_again_is_started_ever_later(server):
     for n in range(4):
         old = rb.kill9("worker")
         wait_for(lambda: any(p != old for p in rb.pids("worker")), "a new worker")
-        delays = [int(ms) for ms in re.findall(r"program=runbook-worker in_ms=(\d+)", rb.log_text())]
+        delays = [int(ms) for ms in re.findall(r"part=runbook-worker in_ms=(\d+)", rb.log_text())]
     assert delays == [100, 200, 400, 800]
 
 
@@ -101,7 +101,7 @@ def test_stops_in_order_and_with_grace(server):
     begin_waiting(rb)
     rb.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "program=runbook-worker msg=stopping" in rb.log_text(), "the worker to be told")
-    assert "program=runbook-bridge status=0" in rb.log_text()
+    assert "part=runbook-bridge status=0" in rb.log_text()
     assert rb.pids("redis") and rb.pids("worker") and not rb.pids("bridge")
     (rb.folder / "end").touch()
     assert rb.process.wait(timeout=DEADLINE) == 0

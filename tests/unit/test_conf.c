@@ -108,7 +108,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_str(c->redis.text, "embedded");
 	assert_true(c->redis_embedded);
 	assert_int_equal(c->redis_fsync, CONF_FSYNC_ALWAYS);
-	assert_int_equal(c->redis_slow_after_ms, 5000);
+	assert_int_equal(c->redis_slow_after_ms, 800);
 	assert_str(c->namespace_, "default");
 	assert_str(c->state_dir, "/var/lib/runbookd");
 	assert_int_equal(c->rules.n, 1);
