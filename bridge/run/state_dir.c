@@ -6,16 +6,21 @@
  *
  * A lock is flock(2): the kernel takes it back when the last holder is gone, in whatever way. It is
  * close-on-exec, but a child between fork and exec holds it, too; hence the wait.
+ *
+ * An id is written whole or not at all, and only by who holds the lock of its name. What is no ULID
+ * is replaced: that is a state_dir that nobody knows.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "run/state_dir.h"
@@ -98,4 +103,32 @@ int state_dir_lock(struct str state_dir, const char *name, int wait_ms, struct e
 	}
 	arena_release(&a);
 	return fd;
+}
+
+int state_dir_id(struct str state_dir, const char *name, char out[ID_LEN + 1], struct err *e)
+{
+	struct arena a;
+	struct buf text;
+	struct err ignored;
+	int rc = 0;
+
+	arena_init(&a, 1 << 16);
+	buf_init(&text, ID_LEN + 2);
+	struct str path = arena_printf(&a, "%.*s/%s.id", STR_ARG(state_dir), name);
+	if (!path.p) {
+		rc = err_set(e, ERR_NOMEM, "the path of state_dir is too long");
+	} else if (file_read(path.p, &text, &ignored) == 0 && text.n >= ID_LEN &&
+		   id_valid((struct str){text.p, ID_LEN})) {
+		memcpy(out, text.p, ID_LEN);
+		out[ID_LEN] = '\0';
+	} else {
+		id_new(clock_wall_ms(), out);
+		buf_clear(&text);
+		buf_puts(&text, out);
+		buf_putc(&text, '\n');
+		rc = file_write_atomic(path.p, buf_as_str(&text), 0600, e);
+	}
+	buf_release(&text);
+	arena_release(&a);
+	return rc;
 }

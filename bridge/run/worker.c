@@ -10,6 +10,9 @@
  * is still ours is answered by its fence, when Redis is back. A run that is not idempotent is never
  * started again by anyone, so no run is executed twice because its worker could not be heard.
  *
+ * Where another worker has our name (another state_dir on the same Redis), no run is claimed until
+ * it is gone; what we hold we keep and finish.
+ *
  * Stopping: no more claims; what runs has worker.grace, then TERM, its own grace, KILL; a second
  * signal: KILL at once. Results are sent until Redis has them.
  *
@@ -35,13 +38,16 @@
 #include "run/options.h"
 #include "run/shelf.h"
 #include "run/state_dir.h"
+#include "run/runas.h"
 #include "run/worker.h"
 #include "store/store.h"
 
+#define REDIS_PATIENCE_MS 5000 /* nobody waits for an answer of ours: a slow Redis is worth waiting for */
 #define SWEEP_FIRST_MS 60000 /* old artifacts: when first, and then how often */
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AT_ONCE 1000
 #define HELLO_AGAIN_MS 1000
+#define NAME_AGAIN_MS 3000 /* where the name is another worker's */
 #define STOP_LOOK_MS 50
 #define SIGNALS 3
 
@@ -57,6 +63,7 @@ struct worker {
 	char host_name[256];
 	char name[400]; /* "host" or "host.suffix" */
 	char instance[ID_LEN + 1];
+	char home[ID_LEN + 1]; /* of the state_dir, and of the name in it */
 	int ready_fd;
 	int lock;
 
@@ -64,6 +71,7 @@ struct worker {
 	size_t jobs_n;
 	bool hello_done, helloing, claiming, waiting, beating;
 	bool said_down;
+	bool refused;		/* its name is another worker's */
 	struct job **beat_jobs; /* the jobs of the heartbeat under way; NULL: ended since */
 	size_t beat_n;
 
@@ -282,7 +290,7 @@ static void beat(struct worker *w)
 	struct store_held *held;
 	struct err e;
 
-	if (!w->hello_done || w->beating || w->closing || !store_up(w->host.store))
+	if ((!w->hello_done && !w->refused) || w->beating || w->closing || !store_up(w->host.store))
 		return;
 	held = calloc(w->jobs_n + 1, sizeof(*held));
 	w->beat_jobs = calloc(w->jobs_n + 1, sizeof(*w->beat_jobs));
@@ -327,24 +335,46 @@ static void say_ready(struct worker *w)
 	w->ready_fd = -1;
 }
 
+static void go_on_with_jobs(struct worker *w)
+{
+	beat(w);
+	for (struct job *j = w->jobs, *next; j; j = next) {
+		next = job_next(j);
+		job_store_up(j);
+	}
+}
+
+static void name_taken(struct worker *w, const struct err *e)
+{
+	if (!w->refused)
+		log_kv(LOG_ERROR, "cannot claim runs; trying again every few seconds", "error",
+			e->text, (char *)NULL);
+	w->refused = true;
+	go_on_with_jobs(w);
+	pump_in(w, NAME_AGAIN_MS);
+}
+
 static void on_hello(void *ctx, const struct err *e)
 {
 	struct worker *w = ctx;
 
 	w->helloing = false;
+	if (e && e->code == ERR_CONFLICT) {
+		name_taken(w, e);
+		return;
+	}
 	if (e) {
 		if (e->code != ERR_AWAY)
 			log_kv(LOG_ERROR, "cannot say hello", "error", e->text, (char *)NULL);
 		pump_in(w, HELLO_AGAIN_MS);
 		return;
 	}
+	if (w->refused)
+		log_kv(LOG_INFO, "the name is free now", "name", w->name, (char *)NULL);
+	w->refused = false;
 	w->hello_done = true;
 	say_ready(w);
-	beat(w);
-	for (struct job *j = w->jobs, *next; j; j = next) {
-		next = job_next(j);
-		job_store_up(j);
-	}
+	go_on_with_jobs(w);
 	pump(w);
 }
 
@@ -357,8 +387,8 @@ static void hello(struct worker *w)
 		return;
 	w->helloing = true;
 	w->hello_done = false;
-	if (store_worker_hello(w->host.store, w->host.name, str_of(w->instance), w->pools,
-		    w->pools_n, w->conf->worker.lease_ms, on_hello, w, &e) < 0)
+	if (store_worker_hello(w->host.store, w->host.name, str_of(w->instance), str_of(w->home),
+		    w->pools, w->pools_n, w->conf->worker.lease_ms, on_hello, w, &e) < 0)
 		on_hello(w, &e);
 }
 
@@ -582,13 +612,27 @@ static void on_sweep(uv_timer_t *t)
 			(char *)NULL);
 }
 
+/* That worker.user is missing should be known before the first run that needs it. */
+static void warn_of_user(const struct worker *w)
+{
+	struct runas user;
+	struct arena a;
+	struct err e;
+
+	arena_init(&a, (size_t)4 << 20);
+	if (runas_find(&user, &a, STR_NONE, w->conf->worker.user, &e) < 0)
+		log_kv(LOG_WARN, "runbooks that name no user cannot run", "error", e.text, (char *)NULL);
+	arena_release(&a);
+}
+
 static int open_store(struct worker *w, struct err *e)
 {
 	struct store_options o = {
 		.loop = &w->loop,
 		.address = w->conf->redis.text,
 		.namespace_ = w->conf->namespace_,
-		.slow_after_ms = w->conf->redis_slow_after_ms,
+		.slow_after_ms = w->conf->redis_slow_after_ms < REDIS_PATIENCE_MS ? REDIS_PATIENCE_MS
+								       : w->conf->redis_slow_after_ms,
 		.blocking = true,
 		.on_state = on_store_state,
 		.ctx = w,
@@ -624,7 +668,7 @@ static int take_name(struct worker *w, const char *suffix, struct err *e)
 	if (state_dir_make(w->host.state_dir, e) < 0)
 		return -1;
 	w->lock = state_dir_lock(w->host.state_dir, lock, STATE_DIR_LOCK_WAIT_MS, e);
-	return w->lock < 0 ? -1 : 0;
+	return w->lock < 0 ? -1 : state_dir_id(w->host.state_dir, lock, w->home, e);
 }
 
 static int open_contain(struct worker *w, struct err *e)
@@ -673,6 +717,7 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 	if (open_store(w, e) < 0)
 		return -1;
 	start_timers(w);
+	warn_of_user(w);
 	log_kv(LOG_INFO, "worker started", "name", w->name, "slots", log_i64(w->conf->worker.slots),
 		"containment", contain_mode_name(contain_mode(w->host.contain)), (char *)NULL);
 	return 0;

@@ -153,6 +153,7 @@ static const struct {
 } words[] = {
 	{"FULL ", ERR_FULL, true},
 	{"FENCED ", ERR_CONFLICT, true},
+	{"NAMED ", ERR_CONFLICT, true},
 	{"WHOLE ", ERR_CONFLICT, true},
 	{"NOTFOUND ", ERR_NOT_FOUND, true},
 	{"ERR Function not found", ERR_AWAY, false},

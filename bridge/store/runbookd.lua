@@ -37,9 +37,9 @@ local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 
 local call, trycall, num, floor, format, find, sub, match, spread, concat, encode
 
--- Making a text of a number, or a number of a text, costs as much as half a small command. So: texts of small numbers,
--- of milliseconds with three digits, of ten bits as two digits of an id; and the next and the one before of a text.
-local TEXT, PAD, PAIR, NEXT, BEFORE = {}, {}, {}, {}, {}
+-- Making a text of a number, or a number of a text, costs as much as half a small command. So: texts of small numbers;
+-- the next and the one before of a text; ten bits as two digits of an id.
+local TEXT, NEXT, BEFORE, PAIR = {}, {}, {}, {}
 
 local DIGITS = {
 	[0] = '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
@@ -50,12 +50,14 @@ local function bind()
 	call, trycall = redis.call, redis.pcall
 	num, floor, spread, concat, encode = tonumber, math.floor, unpack, table.concat, cjson.encode
 	format, find, sub, match = string.format, string.find, string.sub, string.match
-	for i = 0, 1023 do
-		TEXT[i], PAD[i] = format('%d', i), format('%03d', i)
-		PAIR[i] = DIGITS[floor(i / 32)] .. DIGITS[i % 32]
+	for i = 0, 255 do
+		TEXT[i] = format('%d', i)
 	end
-	for i = 0, 1022 do
+	for i = 0, 254 do
 		NEXT[TEXT[i]], BEFORE[TEXT[i + 1]] = TEXT[i + 1], TEXT[i]
+	end
+	for i = 0, 1023 do
+		PAIR[i] = DIGITS[floor(i / 32)] .. DIGITS[i % 32]
 	end
 end
 
@@ -63,9 +65,10 @@ local function text(n)
 	return TEXT[n] or format('%.0f', n)
 end
 
--- n + 1 and n - 1 of whole numbers as texts.
+-- n + 1 and n - 1 of whole numbers as texts. Of larger ones mostly the last digit changes.
 local function up(n)
-	return NEXT[n] or format('%.0f', n + 1)
+	local last = sub(n, -1)
+	return NEXT[n] or (last ~= '9' and sub(n, 1, -2) .. NEXT[last] or format('%.0f', n + 1))
 end
 
 local function down(n)
@@ -124,7 +127,7 @@ end
 
 local function rfc3339(ms)
 	local second = floor(ms / 1000)
-	return second_text(second) .. PAD[ms - second * 1000] .. 'Z'
+	return second_text(second) .. format('%03dZ', ms - second * 1000)
 end
 
 local received_second, received_head = '', ''
@@ -281,7 +284,7 @@ local FINAL = {
 local RUN_FIELDS = {
 	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
 	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
-	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim',
+	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home',
 }
 
 local function run_get(p, id)
@@ -524,16 +527,22 @@ end
 local KINDS = {f = 'firing', r = 'resolved', i = 'info'}
 local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
 
+-- Used by one call after the other; what is past their counts in t is of an earlier one.
+local adds = {} -- of each new record: entry id, kind, incident, decisions, JSON
+local moves = {} -- of each alert that changed its state or occurrence: name, list before, list now
+local scratch = {} -- the words of a command
+
 local function new_plan(p, now)
 	return {
 		p = p, now = now, g = id_clock(p, now), out = {}, out_n = 0,
-		alerts = {}, -- by name: its text now, or false
-		names = {}, names_n = 0, -- those that changed
-		incidents = {}, dirty = {}, dirty_n = 0, -- by id; those that changed
-		adds = {}, adds_n = 0, -- of each new record: entry id, kind, incident, decisions, JSON
-		moves = {}, moves_n = 0, -- of each alert that changed its state or occurrence: name, list before, list now
+		alerts = {}, -- by name: its text now, or false; in the order of their change: names
+		names = {}, names_n = 0,
+		incidents = {}, -- by id; those that changed: dirty
+		dirty = {}, dirty_n = 0,
+		adds_n = 0, -- records in `adds`
+		moves_n = 0, -- words in `moves`
 		corr = {}, -- by correlation key: its incident's id, or false
-		runs_n = 0,
+		runs_n = 0, argv = false, truncated = '0', ruleset = '', skew = 0, reopen_window = 0, queue = 0,
 	}
 end
 
@@ -793,7 +802,7 @@ local function decide_run(t, k, cooldown, steps, corr, incident, depth)
 	if every > 0 then
 		t.cooldowns[key], t.cooldowns_new[key] = t.now + every, every
 	end
-	return 'run', '', run
+	return 'run', 'matched', run
 end
 
 -- Decides the rules of one new event; argv[k] to argv[stop - 1] are theirs. Appends to the answer and returns
@@ -877,7 +886,7 @@ local function plan_record(t, k, entry, incident, decisions)
 		kind, rest = 'decisions', '"event":"' .. ulid_of(sid) .. '"}'
 	end
 	local id = new_id(g)
-	local record, adds, n = entry_id(g), t.adds, t.adds_n
+	local record, n = entry_id(g), t.adds_n
 	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = record, kind, incident, decisions
 	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '",' .. rest
 	t.adds_n = n + 5
@@ -894,7 +903,7 @@ local LISTS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'
 
 -- It changed its state or its occurrence: from is the state before, nil for one that was not known.
 local function move_alert(t, name, from, to)
-	local moves, n = t.moves, t.moves_n
+	local n = t.moves_n
 	moves[n + 1], moves[n + 2], moves[n + 3] = name, from and LISTS[from], LISTS[to]
 	t.moves_n = n + 3
 end
@@ -931,7 +940,10 @@ local function plan_alert(t, k, e)
 		end
 		a = read_alert(v)
 	else
-		a = {occ = '0', first = now_text, since = now_text, event = '-', inc = '-', n = '0'}
+		a = {
+			state = nil, start = '', last = '', n = '0', min = '', max = '', occ = '0', first = now_text,
+			since = now_text, event = '-', inc = '-',
+		}
 	end
 	local was = a.state
 	a.n, a.last = up(a.n), now_text
@@ -1026,8 +1038,6 @@ end
 
 -- ---- ingest: writing the plan ----------------------------------------------------------------------
 
-local scratch = {} -- the words of a command; what is past its end is of an earlier one
-
 -- Alerts, incidents and correlation keys in one command.
 local function write_texts(t)
 	local p, n = t.p, 1
@@ -1052,7 +1062,6 @@ local function write_texts(t)
 end
 
 local function write_moves(t)
-	local moves = t.moves
 	for i = 1, t.moves_n, 3 do
 		local name, from, to = moves[i], moves[i + 1], moves[i + 2]
 		if from and from ~= to then
@@ -1098,7 +1107,7 @@ end
 
 -- False, with nothing written, where the bus has gone on without us.
 local function write_plan(t)
-	local bus, adds = t.p .. 'bus', t.adds
+	local bus = t.p .. 'bus'
 	for i = 1, t.adds_n, 5 do
 		local r = trycall('XADD', bus, adds[i], 'kind', adds[i + 1], 'incident', adds[i + 2], 'decisions',
 			adds[i + 3], 'event', adds[i + 4])
@@ -1317,6 +1326,12 @@ local function running(p)
 	return call('ZRANGE', p .. 'leases', 0, -1)
 end
 
+-- Which state_dir this instance of a worker came from; '' where the name is another instance's by now, or nobody's.
+local function home_of(p, worker, instance)
+	local v = call('HMGET', p .. 'worker:' .. worker, 'instance', 'home')
+	return v[1] == instance and v[2] or ''
+end
+
 -- rb_claim_v1 KEY worker instance lease_ms token again pools…: the run as an array, or an empty one. token names
 -- this call; again names an earlier one of this instance whose answer did not arrive: its run is given once more.
 local function claim(keys, argv)
@@ -1352,6 +1367,7 @@ local function claim(keys, argv)
 			set_state(p, r, 'running', now, 'worker ' .. worker, '', {
 				worker = worker, instance = instance, fence = call('INCR', p .. 'fence'),
 				attempt = attempt, started = now, claim = instance .. ':' .. argv[4], lease = lease,
+				home = home_of(p, worker, instance),
 			})
 			if attempt == 1 and r.first == '1' and r.event ~= '' then
 				count_time(p, 'start', r.rule, now - match(r.event, '^%d+'))
@@ -1363,18 +1379,24 @@ local function claim(keys, argv)
 	return {}
 end
 
--- rb_hello_v1 KEY worker instance pools…
+-- rb_hello_v1 KEY worker instance home lease_ms pools…: home names its state_dir. What an earlier instance from the same
+-- one held is taken from it. Two of one name from two are two workers: the later one is refused while the other lives.
 local function hello(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
-	local worker, instance = argv[1], argv[2]
-	call('HSET', p .. 'worker:' .. worker, 'instance', instance, 'since', now, 'pools',
-		concat(argv, '\n', 3))
+	local worker, instance, home = argv[1], argv[2], argv[3]
+	local other = call('HMGET', p .. 'worker:' .. worker, 'home', 'lease')
+	local beaten = call('ZSCORE', p .. 'workers', worker)
+	if other[1] and other[1] ~= home and beaten and now - beaten < num(other[2]) then
+		return {err = "NAMED another worker is named '" .. worker .. "'; give this one another --name"}
+	end
+	call('HSET', p .. 'worker:' .. worker, 'instance', instance, 'home', home, 'lease', argv[4], 'since', now,
+		'pools', concat(argv, '\n', 5))
 	call('ZADD', p .. 'workers', now, worker)
 	local ids = running(p)
 	for i = 1, #ids do
 		local r = run_get(p, ids[i])
-		if r and r.worker == worker and r.instance ~= instance then
+		if r and r.worker == worker and r.home == home and r.instance ~= instance then
 			worker_gone(p, r, now, "worker '" .. worker .. "' started again without it")
 		end
 	end
@@ -1395,7 +1417,10 @@ local function heartbeat(keys, argv)
 			lost[#lost + 1] = (i - 4) / 2
 		end
 	end
-	call('ZADD', p .. 'workers', now, argv[1])
+	-- One that was refused its name still renews what it holds, and is no sign of life of the other.
+	if home_of(p, argv[1], argv[2]) ~= '' then
+		call('ZADD', p .. 'workers', now, argv[1])
+	end
 	if n > 2 then
 		call('ZADD', spread(leases))
 	end
@@ -1559,7 +1584,7 @@ local function resolve_stale(t, name, a)
 	local inc = leave(t, a)
 	local source, fingerprint = match(name, '^(.*):(.-)$')
 	local id = new_id(t.g)
-	local sid, adds, n = entry_id(t.g), t.adds, t.adds_n
+	local sid, n = entry_id(t.g), t.adds_n
 	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = sid, 'alert', a.inc ~= '-' and a.inc or '', '[]'
 	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '","source":' .. quote(source) ..
 		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
@@ -1963,12 +1988,19 @@ local function output(keys, argv)
 	return v
 end
 
--- rb_inbox_v1 KEY limit: id, json, id, json, …
+-- rb_inbox_v1 KEY limit bytes after: id, json, id, json, … of entries behind that one ('': from the beginning); so
+-- many, and so many bytes of JSON, but one at least
 local function inbox(keys, argv)
-	local v = call('XRANGE', keys[1] .. ':inbox', '-', '+', 'COUNT', argv[1])
+	local bytes, after = num(argv[2]), argv[3]
+	local v = call('XRANGE', keys[1] .. ':inbox', after ~= '' and '(' .. after or '-', '+', 'COUNT', argv[1])
 	local out = {}
 	for i = 1, #v do
-		out[2 * i - 1], out[2 * i] = v[i][1], v[i][2][6]
+		local json = v[i][2][6]
+		bytes = bytes - #json
+		if bytes < 0 and i > 1 then
+			break
+		end
+		out[2 * i - 1], out[2 * i] = v[i][1], json
 	end
 	return out
 end

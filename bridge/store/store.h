@@ -158,9 +158,10 @@ typedef void (*store_claim_cb)(void *ctx, const struct err *e, const struct stor
 typedef void (*store_done_cb)(void *ctx, const struct err *e);
 
 /* The worker `name` (host name and, after a dot, more where there are several on it) has started: runs that an earlier
- * instance of this name still holds are taken from it at once. instance: a ULID made at start. */
-int store_worker_hello(struct store *s, struct str name, struct str instance, const struct str *pools, size_t n,
-	int64_t lease_ms, store_done_cb cb, void *ctx, struct err *e);
+ * instance of this name and home still holds are taken from it at once. instance: a ULID made at start; home: one that
+ * lasts as long as its state_dir. ERR_CONFLICT: one of this name from another home lives, or did within its lease. */
+int store_worker_hello(struct store *s, struct str name, struct str instance, struct str home,
+	const struct str *pools, size_t n, int64_t lease_ms, store_done_cb cb, void *ctx, struct err *e);
 /* Claims the best ready run of the pools. c->run "" : none. */
 int store_claim(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
 	int64_t lease_ms, store_claim_cb cb, void *ctx, struct err *e);
@@ -237,8 +238,10 @@ struct store_inbox_entry {
 	struct str json;		/* {"type":…,"data":…,"labels":…, "run":…, "depth":n} */
 };
 typedef void (*store_inbox_cb)(void *ctx, const struct err *e, const struct store_inbox_entry *v, size_t n);
-/* The oldest entries; they stay until an ingest takes them off. */
-int store_inbox(struct store *s, size_t limit, store_inbox_cb cb, void *ctx, struct err *e);
+/* The oldest entries behind the one with id `after` ("": from the beginning): at most `limit`, and no more than `bytes`
+ * of JSON, but one at least where there is one. They stay until an ingest takes them off. */
+int store_inbox(struct store *s, size_t limit, size_t bytes, struct str after, store_inbox_cb cb, void *ctx,
+	struct err *e);
 
 /* ---- answers: rows are JSON as the API shows it ---- */
 enum store_list {

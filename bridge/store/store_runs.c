@@ -28,16 +28,17 @@ static void put_pools(struct redis *r, const struct str *pools, size_t n)
 
 /* ---- hello, heartbeat ---- */
 
-int store_worker_hello(struct store *s, struct str name, struct str instance, const struct str *pools, size_t n,
-	int64_t lease_ms, store_done_cb cb, void *ctx, struct err *e)
+int store_worker_hello(struct store *s, struct str name, struct str instance, struct str home,
+	const struct str *pools, size_t n, int64_t lease_ms, store_done_cb cb, void *ctx, struct err *e)
 {
 	struct store_plain *c = store_plain_new(cb, ctx, e);
 
-	(void)lease_ms;
-	if (store_begin_for(s, "rb_hello_v1", 2 + n, c, e))
+	if (store_begin_for(s, "rb_hello_v1", 4 + n, c, e))
 		return -1;
 	redis_arg(s->redis, name);
 	redis_arg(s->redis, instance);
+	redis_arg(s->redis, home);
+	redis_arg_i64(s->redis, lease_ms);
 	put_pools(s->redis, pools, n);
 	return store_end(s, store_plain_answer, c, e);
 }

@@ -364,6 +364,30 @@ def test_one_worker_a_state_dir(runbookd):
     assert done.returncode == 1 and f"process {rb.pid('worker')} holds" in done.stderr
 
 
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_worker_of_the_same_name_elsewhere_takes_nothing(runbookd, folder, idempotent):
+    """Two state_dirs on one Redis and one host: the later one waits until the earlier is gone for a lease."""
+    redis = RedisServer(folder).start()
+    try:
+        conf = {"redis": redis.url, "worker": {"lease": "2s", "slots": 1}}
+        text = "echo begun >> DIR/began\nuntil [ -e DIR/end ]; do sleep 0.02; done\n"
+        first = server(runbookd, text, conf=conf, idempotent=idempotent).start()
+        fire(first)
+        wait_for(lambda: first.lines("began"), "the runbook to begin")
+        second = server(runbookd, text.replace("DIR", str(first.folder)), conf=conf, idempotent=idempotent).start()
+        wait_for(lambda: "give this one another --name" in second.log_text(), "the second worker to be refused")
+        (first.folder / "end").touch()
+        run = first.wait_run(rule="go", state="succeeded")
+        assert run["attempt"] == 1 and first.lines("began") == ["begun"]
+        first.close()
+        fire(second, instance="b")
+        second.wait_runs(lambda runs: [r["state"] for r in runs] == ["succeeded"] * 2, "the second worker to take over")
+        assert first.lines("began") == ["begun"] * 2
+        assert second.log_text().count("give this one another --name") == 1
+    finally:
+        redis.kill()
+
+
 def test_two_workers_by_name(runbookd):
     rb = server(runbookd, "exit 0\n").start()
     read, write = os.pipe()

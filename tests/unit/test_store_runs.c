@@ -294,26 +294,86 @@ static void a_poisonous_run_ends(void **state)
 	rig_stop(&r);
 }
 
+static enum err_code say_hello(struct rig *r, const char *worker, const char *instance, const char *home)
+{
+	struct str pools[] = {STR("default")};
+
+	rig_await(r, store_worker_hello(r->s, str_of(worker), str_of(instance), str_of(home), pools, 1, 15 * SECOND,
+		rig_done, r, &r->e));
+	return r->e.code;
+}
+
+static void hello(struct rig *r, const char *worker, const char *instance, const char *home)
+{
+	assert_int_equal(say_hello(r, worker, instance, home), ERR_NONE);
+}
+
 static void hello_takes_what_was_held(void **state)
 {
 	struct rig r;
 	struct store_step_in safe = rig_step;
-	struct str pools[] = {STR("default")};
 
 	(void)state;
 	rig_start(&r, true);
 	safe.idempotent = true;
 	struct rig_answer a = start(&r, A, &safe, 1);
 	struct rig_answer b = start(&r, B, &rig_step, 1);
+	hello(&r, "w1", "i1", "h1");
+	hello(&r, "w2", "i1", "h1");
 	assert_true(rig_claim(&r).idempotent);
 	rig_claim_as(&r, "w2", "i1", "default");
-	rig_await(&r, store_worker_hello(r.s, STR("w1"), STR("i1"), pools, 1, SECOND, rig_done, &r, &r.e));
+	hello(&r, "w1", "i1", "h1");
 	assert_run(&r, a.d[0].run, "running", "");
-	rig_await(&r, store_worker_hello(r.s, STR("w1"), STR("i2"), pools, 1, SECOND, rig_done, &r, &r.e));
+	hello(&r, "w1", "i2", "h1");
 	assert_run(&r, a.d[0].run, "queued", "worker 'w1' started again without it");
 	assert_run(&r, b.d[0].run, "running", "");
-	rig_await(&r, store_worker_hello(r.s, STR("w2"), STR("i2"), pools, 1, SECOND, rig_done, &r, &r.e));
+	hello(&r, "w2", "i2", "h1");
 	assert_run(&r, b.d[0].run, "lost", "worker 'w2' started again without it");
+	rig_stop(&r);
+}
+
+static void on_beat(void *ctx, const struct err *e, const size_t *lost, size_t n)
+{
+	(void)lost;
+	assert_int_equal(n, 0);
+	rig_done(ctx, e);
+}
+
+static void beat_as(struct rig *r, const char *instance, const struct rig_claimed *c)
+{
+	struct store_held held = rig_held(c);
+
+	rig_await(r, store_heartbeat(r->s, STR("w1"), str_of(instance), &held, 1, 15 * SECOND, on_beat, r, &r->e));
+	assert_int_equal(r->e.code, ERR_NONE);
+}
+
+static void two_of_one_name_are_two(void **state)
+{
+	struct rig r;
+	struct store_step_in safe = rig_step;
+
+	(void)state;
+	rig_start(&r, true);
+	safe.idempotent = true;
+	struct rig_answer a = start(&r, A, &safe, 1);
+	hello(&r, "w1", "i1", "h1");
+	struct rig_claimed c = rig_claim(&r);
+	rig_pass(&r, 14 * SECOND);
+	beat_as(&r, "i1", &c);
+	rig_pass(&r, 15 * SECOND - 1);
+	assert_int_equal(say_hello(&r, "w1", "i2", "h2"), ERR_CONFLICT);
+	assert_string_equal(r.e.text, "another worker is named 'w1'; give this one another --name");
+	assert_run(&r, a.d[0].run, "running", "");
+	/* Silent for a lease: the name is the other's; its heartbeat is not the other's sign of life, and keeps its run. */
+	rig_pass(&r, 1);
+	hello(&r, "w1", "i2", "h2");
+	assert_run(&r, a.d[0].run, "running", "");
+	rig_pass(&r, 15 * SECOND);
+	beat_as(&r, "i1", &c);
+	hello(&r, "w1", "i3", "h3");
+	assert_run(&r, a.d[0].run, "running", "");
+	assert_int_equal(say_hello(&r, "w1", "i1", "h1"), ERR_CONFLICT);
+	assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
 	rig_stop(&r);
 }
 
@@ -490,7 +550,7 @@ static void result_and_emitted(void **state)
 	assert_text(t, "\"artifacts\":[{\"name\":\"a\",\"size\":1}]");
 	assert_text(t, "\"params\":{\"path\":\"/x\"}");
 	assert_text(t, "\"runbook_sha256\":\"other\"");
-	rig_await(&r, store_inbox(r.s, 10, on_inbox, in, &r.e));
+	rig_await(&r, store_inbox(r.s, 10, 1 << 20, STR_NONE, on_inbox, in, &r.e));
 	assert_int_equal(in->n, 3);
 	/* What the script says of depth and run is overruled by what comes last. */
 	char want[200];
@@ -569,6 +629,7 @@ static void claim_again(void **state)
 TESTS_MAIN(cmocka_unit_test(from_rule_to_end), cmocka_unit_test(told_again), cmocka_unit_test(steps_in_order),
 	cmocka_unit_test(always_after_a_failure), cmocka_unit_test(oldest_of_the_pools),
 	cmocka_unit_test(leases_and_fences), cmocka_unit_test(a_poisonous_run_ends),
-	cmocka_unit_test(hello_takes_what_was_held), cmocka_unit_test(try_again), cmocka_unit_test(nobody_claims),
+	cmocka_unit_test(hello_takes_what_was_held), cmocka_unit_test(two_of_one_name_are_two),
+	cmocka_unit_test(try_again), cmocka_unit_test(nobody_claims),
 	cmocka_unit_test(by_hand), cmocka_unit_test(output), cmocka_unit_test(result_and_emitted),
 	cmocka_unit_test(claim_again))

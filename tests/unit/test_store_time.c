@@ -100,7 +100,7 @@ static void retention_leaves_nothing(void **state)
 
 	(void)state;
 	rig_start(&r, true);
-	rig_await(&r, store_worker_hello(r.s, STR("w1"), STR("i1"), pools, 1, SECOND, rig_done, &r, &r.e));
+	rig_await(&r, store_worker_hello(r.s, STR("w1"), STR("i1"), STR("h"), pools, 1, SECOND, rig_done, &r, &r.e));
 	for (int i = 0; i < 300; i++) {
 		char fp[17];
 		snprintf(fp, sizeof(fp), "%016x", (unsigned)i);
