@@ -50,6 +50,8 @@ static struct str tail(struct str text, size_t lines, size_t *cut)
 	}
 	for (size_t i = 0; i < at; i++)
 		*cut += text.p[i] == '\n';
+	if (at == 0)
+		return text;
 	return (struct str){text.p + at, text.n - at};
 }
 
