@@ -162,7 +162,9 @@ def wrk(server, case, connections, seconds, run):
     return requests, rate, float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit], errors
 
 
-def measure(server, case, connections, seconds, run):
+def measure(bench, case, connections, seconds, run):
+    server = bench.servers[case]
+    counts = bridge_counts(bench.rb) if case in "abc" else None
     before = {name: cpu_seconds(pid) for name, pid in server.processes.items()}
     requests, rate, p99, errors = wrk(server, case, connections, seconds, run)
     cpu = {}
@@ -171,9 +173,25 @@ def measure(server, case, connections, seconds, run):
         cpu[name] = own / requests * 1e6
         if children:
             cpu[f"children of {name}"] = children / requests * 1e6
+    if counts:
+        check_case(case, counts, bridge_counts(bench.rb), requests)
     for text in errors:
         print(f"  !! {case} at {connections}: {text}", flush=True)
     return {"rate": rate, "p99": p99, "cpu": cpu}
+
+
+def bridge_counts(rb):
+    """What of the bridge's work tells the three cases apart."""
+    return {"a": rb.metric("runbookd_events_duplicate_total"), "c": rb.metric("runbookd_decisions_total", decision="cooldown"),
+            "all": rb.metric("runbookd_events_total")}
+
+
+def check_case(case, before, after, requests):
+    """That the bridge did what the case says, and not something cheaper: all but the first hundred and the last in flight."""
+    did = {k: after[k] - before[k] for k in after}
+    did["b"] = did["all"] - did["a"] - did["c"]
+    if did[case] < 0.99 * requests - 100:
+        print(f"  !! {case}: of {requests} answers only {did[case]:.0f} were of this case", flush=True)
 
 
 def own_cpu(result):
@@ -195,7 +213,7 @@ def run_rounds(bench, cases, connections, rounds, seconds):
             order = cases[turn % len(cases):] + cases[:turn % len(cases)]
             for case in order:
                 run += 1
-                r = measure(bench.servers[case], case, c, seconds, run)
+                r = measure(bench, case, c, seconds, run)
                 results[case, c].append(r)
                 print(f"  round {turn + 1}, {c:3d} connections, {case}: {r['rate']:8.0f}/s", file=sys.stderr, flush=True)
     return {key: median_of(v) for key, v in results.items()}
