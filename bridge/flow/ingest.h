@@ -34,9 +34,19 @@ typedef void (*ingest_cb)(void *ctx, const struct err *e, struct str answer);
 int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch,
 	ingest_cb cb, void *ctx, struct err *e);
 
-/* The inbox: what runs reported and scripts emitted, up to 100 entries, through the same way. done
- * is called once. */
-int ingest_inbox(const struct ingest_ctx *ic,
+#define INGEST_INBOX_ENTRIES 100 /* of the inbox read at once */
+#define INGEST_INBOX_BATCHES 16	 /* read in one walk */
+
+/* Where the next walk through the inbox begins: behind this entry's id; "" is the beginning. */
+struct ingest_place {
+	char after[48];
+};
+
+/* The inbox: what runs reported and scripts emitted, through the same way. One walk: from *place
+ * on, at most INGEST_INBOX_BATCHES batches; *place says where it ended, "" where that was the
+ * inbox's end. What a full queue did not take stays, for the walk after. done is called once, with
+ * how many entries left the inbox; ERR_FULL where none could. *place must live until then. */
+int ingest_inbox(const struct ingest_ctx *ic, struct ingest_place *place,
 	void (*done)(void *ctx, const struct err *e, size_t taken), void *ctx, struct err *e);
 
 #endif

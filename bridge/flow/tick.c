@@ -1,8 +1,10 @@
-/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS, then the inbox until it is empty.
+/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS, then the inbox: to its end
+ * while something of it can be taken, else one bounded walk, which the next tick takes up.
  *
- * At most one store_tick and one inbox batch are under way. While Redis is away nothing is sent;
- * what was due then is due at the first tick after, since all deadlines are values in Redis. Two
- * bridges may tick at once: the store's functions see to it that each thing happens once.
+ * At most one store_tick and one walk through the inbox are under way. While Redis is away nothing
+ * is sent; what was due then is due at the first tick after, since all deadlines are values in
+ * Redis. Two bridges may tick at once: the store's functions see to it that each thing happens
+ * once.
  *
  * Closing is in two steps, since answers may still come: after tick_close nothing new is sent, and
  * done is called when the calls under way have ended (store_close ends them).
@@ -12,13 +14,12 @@
 #include <stdlib.h>
 #include "flow/decide.h"
 
-#define INBOX_FULL 100 /* a batch of so many entries: there may be more */
-
 struct tick {
 	uv_timer_t timer;
 	const struct ingest_ctx *ic;
 	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r);
 	void *ctx;
+	struct ingest_place place;
 	bool ticking, draining, kicked;
 	bool closing, timer_closed;
 	void (*done)(void *ctx);
@@ -41,7 +42,7 @@ static void maybe_done(struct tick *t)
 static void on_drained(void *ctx, const struct err *e, size_t taken)
 {
 	struct tick *t = ctx;
-	bool again = t->kicked || taken >= INBOX_FULL;
+	bool again = t->kicked || (taken > 0 && t->place.after[0]);
 
 	t->draining = false;
 	t->kicked = false;
@@ -63,7 +64,7 @@ static void drain(struct tick *t)
 		return;
 	}
 	t->draining = true;
-	if (ingest_inbox(t->ic, on_drained, t, &e) != 0) {
+	if (ingest_inbox(t->ic, &t->place, on_drained, t, &e) != 0) {
 		t->draining = false;
 		t->on_result(t->ctx, &e, NULL);
 	}

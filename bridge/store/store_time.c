@@ -74,15 +74,18 @@ static void on_inbox(void *ctx, const struct err *e, const redisReply *reply)
 	free(c);
 }
 
-int store_inbox(struct store *s, size_t limit, store_inbox_cb cb, void *ctx, struct err *e)
+int store_inbox(struct store *s, size_t limit, size_t bytes, struct str after, store_inbox_cb cb, void *ctx,
+	struct err *e)
 {
 	struct inbox_call *c = store_call(sizeof(*c), e);
 
-	if (store_begin_for(s, "rb_inbox_v1", 1, c, e))
+	if (store_begin_for(s, "rb_inbox_v1", 3, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;
 	redis_arg_i64(s->redis, (int64_t)limit);
+	redis_arg_i64(s->redis, (int64_t)bytes);
+	redis_arg(s->redis, after);
 	return store_end(s, on_inbox, c, e);
 }
 

@@ -23,6 +23,9 @@ static const char rules_text[] =
 	"    steps: [{runbook: look}]\n"
 	"  - name: on-artifact\n"
 	"    match: 'event.type = artifact_ready, sha =~ \"[0-9a-f]+\"'\n"
+	"    steps: [{runbook: look}]\n"
+	"  - name: on-invalid\n"
+	"    match: 'event.type = invalid_event'\n"
 	"    steps: [{runbook: look}]\n";
 static const char look[] =
 	"# ---\n# summary: Looks\n# kind: diagnose\n# params:\n#   path: {default: /}\n# ---\n";
@@ -34,6 +37,7 @@ struct flow {
 	struct ingest_ctx ic;
 	char *answer; /* of the last call */
 	const struct json *json;
+	struct ingest_place place;
 	size_t taken;
 	bool ticked;
 };
@@ -329,7 +333,8 @@ static void put_inbox(struct flow *f, const char *json)
 static size_t take_inbox(struct flow *f)
 {
 	assert_int_equal(
-		rig_await(&f->rig, ingest_inbox(&f->ic, on_taken, f, &f->rig.e)), ERR_NONE);
+		rig_await(&f->rig, ingest_inbox(&f->ic, &f->place, on_taken, f, &f->rig.e)),
+		ERR_NONE);
 	assert_int_equal(f->ic.rules->refs, 1);
 	return f->taken;
 }
@@ -360,7 +365,8 @@ static void long_chains_end(void **state)
 
 	(void)state;
 	flow_start(&f);
-	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"abc\",\"run\":\"R\",\"depth\":3,\"emitted\":true}");
+	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"abc\",\"run\":\"R\",\"depth\":3,"
+		      "\"emitted\":true}");
 	assert_int_equal(take_inbox(&f), 1);
 	ev = only_event(&f, "event.type = artifact_ready");
 	assert_str(json_str(json_path(ev, STR("decisions.0.decision"))), "limit");
@@ -392,9 +398,11 @@ static void full_queue_keeps_the_entry_and_goes_on(void **state)
 	(void)state;
 	flow_start(&f);
 	f.conf.limits.queue = 1;
-	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"a\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"a\",\"run\":\"R\",\"depth\":1,"
+		      "\"emitted\":true}");
 	assert_int_equal(take_inbox(&f), 1);
-	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"b\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"b\",\"run\":\"R\",\"depth\":1,"
+		      "\"emitted\":true}");
 	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
 	assert_int_equal(take_inbox(&f), 1);
 	assert_int_equal(server_number(&f.rig.server, "XLEN " RIG_KEY ":inbox"), 1);
@@ -406,11 +414,204 @@ static void full_queue_keeps_the_entry_and_goes_on(void **state)
 	flow_stop(&f);
 }
 
+static long long inbox_length(struct flow *f)
+{
+	return server_number(&f->rig.server, "XLEN " RIG_KEY ":inbox");
+}
+
+static void await_inbox(struct flow *f, long long length)
+{
+	f->rig.deadline.data = &f->rig;
+	uv_timer_start(&f->rig.deadline, rig_on_deadline, SERVER_DEADLINE_MS, 0);
+	while (inbox_length(f) > length)
+		uv_run(&f->rig.loop, UV_RUN_ONCE);
+	uv_timer_stop(&f->rig.deadline);
+}
+
+static void put_artifacts(struct flow *f, int n)
+{
+	for (int i = 0; i < n; i++)
+		put_inbox(f, "{\"type\":\"artifact_ready\",\"sha\":\"a\",\"run\":\"R\",\"depth\":1,"
+			     "\"emitted\":true}");
+}
+
+static void full_queue_holds_up_no_other(void **state)
+{
+	struct flow f;
+
+	(void)state;
+	flow_start(&f);
+	f.conf.limits.queue = 1;
+	put_artifacts(&f, 1);
+	assert_int_equal(take_inbox(&f), 1);
+	put_artifacts(&f, 250);
+	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	assert_int_equal(take_inbox(&f), 1);
+	assert_int_equal(inbox_length(&f), 250);
+	only_event(&f, "event.type = other");
+	f.conf.limits.queue = 1000;
+	assert_int_equal(take_inbox(&f), 250);
+	flow_stop(&f);
+}
+
+/* More than one walk looks at: the next one goes on behind it, the one after begins anew. */
+static void walk_ends_and_is_taken_up(void **state)
+{
+	const int stuck = INGEST_INBOX_ENTRIES * INGEST_INBOX_BATCHES;
+	struct flow f;
+
+	(void)state;
+	flow_start(&f);
+	f.conf.limits.queue = 1;
+	put_artifacts(&f, 1);
+	assert_int_equal(take_inbox(&f), 1);
+	put_artifacts(&f, stuck);
+	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	assert_int_equal(
+		rig_await(&f.rig, ingest_inbox(&f.ic, &f.place, on_taken, &f, &f.rig.e)), ERR_FULL);
+	assert_true(f.place.after[0] != '\0');
+	assert_int_equal(take_inbox(&f), 1);
+	assert_string_equal(f.place.after, "");
+	assert_int_equal(inbox_length(&f), stuck);
+	f.conf.limits.queue = stuck + 1;
+	assert_int_equal(take_inbox(&f), stuck);
+	flow_stop(&f);
+}
+
+/* An emitted event whose data are n zeros: each takes forty times its text as a tree. */
+static char *zeros(int n)
+{
+	struct buf b;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	buf_puts(&b, "{\"type\":\"zeros\",\"data\":[");
+	for (int i = 1; i < n; i++)
+		buf_puts(&b, "0,");
+	buf_puts(&b, "0],\"emitted\":true,\"run\":\"R\",\"depth\":3}");
+	return buf_steal(&b);
+}
+
+static void large_events_are_taken_in_parts(void **state)
+{
+	char *text = zeros(32700);
+	struct flow f;
+
+	(void)state;
+	flow_start(&f);
+	for (int i = 0; i < 100; i++)
+		put_inbox(&f, text);
+	assert_int_equal(take_inbox(&f), 100);
+	assert_int_equal(inbox_length(&f), 0);
+	assert_int_equal(list(&f, STORE_EVENTS, "event.type = zeros", 1, STR_NONE), ERR_NONE);
+	assert_int_equal(items(&f)->count, 1);
+	free(text);
+	flow_stop(&f);
+}
+
+static void too_large_event_leaves_as_invalid(void **state)
+{
+	char *text = zeros(900000);
+	struct flow f;
+
+	(void)state;
+	flow_start(&f);
+	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	put_inbox(&f, text);
+	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	assert_int_equal(take_inbox(&f), 3);
+	assert_int_equal(inbox_length(&f), 0);
+	assert_has(json_str(json_get(
+			   only_event(&f, "event.type = invalid_event, run = R"), "summary")),
+		"memory");
+	free(text);
+	flow_stop(&f);
+}
+
+/* A rule may start the same runbook again, on what that one did wrong. */
+static void chains_of_invalid_events_end(void **state)
+{
+	static const char *const texts[] = {
+		"{\"type\":17,\"emitted\":true,\"run\":\"R\",\"depth\":3}",
+		"{\"type\":\"\xff\",\"emitted\":true,\"run\":\"R\",\"depth\":3}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct flow f;
+		const struct json *ev;
+
+		flow_start(&f);
+		put_inbox(&f, texts[i]);
+		assert_int_equal(take_inbox(&f), 1);
+		ev = only_event(&f, "event.type = invalid_event, run = R");
+		assert_str(json_str(json_path(ev, STR("decisions.0.decision"))), "limit");
+		flow_stop(&f);
+	}
+}
+
+/* An emitted event with n labels, in an order that is the worst for a sort; the first one's name
+ * and value are as long as said. */
+static char *labelled(int n, size_t name, size_t value, bool in_labels)
+{
+	struct buf b;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	buf_puts(&b, in_labels ? "{\"type\":\"x\",\"labels\":{\"" : "{\"type\":\"x\",\"");
+	for (size_t i = 0; i < name; i++)
+		buf_putc(&b, 'z');
+	buf_puts(&b, "\":\"");
+	for (size_t i = 0; i < value; i++)
+		buf_putc(&b, 'v');
+	buf_putc(&b, '"');
+	for (int i = n - 1; i > 0; i--)
+		buf_printf(&b, ",\"l%05d\":1", i);
+	buf_puts(&b, in_labels ? "}," : ",");
+	buf_puts(&b, "\"emitted\":true,\"run\":\"R\",\"depth\":1}");
+	return buf_steal(&b);
+}
+
+static void labels_of_an_emitted_event_are_limited(void **state)
+{
+	static const struct {
+		int n;
+		size_t name, value;
+		bool in_labels;
+		const char *why; /* NULL: taken */
+	} cases[] = {
+		{SOURCE_LABELS_LIMIT, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT, true, NULL},
+		{SOURCE_LABELS_LIMIT, 1, 1, false, NULL},
+		{SOURCE_LABELS_LIMIT + 1, 1, 1, true, "over 256 labels"},
+		{SOURCE_LABELS_LIMIT + 1, 1, 1, false, "over 256 labels"},
+		{1, SOURCE_NAME_LIMIT + 1, 1, true, "a name of 1025"},
+		{1, SOURCE_NAME_LIMIT + 1, 1, false, "a name of 1025"},
+		{1, 1, SOURCE_VALUE_LIMIT + 1, true, "value of 1048577"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text =
+			labelled(cases[i].n, cases[i].name, cases[i].value, cases[i].in_labels);
+		struct flow f;
+
+		flow_start(&f);
+		put_inbox(&f, text);
+		assert_int_equal(take_inbox(&f), 1);
+		if (cases[i].why)
+			assert_has(json_str(json_get(only_event(&f, "event.type = invalid_event"),
+					   "summary")),
+				cases[i].why);
+		else
+			only_event(&f, "event.type = x");
+		free(text);
+		flow_stop(&f);
+	}
+}
+
 static void on_tick_result(void *ctx, const struct err *e, const struct store_tick_result *r)
 {
 	struct flow *f = ctx;
 
-	if (e)
+	if (e && e->code != ERR_FULL)
 		fail_msg("%s", e->text);
 	f->ticked = r != NULL;
 }
@@ -427,8 +628,29 @@ static void tick_drains_the_inbox(void **state)
 		put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
 	t = tick_new(&f.rig.loop, &f.ic, on_tick_result, &f);
 	rig_until(&f.rig, &f.ticked);
-	while (server_number(&f.rig.server, "XLEN " RIG_KEY ":inbox") > 0)
-		uv_run(&f.rig.loop, UV_RUN_ONCE);
+	await_inbox(&f, 0);
+	tick_close(t, rig_flag, &closed);
+	rig_until(&f.rig, &closed);
+	flow_stop(&f);
+}
+
+static void tick_comes_back_to_what_was_full(void **state)
+{
+	struct flow f;
+	struct tick *t;
+	bool closed = false;
+
+	(void)state;
+	flow_start(&f);
+	f.conf.limits.queue = 1;
+	put_artifacts(&f, 1);
+	assert_int_equal(take_inbox(&f), 1);
+	put_artifacts(&f, 150);
+	put_inbox(&f, "{\"type\":\"other\",\"run\":\"R\",\"depth\":1,\"emitted\":true}");
+	t = tick_new(&f.rig.loop, &f.ic, on_tick_result, &f);
+	await_inbox(&f, 150);
+	f.conf.limits.queue = 1000;
+	await_inbox(&f, 0);
 	tick_close(t, rig_flag, &closed);
 	rig_until(&f.rig, &closed);
 	flow_stop(&f);
@@ -520,6 +742,11 @@ TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all),
 	cmocka_unit_test(emitted_events_meet_the_rules), cmocka_unit_test(long_chains_end),
 	cmocka_unit_test(what_cannot_be_read_is_an_event_too),
 	cmocka_unit_test(full_queue_keeps_the_entry_and_goes_on),
-	cmocka_unit_test(tick_drains_the_inbox), cmocka_unit_test(pages_show_each_row_once),
-	cmocka_unit_test(filters_see_what_a_row_has),
+	cmocka_unit_test(full_queue_holds_up_no_other), cmocka_unit_test(walk_ends_and_is_taken_up),
+	cmocka_unit_test(large_events_are_taken_in_parts),
+	cmocka_unit_test(too_large_event_leaves_as_invalid),
+	cmocka_unit_test(chains_of_invalid_events_end),
+	cmocka_unit_test(labels_of_an_emitted_event_are_limited),
+	cmocka_unit_test(tick_drains_the_inbox), cmocka_unit_test(tick_comes_back_to_what_was_full),
+	cmocka_unit_test(pages_show_each_row_once), cmocka_unit_test(filters_see_what_a_row_has),
 	cmocka_unit_test(bad_questions_are_refused_at_once))

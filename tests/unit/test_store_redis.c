@@ -371,7 +371,7 @@ static void one_write_a_turn(void **state)
 	long long before = server_number(&r.server, "EVAL %s 0",
 		"return tonumber(string.match(redis.call('INFO','stats'), 'total_reads_processed:(%d+)'))");
 	for (; m.asked < 1000; m.asked++)
-		assert_int_equal(store_inbox(r.s, 1, on_many, &m, &r.e), 0);
+		assert_int_equal(store_inbox(r.s, 1, 1 << 20, STR_NONE, on_many, &m, &r.e), 0);
 	assert_int_equal(m.answered, 0);
 	rig_until(&r, &m.all);
 	assert_int_equal(m.failed, 0);
@@ -414,7 +414,7 @@ static void closed_in_flight(void **state)
 	(void)state;
 	rig_start(&r, false);
 	for (int i = 0; i < 10; i++)
-		store_inbox(r.s, 1, on_many, &m, &r.e);
+		store_inbox(r.s, 1, 1 << 20, STR_NONE, on_many, &m, &r.e);
 	close_store(&r);
 	assert_int_equal(m.failed, 10);
 	assert_int_equal(m.code, ERR_AWAY);
@@ -429,7 +429,7 @@ static void too_many_in_flight(void **state)
 	(void)state;
 	rig_start(&r, false);
 	r.s->redis->pending_limit = 10;
-	while (store_inbox(r.s, 1, on_many, &m, &r.e) == 0)
+	while (store_inbox(r.s, 1, 1 << 20, STR_NONE, on_many, &m, &r.e) == 0)
 		m.asked++;
 	assert_int_equal(m.asked, 10);
 	assert_int_equal(r.e.code, ERR_AWAY);
