@@ -151,6 +151,9 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 	metric_set(METRIC_REDIS_UP, up, NULL);
 	if (up) {
 		log_kv(LOG_INFO, "redis answers", (char *)NULL);
+		if (store_warning(b->ic.store)[0])
+			log_kv(LOG_WARN, "redis keeps too little", "error", store_warning(b->ic.store),
+				(char *)NULL);
 		if (!b->was_up)
 			audit(b, "start", "runbook-bridge");
 		else if (b->unaudited)
@@ -443,6 +446,7 @@ static struct store *open_store(struct bridge *b, struct err *e)
 		.namespace_ = c->namespace_,
 		.slow_after_ms = c->redis_slow_after_ms,
 		.load_library = true,
+		.look_at_keeping = !c->redis_embedded,
 		.on_state = on_store_state,
 		.ctx = b,
 	};

@@ -92,7 +92,10 @@ static void ready(struct request *r)
 		request_problemf(
 			r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", store_why(s->app.ic->store));
 	} else {
+		const char *warning = store_warning(s->app.ic->store);
 		buf_puts(&r->out, "ready\n");
+		if (warning[0])
+			buf_printf(&r->out, "warning: %s\n", warning);
 		request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_TEXT);
 	}
 }

@@ -102,6 +102,8 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	buf_init(&s->scratch, BUF_NO_LIMIT);
 	s->loop = o->loop;
 	s->load_library = o->load_library;
+	s->look_at_keeping = o->look_at_keeping;
+	buf_init(&s->warning, STORE_WARNING_LIMIT);
 	s->library_version = store_library_version();
 	s->on_state = o->on_state;
 	s->ctx = o->ctx;
@@ -124,6 +126,7 @@ static void on_closed(void *ctx)
 	void *closed_ctx = s->closed_ctx;
 	free((char *)s->prefix.p);
 	buf_release(&s->scratch);
+	buf_release(&s->warning);
 	free(s);
 	if (closed)
 		closed(closed_ctx);
@@ -148,6 +151,11 @@ bool store_up(const struct store *s)
 const char *store_why(const struct store *s)
 {
 	return redis_why(s->redis);
+}
+
+const char *store_warning(const struct store *s)
+{
+	return s->warning.n > 0 ? s->warning.p : "";
 }
 
 /* ---- the frame of a call ---- */

@@ -30,6 +30,7 @@ struct store_options {
 	struct str namespace_;
 	int64_t slow_after_ms;		/* a call without answer for so long ends in ERR_AWAY */
 	bool load_library;		/* bridge: loads or upgrades the function library; worker: waits for it */
+	bool look_at_keeping;		/* sees whether this Redis keeps what it is told: store_warning */
 	bool blocking;			/* opens a second connection for store_claim_wait */
 	/* Up or down, and why; also called with ERR_VERSION, after which the program ends. */
 	void (*on_state)(void *ctx, bool up, const struct err *why);
@@ -43,6 +44,8 @@ void store_close(struct store *s, void (*done)(void *ctx), void *ctx);
 bool store_up(const struct store *s);
 /* Why it is not up: "cannot connect to '…': Connection refused". */
 const char *store_why(const struct store *s);
+/* "", or that this Redis may lose what it answered for, why, and what to set. Known once it is up. */
+const char *store_warning(const struct store *s);
 
 /* ---- ingest ---- */
 

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #define STORE_CORR_LIMIT 64	/* a longer key of a hash is replaced by its digest (store_short) */
+#define STORE_WARNING_LIMIT 4096
 #define STORE_LOST_CLAIMS 16	/* claims without an answer that are remembered */
 
 struct store {
@@ -20,6 +21,8 @@ struct store {
 	int64_t bell_id;		/* its CLIENT ID; 0 not known */
 	struct str prefix;		/* "rb:{namespace:0}" */
 	bool load_library;
+	bool look_at_keeping;
+	struct buf warning;		/* ends in NUL where it is not empty */
 	long library_version;		/* of the text in this program */
 	struct err greeting;		/* what HGET schema said, until rb_version_v1 answers */
 	int64_t schema;			/* found while greeting; 0: none yet */

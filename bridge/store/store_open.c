@@ -1,5 +1,6 @@
 /* store_open.c: is this Redis one that we may use? Asked on every new connection, before anything else.
  *
+ *   INFO, CONFIG GET         (a Redis that is not ours) one that forgets is used, but store_warning tells of it
  *   HGET …:meta schema       a schema newer than STORE_SCHEMA: ERR_VERSION, for good
  *   FCALL rb_version_v1      no library, or an older one: a bridge loads its own, a worker waits for a bridge
  *   FCALL rb_open_v1         (bridge) writes the schema where there is none
@@ -137,6 +138,70 @@ static void on_schema(void *ctx, const struct err *e, const redisReply *reply)
 	s->schema = redis_number(reply);
 }
 
+/* ---- does it keep what it is told? ---- */
+
+/* One line, so that it fits a log and an answer. */
+static void warn(struct store *s, const char *what, struct str value, const char *remedy)
+{
+	struct buf *b = &s->warning;
+
+	if (b->n > 0)
+		b->n--; /* its NUL */
+	buf_puts(b, b->n > 0 ? "; " : "this redis may lose what was answered as stored: ");
+	buf_puts(b, what);
+	for (size_t i = 0; i < value.n && i < 200; i++)
+		buf_putc(b, (unsigned char)value.p[i] < 0x20 ? ' ' : value.p[i]);
+	buf_puts(b, remedy);
+	buf_putc(b, '\0');
+}
+
+static void on_info(void *ctx, const struct err *e, const redisReply *reply)
+{
+	struct store *s = ctx;
+	struct str text = redis_text(reply);
+
+	if (e)
+		warn(s, "whether its appendonly is on cannot be seen: ", str_of(e->text),
+			" (allow INFO, and set 'appendonly yes' in its redis.conf)");
+	else if (memmem(text.p, text.n, "aof_enabled:0", strlen("aof_enabled:0")))
+		warn(s, "appendonly is off", STR_NONE, " (CONFIG SET appendonly yes, and 'appendonly yes' in its redis.conf)");
+}
+
+static void on_config(void *ctx, const struct err *e, const redisReply *reply)
+{
+	struct store *s = ctx;
+
+	if (e) {
+		warn(s, "its appendfsync and maxmemory-policy cannot be seen: ", str_of(e->text),
+			" (allow CONFIG GET, and set 'appendfsync always' and 'maxmemory-policy noeviction' in its redis.conf)");
+		return;
+	}
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		struct str name = store_text_at(reply, i), value = store_text_at(reply, i + 1);
+		if (str_is(name, "appendfsync") && !str_is(value, "always"))
+			warn(s, "appendfsync is ", value,
+				" (CONFIG SET appendfsync always, and 'appendfsync always' in its redis.conf)");
+		else if (str_is(name, "maxmemory-policy") && !str_is(value, "noeviction"))
+			warn(s, "maxmemory-policy is ", value,
+				" (CONFIG SET maxmemory-policy noeviction, and 'maxmemory-policy noeviction' in its redis.conf)");
+	}
+}
+
+static int ask_keeping(struct store *s, struct err *e)
+{
+	if (redis_begin(s->redis, 2, e))
+		return -1;
+	redis_arg_z(s->redis, "INFO");
+	redis_arg_z(s->redis, "persistence");
+	if (redis_end(s->redis, 0, on_info, s, e) || redis_begin(s->redis, 4, e))
+		return -1;
+	redis_arg_z(s->redis, "CONFIG");
+	redis_arg_z(s->redis, "GET");
+	redis_arg_z(s->redis, "appendfsync");
+	redis_arg_z(s->redis, "maxmemory-policy");
+	return redis_end(s->redis, 0, on_config, s, e);
+}
+
 void store_greet(void *ctx)
 {
 	struct store *s = ctx;
@@ -144,6 +209,11 @@ void store_greet(void *ctx)
 
 	s->greeting = (struct err){.code = ERR_NONE};
 	s->schema = 0;
+	buf_clear(&s->warning);
+	if (s->look_at_keeping && ask_keeping(s, &e)) {
+		drop(s, ERR_AWAY, e.text);
+		return;
+	}
 	if (redis_begin(s->redis, 3, &e) == 0) {
 		redis_arg_z(s->redis, "HGET");
 		redis_arg_join(s->redis, s->prefix, STR(":meta"));

@@ -181,9 +181,9 @@ class RedisServer:
     def url(self):
         return f"unix:{self.socket}"
 
-    def start(self):
+    def start(self, *more):
         self.process = spawn(["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder),
-                              "--appendonly", "yes", "--appendfsync", "always", "--save", ""], self.folder / "redis.log")
+                              "--appendonly", "yes", "--appendfsync", "always", "--save", "", *more], self.folder / "redis.log")
         wait_for(lambda: self.ping() == "PONG", "redis-server to answer")
         return self
 

@@ -112,3 +112,30 @@ def test_redis_is_away_from_the_start(runbookd, redis):
     wait_for(lambda: rb.api("GET", "/-/ready").status == 200, "/-/ready once Redis is there")
     assert rb.post_alertmanager(message(1))["new"] == 1
     wait_for(lambda: rb.lines("ran") == ["db-1"], "the run")
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    ([], []),
+    (["--appendonly", "no"], ["CONFIG SET appendonly yes"]),
+    (["--appendfsync", "everysec", "--maxmemory-policy", "allkeys-lru"],
+     ["appendfsync is everysec", "CONFIG SET appendfsync always", "maxmemory-policy is allkeys-lru", "CONFIG SET maxmemory-policy noeviction"]),
+    (["--rename-command", "CONFIG", ""], ["appendfsync and maxmemory-policy cannot be seen", "'appendfsync always'"]),
+])
+def test_redis_that_forgets_is_told_of(runbookd, folder, options, says):
+    redis = RedisServer(folder).start(*options)
+    try:
+        rb = runbookd(conf={"redis": redis.url}).start()
+        lines = rb.api("GET", "/-/ready").text.splitlines()
+        assert lines[0] == "ready" and len(lines) == (2 if says else 1), lines
+        warnings = [line for line in rb.log_text().splitlines() if "redis keeps too little" in line]
+        assert len(warnings) == len(lines) - 1
+        for text in says:
+            assert text in lines[1] and text in warnings[0]
+    finally:
+        redis.kill()
+
+
+def test_embedded_redis_with_everysec_is_a_choice(runbookd):
+    rb = runbookd(conf={"redis_fsync": "everysec"}).start()
+    assert rb.api("GET", "/-/ready").text == "ready\n"
+    assert "redis keeps too little" not in rb.log_text()
