@@ -1185,10 +1185,10 @@ end
 -- the error WHOLE, and nothing written, where one is none by its mark (rb_ingest_v1 may find it to be one yet).
 local function again(keys, argv)
 	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')
-	local out = {}
+	local out, texts = {}, {}
 	scratch[1] = 'MSET'
 	for i = 1, #keys do
-		local v = call('GET', keys[i])
+		local v = texts[keys[i]] or call('GET', keys[i])
 		local same, rest
 		if v then
 			same, rest = same_again(v, argv[i])
@@ -1200,7 +1200,8 @@ local function again(keys, argv)
 			call('SET', keys[1], same)
 			return rest
 		end
-		scratch[2 * i], scratch[2 * i + 1], out[i] = keys[i], same, rest
+		texts[keys[i]], out[i] = same, rest
+		scratch[2 * i], scratch[2 * i + 1] = keys[i], same
 	end
 	call(spread(scratch, 1, 2 * #keys + 1))
 	return out

@@ -190,18 +190,12 @@ static void put_call(struct store *s, const struct store_ingest *in)
 		put_event(s, &in->events[i]);
 }
 
-/* All came without their JSON: there is a shorter way. Not for a message that left alerts out, which is noted; nor where
- * an alert comes twice, since each is read before one is written. */
+/* All came without their JSON: there is a shorter way. Not for a message that left alerts out, which is to be noted. */
 static bool all_known(const struct store_ingest *in)
 {
-	for (size_t i = 0; i < in->n; i++) {
-		const struct event *ev = in->events[i].event;
-		if (in->events[i].json.n > 0 || !is_alert(ev))
+	for (size_t i = 0; i < in->n; i++)
+		if (in->events[i].json.n > 0 || !is_alert(in->events[i].event))
 			return false;
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(in->events[k].event->fingerprint, ev->fingerprint))
-				return false;
-	}
 	return in->n > 0 && in->truncated == 0;
 }
 

@@ -232,6 +232,18 @@ static void without_json(void **state)
 	assert_int_equal(rig_ingest_n(&r, in, 2, 0, out), ERR_NONE);
 	assert_int_equal(out[0].outcome, STORE_DUPLICATE);
 	assert_int_equal(out[1].outcome, STORE_NEW);
+	/* All of them, and one of them twice: each counts. */
+	struct rig_event three[] = {in[0], in[1], in[0]};
+	struct rig_answer outs[3];
+	three[1].light = true;
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(rig_ingest_n(&r, three, 3, 0, outs), ERR_NONE);
+	assert_int_equal(outs[2].outcome, STORE_DUPLICATE);
+	assert_string_equal(outs[2].id, outs[0].id);
+	assert_string_equal(outs[1].incident, outs[0].incident);
+	redisReply *v = server_ask(&r.server, "GET " RIG_KEY ":alert:am:" A);
+	assert_has(str_of(v->str), " 403 ");
+	freeReplyObject(v);
 	rig_stop(&r);
 }
 
