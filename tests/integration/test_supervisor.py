@@ -105,7 +105,7 @@ def test_stops_in_order_and_with_grace(server):
     assert rb.pids("redis") and rb.pids("worker") and not rb.pids("bridge")
     (rb.folder / "end").touch()
     assert rb.process.wait(timeout=DEADLINE) == 0
-    ended = re.findall(r'msg="has ended" program=(\S+) status=0', rb.log_text())
+    ended = re.findall(r'msg="has ended" part=(\S+) status=0', rb.log_text())
     assert ended == ["runbook-bridge", "runbook-worker", "redis-server"]
     assert processes_with(str(rb.folder)) == []
     rb.start()
