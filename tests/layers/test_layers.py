@@ -2,6 +2,7 @@
 
 Needs a finished build: RUNBOOKD_BUILDDIR is its folder. CC is the compiler of the header test.
 """
+import hashlib
 import os
 import re
 import shlex
@@ -182,3 +183,16 @@ def test_state_of_a_run_is_changed_in_one_place():
     """flow/run_state.c is the only caller of store_run_change(), which only store/ defines."""
     users = [str(p.relative_to(BRIDGE)) for p in SOURCES if places(p, r"\bstore_run_change\s*\(") and layer_of(p) != "store"]
     assert users == ["flow/run_state.c"]
+
+
+def test_library_changes_with_its_number():
+    """A bridge loads runbookd.lua only into a Redis whose library has a lower number: with the number unchanged, the old
+    text would go on there under the new programs."""
+    text = (BRIDGE / "store" / "runbookd.lua").read_bytes()
+    number = int(re.search(rb"^local LIBRARY = (\d+)", text, re.M)[1])
+    recorded, digest = (BRIDGE / "store" / "library.sha256").read_text().split()
+    if hashlib.sha256(text).hexdigest() == digest:
+        assert number == int(recorded)
+        return
+    assert number > int(recorded), f"runbookd.lua changed: raise LIBRARY above {recorded} and run 'make record-library'"
+    pytest.fail("runbookd.lua changed, and LIBRARY with it: run 'make record-library'")

@@ -550,6 +550,11 @@ static void result_and_emitted(void **state)
 	assert_text(t, "\"artifacts\":[{\"name\":\"a\",\"size\":1}]");
 	assert_text(t, "\"params\":{\"path\":\"/x\"}");
 	assert_text(t, "\"runbook_sha256\":\"other\"");
+	rig_await(&r, store_inbox(r.s, 10, 1, STR_NONE, on_inbox, in, &r.e));
+	assert_int_equal(in->n, 1);	/* more bytes than asked for, but one */
+	rig_await(&r, store_inbox(r.s, 10, 1 << 20, str_of(in->id[0]), on_inbox, in, &r.e));
+	assert_int_equal(in->n, 2);
+	assert_has(str_of(in->json[0]), "{\"emitted\":true,");
 	rig_await(&r, store_inbox(r.s, 10, 1 << 20, STR_NONE, on_inbox, in, &r.e));
 	assert_int_equal(in->n, 3);
 	/* What the script says of depth and run is overruled by what comes last. */
