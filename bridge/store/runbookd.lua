@@ -67,8 +67,11 @@ end
 
 -- n + 1 and n - 1 of whole numbers as texts. Of larger ones mostly the last digit changes.
 local function up(n)
+	if NEXT[n] then
+		return NEXT[n]
+	end
 	local last = sub(n, -1)
-	return NEXT[n] or (last ~= '9' and sub(n, 1, -2) .. NEXT[last] or format('%.0f', n + 1))
+	return last ~= '9' and sub(n, 1, -2) .. NEXT[last] or format('%.0f', n + 1)
 end
 
 local function down(n)
