@@ -223,7 +223,8 @@ static void keys_that_need_a_restart(void **state)
 {
 	(void)state;
 	static const char *const wanted[] = {
-		"http.listen", "redis", "redis_fsync", "namespace", "state_dir"};
+		"http.listen", "redis", "redis_fsync", "namespace", "state_dir", "redis_slow_after",
+		"http.connection_limit", "http.request_timeout"};
 	size_t n = 0;
 	for (size_t i = 0; i < conf_keys_n; i++)
 		n += conf_keys[i].restart;
