@@ -121,6 +121,11 @@ def memory_kb(pid, field="VmRSS"):
     return int(re.search(rf"^{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)[1])
 
 
+def memory_bound(kb):
+    """How much a program may grow: under ASan twice as much, for its shadow and what it holds back."""
+    return kb * 2 if b"__asan_init" in Path(program("runbook-bridge")).read_bytes() else kb
+
+
 def alive(pid):
     stat = process_stat(pid)
     return bool(stat) and stat[1] != "Z"
