@@ -66,7 +66,7 @@ static void fill_in(struct redis_server *r, struct part *p, const struct conf *c
 		"--auto-aof-rewrite-percentage",
 		"100",
 		"--auto-aof-rewrite-min-size",
-		"64mb",
+		"256mb",
 		"--save",
 		"",
 		"--maxmemory",
