@@ -304,7 +304,7 @@ clean_up() {
 	if [ -n "$work" ] && [ -n "${KEEP:-}" ]; then
 		echo "kept $work${mounted:+; its file system is still mounted: umount $work/disk}"
 	elif [ -n "$work" ]; then
-		[ -z "$mounted" ] || umount "$work/disk" || umount -l "$work/disk" || true
+		[ -z "$mounted" ] || umount "$work/disk" 2>/dev/null || umount -l "$work/disk" || true
 		rm -rf --one-file-system -- "$work"
 	fi
 	exit "$status"
