@@ -493,22 +493,41 @@ local function alert_text(a)
 		a.occ .. ' ' .. a.first .. ' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc
 end
 
--- "status updated resolved alerts firing severity runs truncated opened sources"; times 0 where there is none
-local INCIDENT = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d) (%d+) (%d+) (%d+) ()'
+-- "status updated resolved alerts firing severity runs truncated opened sources"; times 0 where there is none.
+-- What seldom changes is last, and is taken apart only where it is needed.
+local INCIDENT, TAIL = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d) ()', '^(%d+) (%d+) (%d+) ()'
 
 local function read_incident(id, v)
-	local status, updated, resolved, alerts, firing, severity, runs, truncated, opened, rest = match(v, INCIDENT)
+	local status, updated, resolved, alerts, firing, severity, tail = match(v, INCIDENT)
 	return {
 		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
-		firing = firing, severity = severity, runs = runs, truncated = truncated, opened = opened,
-		sources = sub(v, rest), line_n = 0,
+		firing = firing, severity = severity, tail = sub(v, tail), line_n = 0, dirty = false, line = false,
 	}
+end
+
+-- Sets runs, truncated, opened and sources.
+local function read_tail(inc)
+	if inc.tail then
+		local runs, truncated, opened, sources = match(inc.tail, TAIL)
+		inc.runs, inc.truncated, inc.opened, inc.sources = runs, truncated, opened, sub(inc.tail, sources)
+		inc.tail = nil
+	end
+	return inc
 end
 
 local function incident_text(inc)
 	return inc.status .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' .. inc.alerts .. ' ' .. inc.firing ..
-		' ' .. inc.severity .. ' ' .. inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' ..
-		inc.sources
+		' ' .. inc.severity .. ' ' ..
+		(inc.tail or inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' .. inc.sources)
+end
+
+-- source: quoted
+local function add_source(inc, source)
+	if find(inc.tail or inc.sources, source, 1, true) then
+		return
+	end
+	read_tail(inc)
+	inc.sources = inc.sources == '' and source or inc.sources .. ',' .. source
 end
 
 -- An alert's text after the same message once more, and how it ends: " min … incident". nil: it is not the same.
@@ -530,23 +549,26 @@ end
 local KINDS = {f = 'firing', r = 'resolved', i = 'info'}
 local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
 
--- Used by one call after the other; what is past their counts in t is of an earlier one.
+-- The plan of the call under way. It and its lists are used by one call after the other, which costs less than new ones;
+-- what is past their counts is of an earlier call.
+local plan = {}
+local names = {} -- of the alerts that changed
+local dirty = {} -- incidents that changed
 local adds = {} -- of each new record: entry id, kind, incident, decisions, JSON
 local moves = {} -- of each alert that changed its state or occurrence: name, list before, list now
 local scratch = {} -- the words of a command
 
 local function new_plan(p, now)
-	return {
-		p = p, now = now, g = id_clock(p, now), out = {}, out_n = 0,
-		alerts = {}, -- by name: its text now, or false; in the order of their change: names
-		names = {}, names_n = 0,
-		incidents = {}, -- by id; those that changed: dirty
-		dirty = {}, dirty_n = 0,
-		adds_n = 0, -- records in `adds`
-		moves_n = 0, -- words in `moves`
-		corr = {}, -- by correlation key: its incident's id, or false
-		runs_n = 0, argv = false, truncated = '0', ruleset = '', skew = 0, reopen_window = 0, queue = 0,
-	}
+	local t = plan
+	t.p, t.now, t.g = p, now, id_clock(p, now)
+	t.names_n, t.dirty_n, t.adds_n, t.moves_n, t.runs_n = 0, 0, 0, 0, 0
+	t.alerts = {} -- by name: its text now, or false
+	t.incidents = {} -- by id
+	t.corr = {} -- by correlation key: its incident's id, or false
+	t.out, t.out_n = {}, 0
+	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = nil, nil, nil, nil, nil, nil
+	t.argv, t.truncated, t.ruleset = nil, '0', ''
+	return t
 end
 
 local function get_incident(t, id)
@@ -563,7 +585,7 @@ local function touch(t, inc)
 	if not inc.dirty then
 		inc.dirty = true
 		t.dirty_n = t.dirty_n + 1
-		t.dirty[t.dirty_n] = inc
+		dirty[t.dirty_n] = inc
 	end
 end
 
@@ -661,12 +683,7 @@ local function join(t, a, k, e, own)
 	if e.severity > inc.severity then
 		inc.severity = e.severity
 	end
-	local source = source_of(t.argv[k])
-	if inc.sources == '' then
-		inc.sources = source
-	elseif inc.sources ~= source and not find(inc.sources, source, 1, true) then
-		inc.sources = inc.sources .. ',' .. source
-	end
+	add_source(inc, source_of(t.argv[k]))
 	if a.inc == inc.id then
 		return inc, false
 	end
@@ -858,7 +875,7 @@ local function answer(t, s)
 end
 
 local function note_truncated(t, inc)
-	if inc and t.truncated ~= '0' and num(t.truncated) > num(inc.truncated) then
+	if inc and t.truncated ~= '0' and num(t.truncated) > num(read_tail(inc).truncated) then
 		touch(t, inc)
 		inc.truncated = t.truncated
 	end
@@ -899,7 +916,7 @@ end
 local function keep_alert(t, name, v)
 	t.alerts[name] = v
 	t.names_n = t.names_n + 1
-	t.names[t.names_n] = name
+	names[t.names_n] = name
 end
 
 local LISTS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
@@ -1029,7 +1046,7 @@ local function plan_event(t, k)
 			inc.updated = now_text
 		end
 		if t.runs_n > runs then
-			inc.runs = text(inc.runs + t.runs_n - runs)
+			inc.runs = text(read_tail(inc).runs + t.runs_n - runs)
 		end
 		note_truncated(t, inc)
 		if record then
@@ -1046,12 +1063,12 @@ local function write_texts(t)
 	local p, n = t.p, 1
 	scratch[1] = 'MSET'
 	for i = 1, t.names_n do
-		local name = t.names[i]
+		local name = names[i]
 		scratch[n + 1], scratch[n + 2] = p .. 'alert:' .. name, t.alerts[name]
 		n = n + 2
 	end
 	for i = 1, t.dirty_n do
-		local inc = t.dirty[i]
+		local inc = dirty[i]
 		scratch[n + 1], scratch[n + 2] = p .. 'incident:' .. inc.id, incident_text(inc)
 		n = n + 2
 		if not inc.was then
@@ -1077,7 +1094,7 @@ end
 local function write_incidents(t)
 	local p = t.p
 	for i = 1, t.dirty_n do
-		local inc = t.dirty[i]
+		local inc = dirty[i]
 		if inc.status ~= inc.was then
 			local open = inc.status == 'open'
 			if inc.was then
@@ -1228,7 +1245,7 @@ local function incident_json(p, id)
 	if not v then
 		return nil
 	end
-	local inc = read_incident(id, v)
+	local inc = read_tail(read_incident(id, v))
 	return '{"id":"' .. id .. '","status":"' .. inc.status .. '","acked":false,"severity":"' ..
 		SEVERITIES[num(inc.severity)] .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
 		'"title":"","key":{},"labels":{}') .. ',"opened":' .. time_or_null(inc.opened) .. ',"updated":' ..
@@ -1537,6 +1554,10 @@ local function run_new(keys, argv)
 end
 
 -- ---- time ------------------------------------------------------------------------------------------
+-- Lua has at most 200 locals in one scope: those of this part end with it.
+local tick
+do
+
 
 local function tick_leases(p, now, done)
 	local ids = call('ZRANGE', p .. 'leases', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
@@ -1716,7 +1737,7 @@ end
 
 -- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms:
 -- requeued, lost, expired, resolved_stale, trimmed, more
-local function tick(keys, argv)
+function tick(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	call('HSETNX', p .. 'meta', 'schema', SCHEMA) -- Redis may have been emptied since the bridge opened it
@@ -1733,7 +1754,12 @@ local function tick(keys, argv)
 	}
 end
 
+end
+
 -- ---- lists -----------------------------------------------------------------------------------------
+local list
+do
+
 -- Each gives {more, resume, cursor, row, cursor, row, …}; resume: where to go on when no row was found.
 
 -- Ids of several sets, newest first. min and max as ZRANGE BYLEX takes them.
@@ -1942,7 +1968,7 @@ local function list_alerts(p, argv)
 end
 
 -- rb_list_v1 KEY what status max min limit id
-local function list(keys, argv)
+function list(keys, argv)
 	local p, what = keys[1] .. ':', argv[1]
 	if what == 'incidents' then
 		return list_incidents(p, argv)
@@ -1962,6 +1988,8 @@ local function list(keys, argv)
 		return list_places(p, argv, 'runs', run_json)
 	end
 	return {err = "ERR there is no list '" .. what .. "'"}
+end
+
 end
 
 -- rb_get_v1 KEY incident|run|event id (an event's: its entry id)
