@@ -44,6 +44,24 @@ struct rule_step {
 	bool always;
 };
 
+/* At most `count` within any `per_ms`; count 0: no limit. */
+struct rule_limit {
+	int64_t count;
+	int64_t per_ms;
+};
+
+enum rule_on_resolve {
+	ON_RESOLVE_IGNORE,
+	ON_RESOLVE_CANCEL,	/* the runs of this rule for this occurrence */
+	ON_RESOLVE_STEP,	/* resolve_steps run, where the rule has run for this occurrence */
+};
+
+struct rule_slo {
+	double objective;	/* percent, 0 < objective < 100; 0: none */
+	int64_t within_ms;	/* from event to the end of a run that succeeded */
+	int64_t window_ms;
+};
+
 struct rule {
 	struct str name;
 	struct str description;
@@ -58,6 +76,18 @@ struct rule {
 	int64_t cooldown_ms;		/* 0 none */
 	struct field *cooldown_by;	/* n == 0: by the incident's correlation key */
 	size_t cooldown_by_n;
+	int64_t for_ms;			/* still firing after; 0: at once */
+	struct rule_limit limit_runs;
+	struct rule_limit limit_hosts;	/* distinct hosts: label instance without its port, else host */
+	enum rule_on_resolve on_resolve;
+	struct rule_step *resolve_steps;
+	size_t resolve_steps_n;
+	struct rule_step *failure_steps;	/* on_failure */
+	size_t failure_steps_n;
+	bool skip_flapping;		/* on_flapping: skip */
+	bool approval;			/* a person has to say yes */
+	int64_t approval_expires_ms;	/* 0: never */
+	struct rule_slo slo;
 	bool dry_run;			/* mode: dry_run */
 	bool sees_own_events;		/* names event.type or event.source */
 	struct rule_step *steps;
