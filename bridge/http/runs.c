@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -119,6 +120,22 @@ static struct str params_json(struct arena *a, const struct kv *v, size_t n)
 	return s;
 }
 
+/* Of what was asked for, however it was spaced. */
+static struct str digest(struct arena *a, const struct json *body)
+{
+	char hex[HASH_SHA256_HEX];
+	struct json_w w;
+	struct buf b;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	json_w_init(&w, &b);
+	json_write(&w, body);
+	hash_sha256_hex(buf_as_str(&b), hex);
+	bool failed = buf_failed(&b);
+	buf_release(&b);
+	return failed ? STR_NONE : arena_strdup(a, str_of(hex));
+}
+
 static void answer_run(struct request *r, struct str json)
 {
 	struct run_new *n = r->data;
@@ -184,7 +201,8 @@ static int make_run(struct request *r, const struct json *body, struct err *e)
 		.retries_max = rb->retries_max,
 		.retries_backoff_ms = rb->retries_backoff_ms,
 	};
-	if (!run.step.params_json.p)
+	run.request_sha256 = digest(&r->arena, body);
+	if (!run.step.params_json.p || !run.request_sha256.p)
 		return err_set(e, ERR_NOMEM, "no memory for the request");
 	return store_run_new(ic->store, &run, on_made, r, e);
 }

@@ -145,7 +145,7 @@ int64_t redis_number(const redisReply *reply)
 	return reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
 }
 
-/* How the text of an error answer begins, and what it means. The first three are our library's own. */
+/* How the text of an error answer begins, and what it means. Those with `true` are our library's own. */
 static const struct {
 	const char *word;
 	enum err_code code;
@@ -180,6 +180,7 @@ void redis_err_of(const redisReply *reply, struct err *e)
 		if (!str_starts(text, word))
 			continue;
 		if (words[i].own)
+	{"KEYUSED ", ERR_CONFLICT, true},
 			text = (struct str){text.p + word.n, text.n - word.n};
 		err_set(e, words[i].code, "%s%.*s", words[i].own ? "" : "redis says: ", STR_ARG(text));
 		return;

@@ -774,11 +774,11 @@ end
 local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
 
 -- Plans the runs of one rule; argv[k] is its first step. Returns the first run's id, or nil and the full pool. Full is
--- what was full before this call: one message may go over limits.queue, so that no message is too large for ever.
+-- what was full before this message: one message may go over limits.queue, so that no message is too large for ever.
 local function plan_runs(t, k, steps, rule, incident, depth)
 	local argv, first, before = t.argv, nil, nil
 	if not t.runs then
-		t.runs, t.pools = {}, {}
+		t.runs, t.pools, t.added = {}, {}, {}
 	end
 	for position = 1, steps do
 		local r = {
@@ -797,6 +797,7 @@ local function plan_runs(t, k, steps, rule, incident, depth)
 				return nil, r.pool
 			end
 			t.pools[r.pool] = waiting
+			t.added[r.pool] = (t.added[r.pool] or 0) + 1
 		end
 		before = r
 		t.runs_n = t.runs_n + 1
@@ -1161,7 +1162,16 @@ local function read_limits(t, s)
 	t.skew, t.reopen_window, t.queue = limits[1], limits[2], limits[3]
 end
 
---[[ rb_ingest_v1 KEY n limits truncated ruleset, then for each of n events:
+-- The message is through: what it added to the queues counts for the next one.
+local function end_message(t)
+	for pool, n in pairs(t.added) do
+		t.pools[pool] = t.pools[pool] + n
+	end
+	t.added = {}
+end
+
+--[[ rb_ingest_v1 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
+"1 1 3". An error stores nothing of any. For each event:
   name     "source:fingerprint" of an alert, '' for what is none
   mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each
   numbers  "severity depth window_ms words inbox_id"
@@ -1182,14 +1192,19 @@ local function ingest(keys, argv)
 		t.argv, t.truncated, t.ruleset = argv, argv[3], argv[4]
 		read_limits(t, argv[2])
 		local k = 5
-		for _ = 1, num(argv[1]) do
-			local full
-			k, full = plan_event(t, k)
-			if full == '' then
-				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
-			elseif not k then
-				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
-					t.queue .. ')'}
+		for size in string.gmatch(argv[1], '%d+') do
+			for _ = 1, num(size) do
+				local full
+				k, full = plan_event(t, k)
+				if full == '' then
+					return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+				elseif not k then
+					return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
+						t.queue .. ')'}
+				end
+			end
+			if t.runs then
+				end_message(t)
 			end
 		end
 		if write_plan(t) then
@@ -1524,13 +1539,18 @@ local function run_change(keys, argv)
 	return 1
 end
 
--- rb_run_new_v1 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v1 has it
+-- rb_run_new_v1 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v1 has it, then the digest of what was
+-- asked for: a key stands for one request only
 local function run_new(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
+	local asked = argv[11] or '' -- a bridge of before does not say it
 	if argv[2] ~= '' then
-		local id = call('HGET', p .. 'idempotency', argv[2])
-		if id then
+		local id, of = match(call('HGET', p .. 'idempotency', argv[2]) or '', '^(%S+) ?(.*)$')
+		if id and of ~= '' and asked ~= '' and of ~= asked then
+			return {err = 'KEYUSED the Idempotency-Key was used for another request, which made run ' .. id ..
+				'; give each request a key of its own'}
+		elseif id then
 			return id
 		end
 	end
@@ -1547,7 +1567,7 @@ local function run_new(keys, argv)
 	change_record(p, r, 'queued', now, 'by hand, ' .. argv[1])
 	create_run(p, now, r, argv[1], 'by hand')
 	if argv[2] ~= '' then
-		call('HSET', p .. 'idempotency', argv[2], r.id)
+		call('HSET', p .. 'idempotency', argv[2], r.id .. ' ' .. asked)
 		call('HSET', p .. 'run:' .. r.id, 'idempotency', argv[2])
 	end
 	return r.id

@@ -216,10 +216,12 @@ struct store_manual_run {
 	struct store_step_in step;
 	struct str who;			/* for the audit */
 	struct str idempotency_key;	/* "" */
+	struct str request_sha256;	/* of what was asked for; looked at where there is a key */
 	struct store_limits limits;
 	struct str ruleset_hash;
 };
-/* out: the run's id; an Idempotency-Key seen before gives the run of that time. */
+/* out: the run's id; an Idempotency-Key seen before gives the run of that time, or ERR_CONFLICT where it came with
+ * another request. */
 typedef void (*store_text_cb)(void *ctx, const struct err *e, struct str text);
 int store_run_new(struct store *s, const struct store_manual_run *in, store_text_cb cb, void *ctx, struct err *e);
 

@@ -409,7 +409,7 @@ int store_run_new(struct store *s, const struct store_manual_run *in, store_text
 {
 	struct text_call *c = store_call(sizeof(*c), e);
 
-	if (store_begin_for(s, "rb_run_new_v1", 4 + STORE_STEP_WORDS, c, e))
+	if (store_begin_for(s, "rb_run_new_v1", 5 + STORE_STEP_WORDS, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;
@@ -418,6 +418,7 @@ int store_run_new(struct store *s, const struct store_manual_run *in, store_text
 	redis_arg(s->redis, in->ruleset_hash);
 	redis_arg_i64(s->redis, in->limits.queue);
 	store_put_step(s, &in->step);
+	redis_arg(s->redis, in->request_sha256);
 	return store_end(s, on_text, c, e);
 }
 

@@ -300,6 +300,9 @@ def test_run_by_hand(server):
     assert made.status == 201 and made.json()["params"] == {"path": "/srv"}, made
     again = server.api("POST", "/api/v1/runs", {"runbook": "note", "params": {"path": "/srv"}}, key)
     assert again.json()["id"] == made.json()["id"]
+    for other in ({"runbook": "note", "params": {"path": "/"}}, {"runbook": "note", "params": {"path": "/srv"}, "pool": "x"}):
+        problem = check_problem(server.api("POST", "/api/v1/runs", other, key), 409)
+        assert "Idempotency-Key" in problem["detail"] and made.json()["id"] in problem["detail"], problem
     assert server.api("GET", made.headers["Location"]).json()["id"] == made.json()["id"]
     run = server.wait_run(id=made.json()["id"], state="succeeded")
     assert server.output(run["id"]) == "looking at /srv\n"

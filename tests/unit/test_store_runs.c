@@ -435,9 +435,9 @@ static void nobody_claims(void **state)
 
 /* ---- by hand ---- */
 
-static char *run_new(struct rig *r, const char *key, struct rig_text *t)
+static char *run_new(struct rig *r, const char *key, const char *asked, struct rig_text *t)
 {
-	struct store_manual_run in = {rig_step, STR("anna"), str_of(key), r->limits, STR("hash")};
+	struct store_manual_run in = {rig_step, STR("anna"), str_of(key), str_of(asked), r->limits, STR("hash")};
 
 	*t = (struct rig_text){.r = r};
 	rig_await(r, store_run_new(r->s, &in, rig_on_text, t, &r->e));
@@ -452,10 +452,13 @@ static void by_hand(void **state)
 	(void)state;
 	rig_start(&r, true);
 	r.limits.queue = 2;
-	assert_int_equal(strlen(run_new(&r, "k 1", &one)), ID_LEN);
-	assert_string_equal(run_new(&r, "k 1", &two), one.text);
-	assert_string_not_equal(run_new(&r, "", &two), one.text);
-	run_new(&r, "", &three);
+	assert_int_equal(strlen(run_new(&r, "k 1", "one", &one)), ID_LEN);
+	assert_string_equal(run_new(&r, "k 1", "one", &two), one.text);
+	run_new(&r, "k 1", "another", &three);
+	assert_int_equal(r.e.code, ERR_CONFLICT);
+	assert_has(str_of(r.e.text), one.text);
+	assert_string_not_equal(run_new(&r, "", "one", &two), one.text);
+	run_new(&r, "", "one", &three);
 	assert_int_equal(r.e.code, ERR_FULL);
 	struct rig_text t = rig_get(&r, STORE_RUN, one.text);
 	assert_text(t, "\"rule\":null,\"runbook\":\"disk-usage\"");
@@ -466,7 +469,7 @@ static void by_hand(void **state)
 	assert_string_equal(c.event, "null");
 	assert_string_equal(c.incident_json, "");
 	assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
-	assert_string_equal(run_new(&r, "k 1", &two), one.text);
+	assert_string_equal(run_new(&r, "k 1", "one", &two), one.text);
 	rig_stop(&r);
 }
 

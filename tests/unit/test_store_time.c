@@ -95,7 +95,7 @@ static void retention_leaves_nothing(void **state)
 	struct rig_event a = rig_with_rule(rig_alert(A, 'f', T0), "disk-full", &rig_step, 1, HOUR);
 	struct store_line line = {T0, false, STR("x")};
 	struct str pools[] = {STR("default")};
-	struct store_manual_run manual = {rig_step, STR("anna"), STR("key"), {.queue = 10}, STR("hash")};
+	struct store_manual_run manual = {rig_step, STR("anna"), STR("key"), STR("asked"), {.queue = 10}, STR("hash")};
 	struct rig_text t = {.r = &r};
 
 	(void)state;
