@@ -260,6 +260,9 @@ static void on_flush(uv_prepare_t *h)
 
 	if (uv_is_active((uv_handle_t *)&r->awake)) {
 		uv_idle_stop(&r->awake);
+		if (r->on_turn_end)
+			r->on_turn_end(r->ctx);
+		uv_idle_stop(&r->awake);
 		flush(r);
 	}
 }
@@ -516,6 +519,7 @@ struct redis *redis_new(const struct redis_options *o, struct err *e)
 	r->pending_limit = o->pending_limit;
 	r->on_connected = o->on_connected;
 	r->on_state = o->on_state;
+	r->on_turn_end = o->on_turn_end;
 	r->ctx = o->ctx;
 	r->backoff_ms = REDIS_BACKOFF_MIN_MS;
 	err_set(&r->why, ERR_AWAY, "not connected to '%s' yet", r->url.shown.p);

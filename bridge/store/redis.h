@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -32,6 +33,8 @@ struct redis_options {
 	void (*on_connected)(void *ctx);
 	/* Up, or down and why; called at each change, and again where the reason changes. */
 	void (*on_state)(void *ctx, bool up, const struct err *why);
+	/* What waited for the end of the turn may be sent now; may be NULL. See redis_wake. */
+	void (*on_turn_end)(void *ctx);
 	void *ctx;
 };
 
@@ -62,6 +65,14 @@ void redis_arg_z(struct redis *r, const char *z);
 void redis_arg_i64(struct redis *r, int64_t v);
 /* One argument out of two texts. */
 void redis_arg_join(struct redis *r, struct str a, struct str b);
+/* n arguments that redis_aside_end gave. */
+void redis_args_ready(struct redis *r, size_t n, struct str encoded);
+/* Between these two, redis_arg and its like encode arguments for later, of no command yet; at any time but within one.
+ * Appends them to into (which has failed where memory ended), and says how many they are. */
+void redis_aside_begin(struct redis *r);
+size_t redis_aside_end(struct redis *r, struct buf *into);
+/* The turn of the loop ends: on_turn_end is called once, before anything is written. */
+void redis_wake(struct redis *r);
 /* blocks_ms: how long the command itself may wait in Redis. */
 int redis_end(struct redis *r, int64_t blocks_ms, redis_reply_cb cb, void *ctx, struct err *e);
 

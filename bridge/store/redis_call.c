@@ -113,6 +113,31 @@ static void undo(struct redis *r)
 		b->p[b->n] = '\0';
 }
 
+void redis_args_ready(struct redis *r, size_t n, struct str encoded)
+{
+	assert(r->args_left >= n);
+	r->args_left -= n;
+	buf_str(&r->out, encoded);
+}
+
+void redis_aside_begin(struct redis *r)
+{
+	assert(r->args_left == 0);
+	r->out_start = r->out.n;
+	r->args_left = SIZE_MAX;
+}
+
+size_t redis_aside_end(struct redis *r, struct buf *into)
+{
+	size_t n = SIZE_MAX - r->args_left;
+
+	buf_add(into, r->out.p + r->out_start, r->out.n - r->out_start);
+	into->failed |= r->out.failed;
+	r->args_left = 0;
+	undo(r);
+	return n;
+}
+
 int redis_end(struct redis *r, int64_t blocks_ms, redis_reply_cb cb, void *ctx, struct err *e)
 {
 	struct redis_pending p = {cb, ctx, uv_hrtime(), 0};
@@ -155,6 +180,7 @@ static const struct {
 	{"FENCED ", ERR_CONFLICT, true},
 	{"NAMED ", ERR_CONFLICT, true},
 	{"WHOLE ", ERR_CONFLICT, true},
+	{"KEYUSED ", ERR_CONFLICT, true},
 	{"NOTFOUND ", ERR_NOT_FOUND, true},
 	{"ERR Function not found", ERR_AWAY, false},
 	{"LOADING ", ERR_AWAY, false},
@@ -180,7 +206,6 @@ void redis_err_of(const redisReply *reply, struct err *e)
 		if (!str_starts(text, word))
 			continue;
 		if (words[i].own)
-	{"KEYUSED ", ERR_CONFLICT, true},
 			text = (struct str){text.p + word.n, text.n - word.n};
 		err_set(e, words[i].code, "%s%.*s", words[i].own ? "" : "redis says: ", STR_ARG(text));
 		return;

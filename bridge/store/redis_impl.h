@@ -33,6 +33,7 @@ struct redis {
 	size_t pending_limit;
 	void (*on_connected)(void *ctx);
 	void (*on_state)(void *ctx, bool up, const struct err *why);
+	void (*on_turn_end)(void *ctx);
 	void *ctx;
 
 	enum redis_phase phase;
@@ -66,8 +67,6 @@ int redis_pending_push(struct redis *r, const struct redis_pending *p);
 struct redis_pending redis_pending_pop(struct redis *r);
 const struct redis_pending *redis_pending_head(const struct redis *r);
 
-/* redis.c: something is in r->out. */
-void redis_wake(struct redis *r);
 /* redis.c: the watch runs for a command that was just queued. */
 void redis_watch(struct redis *r);
 

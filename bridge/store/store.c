@@ -39,6 +39,14 @@ static void on_state(void *ctx, bool up, const struct err *why)
 		s->on_state(s->ctx, up, why);
 }
 
+static void on_turn_end(void *ctx)
+{
+	struct store *s = ctx;
+
+	while (s->batch)
+		store_batch_send(s);
+}
+
 static void on_bell_id(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct store *s = ctx;
@@ -70,6 +78,7 @@ static int connect_both(struct store *s, const struct store_options *o, struct e
 		.pending_limit = STORE_PENDING_LIMIT,
 		.on_connected = store_greet,
 		.on_state = on_state,
+		.on_turn_end = on_turn_end,
 		.ctx = s,
 	};
 
@@ -77,6 +86,7 @@ static int connect_both(struct store *s, const struct store_options *o, struct e
 		struct redis_options bell = ro;
 		bell.on_connected = greet_bell;
 		bell.on_state = NULL;
+		bell.on_turn_end = NULL;
 		s->bell = redis_new(&bell, e);
 		if (!s->bell)
 			return -1;
@@ -100,6 +110,8 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	int n = snprintf(prefix, size, "rb:{%.*s:0}", STR_ARG(o->namespace_));
 	s->prefix = (struct str){prefix, (size_t)n};
 	buf_init(&s->scratch, BUF_NO_LIMIT);
+	buf_init(&s->head, BUF_NO_LIMIT);
+	buf_init(&s->args, BUF_NO_LIMIT);
 	s->loop = o->loop;
 	s->load_library = o->load_library;
 	s->look_at_keeping = o->look_at_keeping;
@@ -126,6 +138,8 @@ static void on_closed(void *ctx)
 	void *closed_ctx = s->closed_ctx;
 	free((char *)s->prefix.p);
 	buf_release(&s->scratch);
+	buf_release(&s->head);
+	buf_release(&s->args);
 	buf_release(&s->warning);
 	free(s);
 	if (closed)
@@ -134,6 +148,10 @@ static void on_closed(void *ctx)
 
 void store_close(struct store *s, void (*done)(void *ctx), void *ctx)
 {
+	struct err why;
+
+	err_set(&why, ERR_AWAY, "the store is being closed");
+	store_batch_drop(s, &why);
 	s->closed = done;
 	s->closed_ctx = ctx;
 	s->on_state = NULL;

@@ -14,6 +14,8 @@
 #define STORE_WARNING_LIMIT 4096
 #define STORE_LOST_CLAIMS 16	/* claims without an answer that are remembered */
 
+struct store_batch;
+
 struct store {
 	uv_loop_t *loop;
 	struct redis *redis;
@@ -30,6 +32,9 @@ struct store {
 	void *ctx;
 
 	struct buf scratch;		/* for one argument that is put together */
+	struct buf head, args;		/* of an ingest on its way into a batch */
+	struct store_batch *batch;	/* of this turn of the loop; NULL: none yet */
+	int64_t batch_pause_ms;		/* no batches before this time (uv_now) */
 	bool waiting;			/* a store_claim_wait is under way */
 	uint64_t claim_token;
 	uint64_t lost_claims[STORE_LOST_CLAIMS];
@@ -78,6 +83,20 @@ struct str store_clean(struct buf *b, struct str s);
 /* store_ingest.c: the words of one step, as rb_ingest_v1 and rb_run_new_v1 take them. */
 #define STORE_STEP_WORDS 6
 void store_put_step(struct store *s, const struct store_step_in *step);
+
+/* store_ingest.c and store_batch.c: an ingest, alone or with others. */
+#define STORE_INGEST_WORDS 4	/* before the first event: sizes limits truncated ruleset */
+struct ingest_call;
+/* Answers it and frees it; its part of reply begins at *at, which goes on to the next one's. */
+void store_ingest_answer(struct ingest_call *c, const struct err *e, const redisReply *reply, size_t *at);
+/* Into the batch of this turn: head is the words after the sizes, bytes are those of the events, encoded. -1: the call
+ * is still the caller's. */
+int store_batch_add(struct store *s, struct ingest_call *call, size_t events, struct str head, struct str bytes,
+	size_t args, struct err *e);
+/* Sends what there is. */
+void store_batch_send(struct store *s);
+/* Ends what was not sent yet with why. */
+void store_batch_drop(struct store *s, const struct err *why);
 
 /* store_open.c: greets a new connection. */
 void store_greet(void *ctx);

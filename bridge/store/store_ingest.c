@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include "base/json.h"
 
-#define CALL_WORDS 4
 #define EVENT_WORDS 6
 #define RULE_WORDS 5
 
@@ -178,16 +177,14 @@ static void put_event(struct store *s, const struct store_event_in *in)
 		put_decision(s, &in->decisions[i]);
 }
 
-static void put_call(struct store *s, const struct store_ingest *in)
+/* The words of the call after the sizes. */
+static void put_head(struct store *s, const struct store_ingest *in)
 {
 	const int64_t limits[] = {in->limits.occurrence_skew_ms, in->limits.reopen_window_ms, in->limits.queue};
 
-	redis_arg_i64(s->redis, (int64_t)in->n);
 	redis_arg(s->redis, numbers(s, limits, 3));
 	redis_arg_i64(s->redis, in->truncated);
 	redis_arg(s->redis, in->ruleset_hash);
-	for (size_t i = 0; i < in->n; i++)
-		put_event(s, &in->events[i]);
 }
 
 /* All came without their JSON: there is a shorter way. Not for a message that left alerts out, which is to be noted. */
@@ -199,7 +196,14 @@ static bool all_known(const struct store_ingest *in)
 	return in->n > 0 && in->truncated == 0;
 }
 
-static int begin_again(struct store *s, const struct store_ingest *in, struct err *e)
+static void on_again(void *ctx, const struct err *e, const redisReply *reply)
+{
+	size_t at = 0;
+
+	store_ingest_answer(ctx, e, reply, &at);
+}
+
+static int send_again(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
 {
 	struct redis *r = s->redis;
 
@@ -219,21 +223,29 @@ static int begin_again(struct store *s, const struct store_ingest *in, struct er
 	}
 	for (size_t i = 0; i < in->n; i++)
 		put_mark(s, in->events[i].event);
-	return 0;
+	return redis_end(r, 0, on_again, c, e);
 }
 
-static int begin_whole(struct store *s, const struct store_ingest *in, struct err *e)
+static int send_whole(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
 {
-	size_t args = CALL_WORDS;
+	struct redis *r = s->redis;
 
+	if (!redis_up(r))
+		return err_set(e, ERR_AWAY, "%s", redis_why(r));
+	buf_clear(&s->head);
+	buf_clear(&s->args);
+	redis_aside_begin(r);
+	put_head(s, in);
+	redis_aside_end(r, &s->head);
+	redis_aside_begin(r);
 	for (size_t i = 0; i < in->n; i++) {
 		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
-		args += EVENT_WORDS + decision_words(&in->events[i]);
+		put_event(s, &in->events[i]);
 	}
-	if (store_begin(s, "rb_ingest_v1", args, e))
-		return -1;
-	put_call(s, in);
-	return 0;
+	size_t args = redis_aside_end(r, &s->args);
+	if (buf_failed(&s->head) || buf_failed(&s->args))
+		return err_set(e, ERR_NOMEM, "no memory for a call to Redis");
+	return store_batch_add(s, c, in->n, buf_as_str(&s->head), buf_as_str(&s->args), args, e);
 }
 
 /* ---- the answer ---- */
@@ -328,16 +340,14 @@ static bool take_event(struct ingest_call *c, size_t i, struct store_decision_ou
 	return true;
 }
 
-static void on_ingest(void *ctx, const struct err *e, const redisReply *reply)
+void store_ingest_answer(struct ingest_call *c, const struct err *e, const redisReply *reply, size_t *at)
 {
-	struct ingest_call *c = ctx;
 	struct store_decision_out *d = c->decisions;
 	struct err odd;
-	size_t at = 0;
 
 	err_set(&odd, ERR_IO, "rb_ingest_v1 gave an answer that is none");
 	for (size_t i = 0; !e && i < c->n; i++) {
-		if (!take_event(c, i, d, reply, &at))
+		if (!take_event(c, i, d, reply, at))
 			e = &odd;
 		d += c->text[i].decisions_n;
 	}
@@ -352,8 +362,7 @@ int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb
 	struct ingest_call *c = call_new(in, cb, ctx, e);
 	if (!c)
 		return -1;
-	if ((all_known(in) ? begin_again(s, in, e) : begin_whole(s, in, e)) ||
-		redis_end(s->redis, 0, on_ingest, c, e)) {
+	if (all_known(in) ? send_again(s, in, c, e) : send_whole(s, in, c, e)) {
 		call_free(c);
 		return -1;
 	}
