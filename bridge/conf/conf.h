@@ -40,6 +40,12 @@ struct conf_source {
 	int line, column;
 };
 
+/* At most `count` within any `per_ms`; count 0: no limit (`none`). */
+struct conf_rate {
+	int64_t count;
+	int64_t per_ms;
+};
+
 enum conf_redis_fsync {
 	CONF_FSYNC_ALWAYS,
 	CONF_FSYNC_EVERYSEC,
@@ -81,6 +87,11 @@ struct conf {
 		int64_t occurrence_skew_ms;
 	} incidents;
 	struct {
+		int64_t transitions;	/* of an alert's state */
+		int64_t window_ms;
+	} flapping;
+	struct {
+		struct conf_rate runs, hosts;	/* over all rules */
 		int64_t chain_depth;
 		int64_t queue;
 		int64_t queue_ttl_ms;

@@ -154,6 +154,17 @@ static void put_number(struct buf *out, enum conf_type type, int64_t v)
 	buf_puts(out, text);
 }
 
+static void put_rate(struct buf *out, const struct conf_rate *rate)
+{
+	char per[UNITS_TEXT_MAX];
+
+	units_format_duration(rate->per_ms, per);
+	if (rate->count)
+		buf_printf(out, "{count: %lld, per: %s}", (long long)rate->count, per);
+	else
+		buf_puts(out, "none");
+}
+
 static void put_value(struct buf *out, const struct conf *c, const struct conf_key *k, bool reveal)
 {
 	const void *p = field(c, k);
@@ -181,6 +192,9 @@ static void put_value(struct buf *out, const struct conf *c, const struct conf_k
 		break;
 	case CONF_LIST:
 		put_list(out, p);
+		break;
+	case CONF_RATE:
+		put_rate(out, p);
 		break;
 	case CONF_POLICIES:
 		put_policies(out, c);
@@ -264,6 +278,7 @@ static void put_type(struct buf *out, const struct conf_key *k)
 		[CONF_PATH] = "path",
 		[CONF_PLACED] = "text",
 		[CONF_LIST] = "list of texts",
+		[CONF_RATE] = "map of count and per, or none",
 		[CONF_POLICIES] = "list of maps",
 		[CONF_SOURCES] = "map of maps",
 	};

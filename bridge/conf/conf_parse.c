@@ -357,6 +357,39 @@ static void set_sources(struct loader *l, const struct yaml *y)
 	c->sources_n = n;
 }
 
+/* {count: 100, per: 1m}, or none. What it leaves out is as it was, so the default's. */
+static void set_rate(struct loader *l, const struct conf_key *k, const struct yaml *y)
+{
+	static const char *const names[] = {"count", "per"};
+	struct conf_rate *rate = field(l->conf, k);
+	struct conf_rate now = *rate;
+	bool good = true;
+
+	if (y->kind == YAML_SCALAR && str_is(y->text, "none")) {
+		*rate = (struct conf_rate){.per_ms = now.per_ms};
+		return;
+	}
+	if (y->kind != YAML_MAP) {
+		complain(l, y, "'%s' is %s; it must be none or a map like %s", k->path, kind_of(y),
+			k->initial);
+		return;
+	}
+	for (const struct yaml *c = y->child; c; c = c->next) {
+		struct str path = arena_printf(&l->conf->arena, "%s.%.*s", k->path, STR_ARG(c->key));
+		if (!path.p)
+			return;
+		if (str_is(c->key, "count"))
+			good &= take_number(l, path.p, CONF_INT, k->min, k->max, c, &now.count);
+		else if (str_is(c->key, "per"))
+			good &= take_number(l, path.p, CONF_DURATION, CONF_PER_MIN_MS,
+				CONF_PER_MAX_MS, c, &now.per_ms);
+		else
+			unknown_key(l, k->path, c, names, 2);
+	}
+	if (good)
+		*rate = now;
+}
+
 /* ---- the table ---- */
 
 static void set_value(struct loader *l, const struct conf_key *k, const struct yaml *y)
@@ -380,6 +413,9 @@ static void set_value(struct loader *l, const struct conf_key *k, const struct y
 		break;
 	case CONF_LIST:
 		set_list(l, k, y);
+		break;
+	case CONF_RATE:
+		set_rate(l, k, y);
 		break;
 	case CONF_POLICIES:
 		set_policies(l, y);

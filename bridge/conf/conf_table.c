@@ -95,6 +95,22 @@ const struct conf_key conf_keys[] = {
 		NULL, NULL, false,
 		"A start time of a firing alert that is later by less than this is the same "
 		"occurrence."},
+	{"flapping.transitions", CONF_INT, AT(flapping.transitions), "6", 2, 50, NULL, NULL, false,
+		"An alert whose state changed this often within flapping.window, from firing to "
+		"resolved or back, is flapping; rules with on_flapping: skip do not run for it."},
+	{"flapping.window", CONF_DURATION, AT(flapping.window_ms), "15m", SECOND, DAY, NULL, NULL,
+		false,
+		"The time in which those changes are counted."},
+	{"limits.runs", CONF_RATE, AT(limits.runs), "{count: 100, per: 1m}", 1, 1000000, NULL, NULL,
+		false,
+		"How often rules may run within any such time, all of them together. What goes "
+		"past it is decided limit, and said once in a loud event. none: no limit. Runs "
+		"by hand do not count."},
+	{"limits.hosts", CONF_RATE, AT(limits.hosts), "{count: 10, per: 10m}", 1, 1000000, NULL,
+		NULL, false,
+		"On how many hosts rules may run within any such time, all of them together: the "
+		"label instance without its port, else host. A host that had a run in that time "
+		"is no further one. none: no limit."},
 	{"limits.chain_depth", CONF_INT, AT(limits.chain_depth), "8", 0, 64, NULL, NULL, false,
 		"How often a runbook's own events may start further runs, one after the other."},
 	{"limits.queue", CONF_INT, AT(limits.queue), "10000", 1, 10000000, NULL, NULL, false,

@@ -20,6 +20,7 @@ enum conf_type {
 	CONF_PATH,	/* struct str, made absolute */
 	CONF_PLACED,	/* struct conf_text */
 	CONF_LIST,	/* struct conf_list */
+	CONF_RATE,	/* struct conf_rate; the bounds are those of count */
 	CONF_POLICIES,	/* correlation and correlation_n */
 	CONF_SOURCES,	/* sources and sources_n */
 };
@@ -43,9 +44,11 @@ struct conf_key {
 extern const struct conf_key conf_keys[];
 extern const size_t conf_keys_n;
 
-/* What struct conf_correlation and struct conf_source are bound by. */
+/* What struct conf_correlation, struct conf_source and struct conf_rate are bound by. */
 #define CONF_POLICIES_MAX 32
 #define CONF_SOURCES_MAX 256
+#define CONF_PER_MIN_MS INT64_C(1000)
+#define CONF_PER_MAX_MS (INT64_C(30) * 86400000)
 #define CONF_WINDOW_MIN_MS INT64_C(1000)
 #define CONF_WINDOW_MAX_MS (INT64_C(30) * 86400000)
 #define CONF_WINDOW_MS INT64_C(600000)

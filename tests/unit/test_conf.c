@@ -131,6 +131,12 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c->incidents.stale_after_ms, 86400000);
 	assert_int_equal(c->incidents.retention_ms, INT64_C(2592000000));
 	assert_int_equal(c->incidents.occurrence_skew_ms, 300000);
+	assert_int_equal(c->flapping.transitions, 6);
+	assert_int_equal(c->flapping.window_ms, 900000);
+	assert_int_equal(c->limits.runs.count, 100);
+	assert_int_equal(c->limits.runs.per_ms, 60000);
+	assert_int_equal(c->limits.hosts.count, 10);
+	assert_int_equal(c->limits.hosts.per_ms, 600000);
 	assert_int_equal(c->limits.chain_depth, 8);
 	assert_int_equal(c->limits.queue, 10000);
 	assert_int_equal(c->limits.queue_ttl_ms, 3600000);
@@ -160,7 +166,9 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
 		      "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
 		      "occurrence_skew: 0}\n"
-		      "limits: {chain_depth: 0, queue: 1, queue_ttl: 1s, match_limit: 1000}\n"
+		      "flapping: {transitions: 2, window: 1m}\n"
+		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, queue: 1, "
+		      "queue_ttl: 1s, match_limit: 1000}\n"
 		      "sources: {am2: {kind: alertmanager}}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
@@ -173,13 +181,14 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"correlation:\n  - {match: [\"a = b\"], by: [c, d], window: 1s}\n"
 		"incidents:\n  reopen_window: 0s\n  stale_after: 1m\n  retention: 1h\n"
 		"  occurrence_skew: 0s\n"
-		"limits:\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n"
+		"flapping:\n  transitions: 2\n  window: 1m\n"
+		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n"
 		"sources:\n  am2: {kind: alertmanager}\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 13);
+	assert_int_equal(c->sources[0].line, 14);
 	conf_free(c);
 }
 
@@ -431,6 +440,30 @@ static void unknown_keys(void **state)
 		"f.yml:3:3: 'http' is a text; it must be a map of keys\n");
 }
 
+static void rates(void **state)
+{
+	(void)state;
+	struct conf *c = parse("limits: {runs: {count: 5}, hosts: {per: 30s}}\n");
+	assert_int_equal(c->limits.runs.count, 5);
+	assert_int_equal(c->limits.runs.per_ms, 60000);
+	assert_int_equal(c->limits.hosts.count, 10);
+	assert_int_equal(c->limits.hosts.per_ms, 30000);
+	conf_free(c);
+	c = parse("limits: {runs: none}\n");
+	assert_int_equal(c->limits.runs.count, 0);
+	conf_free(c);
+	refuse("limits: {runs: 5}\n",
+		"f.yml:1:16: 'limits.runs' is a text; it must be none or a map like {count: 100, "
+		"per: 1m}\n");
+	refuse("limits: {hosts: {count: 0, per: 500ms}}\n",
+		"f.yml:1:25: 'limits.hosts.count' is 0; it must be from 1 to 1000000\n"
+		"f.yml:1:33: 'limits.hosts.per' is 500ms; it must be from 1s to 30d\n");
+	refuse("limits: {hosts: {cuont: 1}}\n",
+		"f.yml:1:18: unknown key 'limits.hosts.cuont'; did you mean 'count'?\n");
+	refuse("flapping: {transitions: 1}\n",
+		"f.yml:1:25: 'flapping.transitions' is 1; it must be from 2 to 50\n");
+}
+
 /* What INTERFACE-like documents of later versions name is refused, not ignored. */
 static void keys_of_later_versions(void **state)
 {
@@ -441,13 +474,10 @@ static void keys_of_later_versions(void **state)
 		"contracts: []",
 		"partitions: 1",
 		"changes: []",
-		"flapping: {}",
 		"redis_ack: local",
 		"http: {loops: 1}",
 		"http: {trusted_proxies: []}",
 		"http: {tls: {}}",
-		"limits: {runs: {}}",
-		"limits: {hosts: {}}",
 		"partition_by: []",
 	};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
