@@ -114,17 +114,16 @@ static int render_pool(const struct rule_step *s, struct arena *a, const struct 
 		(int)(out->n < 80 ? out->n : 80), out->p ? out->p : "", RULE_POOL_LIMIT);
 }
 
-int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
-	struct rule_rendered_step **out, size_t *n, struct err *e)
+int rule_render_steps(const struct rule_match *m, const struct rule_step *steps, size_t n,
+	struct arena *a, const struct event *ev, struct rule_rendered_step **out, struct err *e)
 {
-	const struct rule *r = m->rule;
 	struct template_ctx ctx = {.event = ev, .match = m->groups.v, .match_n = m->groups.n};
-	struct rule_rendered_step *v = arena_array(a, r->steps_n ? r->steps_n : 1, sizeof(*v));
+	struct rule_rendered_step *v = arena_array(a, n ? n : 1, sizeof(*v));
 
 	if (!v)
 		return no_room(e);
-	for (size_t i = 0; i < r->steps_n; i++) {
-		const struct rule_step *s = &r->steps[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct rule_step *s = &steps[i];
 		v[i].step = s;
 		v[i].late = has_late_param(s);
 		if (render_pool(s, a, &ctx, &v[i].pool, e) < 0 ||
@@ -133,8 +132,14 @@ int rule_render(const struct rule_match *m, struct arena *a, const struct event 
 			return step_error(e, s);
 	}
 	*out = v;
-	*n = r->steps_n;
 	return 0;
+}
+
+int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
+	struct rule_rendered_step **out, size_t *n, struct err *e)
+{
+	*n = m->rule->steps_n;
+	return rule_render_steps(m, m->rule->steps, *n, a, ev, out, e);
 }
 
 int rule_render_late(struct arena *a, const struct json *params, const struct template_ctx *ctx,

@@ -1,9 +1,9 @@
-/* rule_steps.c: the steps of a rule, from YAML: runbook, parameters, pool, timeout.
+/* rule_steps.c: the lists of steps of a rule, from YAML: runbook, parameters, pool, timeout.
  *
  * Guarantee: where no finding was added, the step names a runbook that is there, gives it each
  * parameter that it requires and none that it does not know, its constant values pass the runbook's
  * own checks, its timeout does not exceed the runbook's, and each {{ match.x }} and {{ steps.x }}
- * names a group or an earlier step of the rule.
+ * names a group or a step that has ended by then. A step's name is its own in the whole rule.
  */
 #include "rule/rule_yaml.h"
 
@@ -12,6 +12,7 @@
 
 struct step_build {
 	struct rule_build *of;
+	enum rule_list list;
 	struct rule_step *step;
 	const struct yaml *runbook, *with, *pool, *timeout;
 };
@@ -94,10 +95,42 @@ static void unknown_runbook(struct reader *r, const struct yaml *y, const struct
 		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+static const struct rule_step *list_of(
+	const struct rule *rule, enum rule_list which, size_t *n)
+{
+	switch (which) {
+	case STEPS_MAIN:
+		*n = rule->steps_n;
+		return rule->steps;
+	case STEPS_RESOLVE:
+		*n = rule->resolve_steps_n;
+		return rule->resolve_steps;
+	case STEPS_FAILURE:
+		*n = rule->failure_steps_n;
+		return rule->failure_steps;
+	case STEPS_LISTS:
+		break;
+	}
+	*n = 0;
+	return NULL;
+}
+
+static bool list_has_step(const struct rule *rule, enum rule_list which, struct str name)
+{
+	size_t n = 0;
+	const struct rule_step *v = list_of(rule, which, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i].name, name))
+			return true;
+	return false;
+}
+
+/* In any list: a run is told by its rule and step. */
 static bool has_step(const struct rule *rule, struct str name)
 {
-	for (size_t i = 0; i < rule->steps_n; i++)
-		if (str_eq(rule->steps[i].name, name))
+	for (enum rule_list l = STEPS_MAIN; l < STEPS_LISTS; l++)
+		if (list_has_step(rule, l, name))
 			return true;
 	return false;
 }
@@ -112,10 +145,18 @@ static struct str step_name(struct reader *r, const struct rule *rule, const str
 	return name;
 }
 
+/* Has that step ended when one of this list begins? The list itself has only the earlier ones by now. */
+static bool sees_step(const struct rule *rule, enum rule_list which, struct str name)
+{
+	return list_has_step(rule, which, name) ||
+	       (which == STEPS_FAILURE && list_has_step(rule, STEPS_MAIN, name));
+}
+
 /* Do the expressions name what this rule has? */
 static bool check_refs(struct reader *r, const struct yaml *y, const struct template *t,
-	const struct rule_build *b)
+	const struct step_build *s)
 {
+	const struct rule_build *b = s->of;
 	struct template_ref ref;
 	struct err e;
 	size_t errors = r->diags->errors;
@@ -126,7 +167,7 @@ static bool check_refs(struct reader *r, const struct yaml *y, const struct temp
 			err_set(&e, ERR_INPUT,
 				"no regex of this rule has a group 'match.%.*s'; write (?<%.*s>…)",
 				STR_ARG(ref.name), STR_ARG(ref.name));
-		if (ref.root == TEMPLATE_STEPS && !has_step(b->rule, ref.name))
+		if (ref.root == TEMPLATE_STEPS && !sees_step(b->rule, s->list, ref.name))
 			err_set(&e, ERR_INPUT, "no step before this one is called '%.*s'",
 				STR_ARG(ref.name));
 		e.offset = ref.offset;
@@ -137,7 +178,7 @@ static bool check_refs(struct reader *r, const struct yaml *y, const struct temp
 }
 
 static struct template *read_template(
-	struct reader *r, const struct yaml *y, const struct rule_build *b)
+	struct reader *r, const struct yaml *y, const struct step_build *b)
 {
 	struct err e;
 	struct template *t = template_parse(r->arena, y->text, &e);
@@ -169,7 +210,7 @@ static void set_pool(struct reader *r, struct step_build *b)
 	struct str text;
 	struct err e;
 
-	struct template *t = read_template(r, b->pool, b->of);
+	struct template *t = read_template(r, b->pool, b);
 	if (!t)
 		return;
 	if (template_is_late(t))
@@ -223,7 +264,7 @@ static void set_param(struct reader *r, const struct yaml *y, struct step_build 
 	}
 	if (step->runbook && !p)
 		unknown_param(r, y, step->runbook);
-	struct template *t = read_template(r, y, b->of);
+	struct template *t = read_template(r, y, b);
 	if (!t)
 		return;
 	if (p)
@@ -264,7 +305,9 @@ static void check_timeout(struct reader *r, const struct step_build *b)
 		STR_ARG(b->step->runbook->name), text);
 }
 
-void rule_read_step(struct reader *r, const struct yaml *y, struct rule_build *of)
+/* Into *step, which is none of its list's until it is counted. */
+static void read_step(struct reader *r, const struct yaml *y, struct rule_build *of,
+	enum rule_list which, struct rule_step *step, size_t *n)
 {
 	static const struct reader_key keys[] = {
 		{"runbook", read_runbook, false},
@@ -274,8 +317,7 @@ void rule_read_step(struct reader *r, const struct yaml *y, struct rule_build *o
 		{"always", read_always, false},
 		{NULL, NULL, false},
 	};
-	struct rule_step *step = &of->rule->steps[of->rule->steps_n];
-	struct step_build b = {.of = of, .step = step};
+	struct step_build b = {.of = of, .list = which, .step = step};
 
 	if (!reader_map(r, y, "a step", keys, &b))
 		return;
@@ -298,5 +340,21 @@ void rule_read_step(struct reader *r, const struct yaml *y, struct rule_build *o
 	} else if (b.runbook) {
 		step->name = b.runbook->text;
 	}
-	of->rule->steps_n++;
+	++*n;
+}
+
+void rule_read_list(struct reader *r, struct rule_build *of, enum rule_list which)
+{
+	const struct yaml *y = of->lists[which];
+	struct rule *rule = of->rule;
+	bool single = y->kind == YAML_MAP;
+	struct rule_step *v = arena_array(r->arena, single ? 1 : y->count, sizeof(*v));
+	struct rule_step **to[] = {&rule->steps, &rule->resolve_steps, &rule->failure_steps};
+	size_t *n[] = {&rule->steps_n, &rule->resolve_steps_n, &rule->failure_steps_n};
+
+	if (!v)
+		return;
+	*to[which] = v;
+	for (const struct yaml *c = single ? y : y->child; c; c = single ? NULL : c->next)
+		read_step(r, c, of, which, &v[*n[which]], n[which]);
 }

@@ -1,7 +1,8 @@
 /* rule_yaml.c: what a rules file says, as struct rule, with every finding at its byte.
  *
  * Guarantee: where no finding was added, the rules are complete: matchers compiled, steps resolved
- * (rule_steps.c), names unique. What can be known when a rule is loaded is said then.
+ * (rule_steps.c), what holds them back within bounds (rule_guards.c), names unique. What can be known
+ * when a rule is loaded is said then.
  *
  * A documented key that this version does not act on is a finding of its own: a rule that seems to
  * promise a limit and does not keep it is worse than a rule that is refused.
@@ -9,8 +10,6 @@
 #include "rule/rule_yaml.h"
 
 #include <stdlib.h>
-
-#define COOLDOWN_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)
 
 /* ---- match, any ---- */
 
@@ -128,59 +127,45 @@ static void read_mode(struct reader *r, const struct yaml *y, void *into)
 		((struct rule_build *)into)->rule->dry_run = i == 1;
 }
 
-static void read_every(struct reader *r, const struct yaml *y, void *into)
+/* A list of steps is looked at when the whole map was read: it depends on other keys. */
+static bool is_step_list(struct reader *r, const struct yaml *y)
 {
-	reader_duration(r, y, 1, COOLDOWN_MAX_MS, &((struct rule *)into)->cooldown_ms);
-}
-
-static void read_by(struct reader *r, const struct yaml *y, void *into)
-{
-	struct rule *rule = into;
-	const struct yaml **v;
-	size_t n;
-	struct err e;
-
-	if (!reader_list(r, y, false, &v, &n))
-		return;
-	if (n > RULE_BY_LIMIT) {
-		reader_error(r, y, "%zu fields, at most %d are taken", n, RULE_BY_LIMIT);
-		return;
-	}
-	rule->cooldown_by = arena_array(r->arena, n, sizeof(*rule->cooldown_by));
-	for (size_t i = 0; i < n && rule->cooldown_by; i++) {
-		if (field_parse(
-			    r->arena, v[i]->text, &rule->cooldown_by[rule->cooldown_by_n], &e) == 0)
-			rule->cooldown_by_n++;
-		else
-			reader_error_in(r, v[i], "", &e);
-	}
-}
-
-static void read_cooldown(struct reader *r, const struct yaml *y, void *into)
-{
-	static const struct reader_key keys[] = {
-		{"every", read_every, false},
-		{"by", read_by, false},
-		{NULL, NULL, false},
-	};
-	struct rule *rule = ((struct rule_build *)into)->rule;
-
-	if (y->kind == YAML_SCALAR)
-		reader_duration(r, y, 1, COOLDOWN_MAX_MS, &rule->cooldown_ms);
-	else if (reader_map(r, y, "'cooldown'", keys, rule) && !yaml_get(y, "every"))
-		reader_error(r, y, "'cooldown' lacks 'every', the time for which it holds");
-}
-
-static void read_steps(struct reader *r, const struct yaml *y, void *into)
-{
-	struct rule_build *b = into;
-
 	if (y->kind != YAML_SEQ || y->count == 0)
 		reader_error(r, y, "want a list of steps, each with a 'runbook'");
 	else if (y->count > RULE_STEPS_LIMIT)
 		reader_error(r, y, "%zu steps, at most %d are taken", y->count, RULE_STEPS_LIMIT);
 	else
-		b->steps = y;
+		return true;
+	return false;
+}
+
+static void read_steps(struct reader *r, const struct yaml *y, void *into)
+{
+	if (is_step_list(r, y))
+		((struct rule_build *)into)->lists[STEPS_MAIN] = y;
+}
+
+static void read_on_failure(struct reader *r, const struct yaml *y, void *into)
+{
+	if (y->kind == YAML_MAP || is_step_list(r, y))
+		((struct rule_build *)into)->lists[STEPS_FAILURE] = y;
+}
+
+static void read_on_resolve(struct reader *r, const struct yaml *y, void *into)
+{
+	struct rule_build *b = into;
+
+	if (y->kind == YAML_SCALAR && str_is(y->text, "cancel")) {
+		b->rule->on_resolve = ON_RESOLVE_CANCEL;
+	} else if (y->kind == YAML_SCALAR && !str_is(y->text, "ignore")) {
+		reader_error(r, y,
+			"want ignore, cancel, or a step as in {runbook: %.*s}, got '%.*s'",
+			(int)(y->text.n < 80 ? y->text.n : 80), y->text.p,
+			(int)(y->text.n < 80 ? y->text.n : 80), y->text.p);
+	} else if (y->kind == YAML_MAP || (y->kind == YAML_SEQ && is_step_list(r, y))) {
+		b->rule->on_resolve = ON_RESOLVE_STEP;
+		b->lists[STEPS_RESOLVE] = y;
+	}
 }
 
 /* ---- rules and files ---- */
@@ -191,18 +176,18 @@ static const struct reader_key rule_keys[] = {
 	{"match", read_match, false},
 	{"any", read_any, false},
 	{"when", read_when, false},
-	{"cooldown", read_cooldown, false},
+	{"for", rule_read_for, false},
+	{"cooldown", rule_read_cooldown, false},
+	{"limits", rule_read_limits, false},
+	{"on_resolve", read_on_resolve, false},
+	{"on_flapping", rule_read_on_flapping, false},
+	{"approval", rule_read_approval, false},
 	{"mode", read_mode, false},
 	{"steps", read_steps, false},
-	{"for", NULL, true},
+	{"on_failure", read_on_failure, false},
+	{"slo", rule_read_slo, false},
 	{"threshold", NULL, true},
-	{"limits", NULL, true},
-	{"on_resolve", NULL, true},
-	{"on_flapping", NULL, true},
-	{"approval", NULL, true},
 	{"verify", NULL, true},
-	{"on_failure", NULL, true},
-	{"slo", NULL, true},
 	{"all_of", NULL, true},
 	{"sequence", NULL, true},
 	{"absent", NULL, true},
@@ -229,6 +214,7 @@ static void check_rule(struct reader *r, const struct yaml *y, const struct rule
 			"event");
 	if (!yaml_get(y, "steps"))
 		reader_error(r, y, "this rule has no 'steps'");
+	rule_check_together(r, y, b->rule);
 	b->rule->sees_own_events = names_origin(b->rule);
 }
 
@@ -268,11 +254,9 @@ static void read_rule(struct reader *r, const struct yaml *y, struct rules_build
 	b.rule->line = y->line;
 	reader_map(r, y, "a rule", rule_keys, &b);
 	check_rule(r, y, &b);
-	if (!b.steps)
-		return;
-	b.rule->steps = arena_array(r->arena, b.steps->count, sizeof(*b.rule->steps));
-	for (const struct yaml *c = b.steps->child; c && b.rule->steps; c = c->next)
-		rule_read_step(r, c, &b);
+	for (enum rule_list l = STEPS_MAIN; l < STEPS_LISTS; l++)
+		if (b.lists[l])
+			rule_read_list(r, &b, l);
 }
 
 static void read_rules(struct reader *r, const struct yaml *y, void *into)

@@ -19,16 +19,35 @@ struct rules_build {
 	struct diags *diags;
 };
 
+/* The lists of steps of a rule, in the order in which they are read and named. */
+enum rule_list {
+	STEPS_MAIN,	/* steps */
+	STEPS_RESOLVE,	/* on_resolve */
+	STEPS_FAILURE,	/* on_failure: may use the results of STEPS_MAIN */
+	STEPS_LISTS,
+};
+
 /* One rule while its map is read; its steps come last, since they look at its matchers. */
 struct rule_build {
 	struct rules_build *all;
 	struct rule *rule;
-	const struct yaml *steps;
+	const struct yaml *lists[STEPS_LISTS];	/* NULL: none, or not to be read */
 	bool match_bad; /* then what depends on its groups is not looked at */
 };
 
-/* Appends the step y to the rule, which has room for it. */
-void rule_read_step(struct reader *r, const struct yaml *y, struct rule_build *of);
+/* Reads of->lists[which] into the rule: a list of steps, or one step. */
+void rule_read_list(struct reader *r, struct rule_build *of, enum rule_list which);
+
+/* Readers of single keys (rule_guards.c); into: a struct rule_build. */
+void rule_read_for(struct reader *r, const struct yaml *y, void *into);
+void rule_read_cooldown(struct reader *r, const struct yaml *y, void *into);
+void rule_read_limits(struct reader *r, const struct yaml *y, void *into);
+void rule_read_on_flapping(struct reader *r, const struct yaml *y, void *into);
+void rule_read_approval(struct reader *r, const struct yaml *y, void *into);
+void rule_read_slo(struct reader *r, const struct yaml *y, void *into);
+/* After all keys: those that do not go together. */
+void rule_check_together(struct reader *r, const struct yaml *y, const struct rule *rule);
+
 /* Appends the file's rules to rs->rules; findings go to diags. Rules with findings may be incomplete. */
 void rules_read_file(struct rules_build *b, const struct ruleset_file *f);
 /* After the last file: names that stand twice. */

@@ -21,6 +21,11 @@
 #define RULE_STEPS_LIMIT 32
 #define RULE_BY_LIMIT 16	/* fields of one `by` list */
 #define RULE_POOL_LIMIT 200	/* bytes of a pool's name */
+#define RULE_DURATION_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)	/* for, cooldown, limits, approval */
+#define RULE_LIMIT_COUNT_MAX 100000	/* of limits.runs and limits.hosts */
+#define RULE_SLO_WINDOW_DEFAULT_MS (INT64_C(30) * 24 * 3600 * 1000)
+#define RULE_SLO_WINDOW_MIN_MS (INT64_C(3600) * 1000)	/* it is counted by the hour */
+#define RULE_SLO_WINDOW_MAX_MS (INT64_C(90) * 24 * 3600 * 1000)
 #define RULESET_MEMORY_LIMIT ((size_t)512 << 20)
 
 enum rule_when {
@@ -151,9 +156,13 @@ struct rule_rendered_step {
 				 * filled in as constants, defaults not filled in */
 	bool late;		/* rendered and checked again at the claim */
 };
-/* ERR_INPUT: the decision is `error` with this text. Steps in a. */
+/* The rule's `steps`. ERR_INPUT: the decision is `error` with this text. Steps in a. */
 int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
 	struct rule_rendered_step **out, size_t *n, struct err *e);
+/* The same for a list of the rule: its steps, resolve_steps or failure_steps; *out has n elements. What a step on
+ * failure asks of `steps.NAME.x` stays late, as everywhere. */
+int rule_render_steps(const struct rule_match *m, const struct rule_step *steps, size_t n, struct arena *a,
+	const struct event *ev, struct rule_rendered_step **out, struct err *e);
 /* At the claim: params_json with templates -> texts, which runbook_check_params must see next. For the worker. */
 int rule_render_late(struct arena *a, const struct json *params, const struct template_ctx *ctx,
 	struct kv **out, size_t *n, struct err *e);

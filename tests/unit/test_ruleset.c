@@ -155,6 +155,60 @@ static void reads_a_rule(void **state)
 	assert_str(rules->runbooks.v[0]->name, "disk-usage");
 }
 
+static void reads_guards(void **state)
+{
+	(void)state;
+	build("rules:\n"
+	      "  - name: all\n"
+	      "    match: 'team =~ \"(?<who>.*)\"'\n"
+	      "    for: 2m\n"
+	      "    limits: {runs: {count: 5, per: 1h}, hosts: {count: 3, per: 1d}}\n"
+	      "    on_resolve: {runbook: page-oncall, with: {text: \"over, {{ match.who }}\"}}\n"
+	      "    on_flapping: skip\n"
+	      "    approval: {expires: 1h}\n"
+	      "    steps: [{runbook: disk-usage}, {runbook: page-oncall, with: {text: x}}]\n"
+	      "    on_failure:\n"
+	      "    - {runbook: page-oncall, with: {text: \"{{ steps.disk-usage.output }}\"}}\n"
+	      "    - {runbook: page-oncall, with: {text: \"{{ steps.page-oncall-3.state }}\"}, always: true}\n"
+	      "    slo: {objective: 99.5, within: 30s, window: 7d}\n"
+	      "  - {name: none, match: team=ops, steps: [{runbook: disk-usage}]}\n"
+	      "  - {name: words, match: team=ops, on_resolve: cancel, on_flapping: run, approval: required,\n"
+	      "     slo: {objective: 90, within: 1h}, limits: {hosts: {count: 1, per: 1s}}, steps: [{runbook: disk-usage}]}\n"
+	      "  - {name: said-none, match: team=ops, on_resolve: ignore, approval: none, on_failure: {runbook: disk-usage},\n"
+	      "     steps: [{runbook: disk-usage}]}\n");
+	const struct rule *r = &rules->rules[0];
+	assert_int_equal(r->for_ms, 120000);
+	assert_int_equal(r->limit_runs.count, 5);
+	assert_int_equal(r->limit_runs.per_ms, 3600000);
+	assert_int_equal(r->limit_hosts.count, 3);
+	assert_int_equal(r->limit_hosts.per_ms, 86400000);
+	assert_int_equal(r->on_resolve, ON_RESOLVE_STEP);
+	assert_int_equal(r->resolve_steps_n, 1);
+	assert_str(r->resolve_steps[0].name, "page-oncall-2");
+	assert_true(r->skip_flapping && r->approval);
+	assert_int_equal(r->approval_expires_ms, 3600000);
+	assert_int_equal(r->failure_steps_n, 2);
+	assert_str(r->failure_steps[0].name, "page-oncall-3");
+	assert_str(r->failure_steps[1].name, "page-oncall-4");
+	assert_true(r->failure_steps[1].always);
+	assert_true(r->slo.objective > 99.49 && r->slo.objective < 99.51);
+	assert_int_equal(r->slo.within_ms, 30000);
+	assert_int_equal(r->slo.window_ms, INT64_C(7) * 86400000);
+	r++;
+	assert_true(r->for_ms == 0 && r->limit_runs.count == 0 && r->limit_hosts.count == 0 && r->slo.objective == 0);
+	assert_true(r->on_resolve == ON_RESOLVE_IGNORE && !r->skip_flapping && !r->approval);
+	assert_true(r->resolve_steps_n == 0 && r->failure_steps_n == 0);
+	r++;
+	assert_int_equal(r->on_resolve, ON_RESOLVE_CANCEL);
+	assert_true(r->approval && r->approval_expires_ms == 0 && !r->skip_flapping && r->limit_runs.count == 0);
+	assert_int_equal(r->limit_hosts.count, 1);
+	assert_int_equal(r->slo.window_ms, RULE_SLO_WINDOW_DEFAULT_MS);
+	r++;
+	assert_true(r->on_resolve == ON_RESOLVE_IGNORE && !r->approval);
+	assert_int_equal(r->failure_steps_n, 1);
+	assert_str(r->failure_steps[0].name, "disk-usage-2");
+}
+
 /* A runbook may be called what a second step of another would be: names stay apart. */
 static void step_names(void **state)
 {
@@ -492,6 +546,32 @@ static void renders_late(void **state)
 	assert_has(str_of(e.text), "parameter 'a': want a path");
 }
 
+static void renders_other_lists(void **state)
+{
+	struct event ev = sample();
+	struct rule_rendered_step *s;
+	struct err e;
+
+	(void)state;
+	build("rules:\n- name: a\n  match: 'team =~ \"(?<who>.*)\"'\n  steps: [{runbook: disk-usage}]\n"
+	      "  on_resolve: {runbook: page-oncall, with: {text: \"{{ match.who }}\"}, pool: \"host:{{ labels.instance | host }}\"}\n"
+	      "  on_failure:\n"
+	      "  - {runbook: page-oncall, with: {text: \"{{ labels.team }}: {{ steps.disk-usage.state }}\"}}\n"
+	      "  - {runbook: page-oncall, with: {text: \"{{ labels.none }}\"}}\n");
+	struct rule_match m = first_match(&ev);
+	if (rule_render_steps(&m, m.rule->resolve_steps, m.rule->resolve_steps_n, &arena, &ev, &s, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_ptr_equal(s[0].step, &m.rule->resolve_steps[0]);
+	assert_str(s[0].pool, "host:web-1");
+	assert_str(s[0].params_json, "{\"text\":\"ops\"}");
+	if (rule_render_steps(&m, m.rule->failure_steps, 1, &arena, &ev, &s, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_true(s[0].late);
+	assert_str(s[0].params_json, "{\"text\":\"ops: {{ steps.disk-usage.state }}\"}");
+	assert_int_equal(rule_render_steps(&m, m.rule->failure_steps, 2, &arena, &ev, &s, &e), -1);
+	assert_has(str_of(e.text), "step 'page-oncall-3': labels.none is missing");
+}
+
 /* ---- keys and incidents ---- */
 
 static void by_keys(void **state)
@@ -666,7 +746,7 @@ static void references(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(step_names), TEST(reads_a_short_rule), TEST(empty_files),
+TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(renders_other_lists), TEST(step_names), TEST(reads_a_short_rule), TEST(empty_files),
 	TEST(names_across_files), TEST(runbook_names), TEST(all_findings_at_once), TEST(matches_in_order),
 	TEST(looks_at_when), TEST(one_of_any), TEST(own_events), TEST(a_regex_that_gives_up),
 	TEST(no_memory_without_a_match), TEST(many_rules), TEST(renders_steps), TEST(refuses_what_the_runbook_does),
