@@ -115,7 +115,7 @@ static int print_page(struct cli *c, const struct json *run)
 	line(c, "took", STYLE_PLAIN, run_took(c, run));
 	line(c, "exit", STYLE_PLAIN, show_text(run, "exit_code"));
 	line(c, "artifacts", STYLE_PLAIN, artifacts(c, run));
-	return run_print_tail(c, run, "  | ", RUN_VIEW_LINES);
+	return run_print_ends(c, run, "  | ");
 }
 
 static int run_show(struct cli *c, int argc, char **argv)
@@ -159,7 +159,7 @@ const struct command command_runs_list = {
 const struct command command_runs_show = {
 	.name = "runs show",
 	.synopsis = "ID",
-	.sentence = "one run: state and reason, parameters, times, the last lines of its output",
+	.sentence = "one run: state and reason, parameters, times, how its output begins and ends",
 	.args_min = 1,
 	.args_max = 1,
 	.run = run_show,

@@ -209,7 +209,7 @@ static int print_run(struct cli *c, const struct json *run)
 	escaped(c, STYLE_DIM, show_text(run, "id"));
 	buf_putc(&c->out, '\n');
 	below(c, term_style_of(state), reason);
-	return started ? run_print_tail(c, run, BELOW "| ", RUN_VIEW_LINES) : 0;
+	return started ? run_print_ends(c, run, BELOW "| ") : 0;
 }
 
 static int print_runs(struct cli *c, const char *path)

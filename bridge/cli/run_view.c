@@ -36,23 +36,24 @@ struct str run_reason(struct cli *c, const struct json *run)
 	return STR("");
 }
 
-/* The last `lines` lines; *cut: lines before them. */
-static struct str tail(struct str text, size_t lines, size_t *cut)
+static size_t count_lines(struct str text)
 {
-	size_t at, seen = 0;
+	size_t n = text.n > 0;
 
-	while (text.n && strchr("\r\n", text.p[text.n - 1]))
-		text.n--;
-	*cut = 0;
-	for (at = text.n; at > 0; at--) {
-		if (text.p[at - 1] == '\n' && ++seen == lines)
-			break;
-	}
-	for (size_t i = 0; i < at; i++)
-		*cut += text.p[i] == '\n';
-	if (at == 0)
-		return text;
-	return (struct str){text.p + at, text.n - at};
+	for (size_t i = 0; i < text.n; i++)
+		n += text.p[i] == '\n';
+	return n;
+}
+
+/* Its first `lines` lines, with the last one's newline; *rest: what follows. */
+static struct str take_lines(struct str text, size_t lines, struct str *rest)
+{
+	size_t at = 0;
+
+	while (at < text.n && lines > 0)
+		lines -= text.p[at++] == '\n';
+	*rest = (struct str){text.p + at, text.n - at};
+	return (struct str){text.p, at};
 }
 
 static void print_lines(struct cli *c, struct str text, const char *margin)
@@ -97,25 +98,39 @@ static int get_output(struct cli *c, struct str id, struct buf *out)
 	return rc;
 }
 
-int run_print_tail(struct cli *c, const struct json *run, const char *margin, size_t lines)
+static void print_ends(struct cli *c, struct str text, struct str id, const char *margin)
 {
-	struct str id = show_text(run, "id"), text;
+	struct str first, last;
+	size_t lines;
+
+	while (text.n && strchr("\r\n", text.p[text.n - 1]))
+		text.n--;
+	lines = count_lines(text);
+	if (lines <= RUN_VIEW_FIRST + RUN_VIEW_LAST) {
+		print_lines(c, text, margin);
+		return;
+	}
+	lines -= RUN_VIEW_FIRST + RUN_VIEW_LAST;
+	first = take_lines(text, RUN_VIEW_FIRST, &last);
+	take_lines(last, lines, &last);
+	print_lines(c, first, margin);
+	term_styled(&c->term, &c->out, STYLE_DIM,
+		arena_printf(&c->arena, "%s... %zu %s left out: runbookctl runs output %.*s", margin, lines,
+			lines == 1 ? "line" : "lines", STR_ARG(id)));
+	buf_putc(&c->out, '\n');
+	print_lines(c, last, margin);
+}
+
+int run_print_ends(struct cli *c, const struct json *run, const char *margin)
+{
+	struct str id = show_text(run, "id");
 	struct buf b;
-	size_t cut;
 	int rc;
 
 	buf_init(&b, BUF_NO_LIMIT);
 	rc = get_output(c, id, &b);
-	text = tail(buf_as_str(&b), lines, &cut);
-	if (rc == 0 && cut) {
-		struct str rest = arena_printf(&c->arena, "%s%zu %s before: runbookctl runs output %.*s",
-			margin, cut, cut == 1 ? "line" : "lines", STR_ARG(id));
-
-		term_styled(&c->term, &c->out, STYLE_DIM, rest);
-		buf_putc(&c->out, '\n');
-	}
 	if (rc == 0)
-		print_lines(c, text, margin);
+		print_ends(c, buf_as_str(&b), id, margin);
 	buf_release(&b);
 	return rc;
 }

@@ -10,6 +10,8 @@ extern const struct route_handler handler_ingest;
 extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs,
 	handler_audit, handler_timeline, handler_incident_alerts, handler_incident_runs;
 extern const struct route_handler handler_incident, handler_event, handler_run;
+/* The parameter `limit` of a list. ERR_INPUT. */
+int list_limit(struct request *r, int64_t *limit, struct err *e);
 /* runs.c */
 extern const struct route_handler handler_run_new, handler_artifact;
 /* output.c */

@@ -56,7 +56,7 @@ static int read_time(struct request *r, const char *name, int64_t *ms, struct er
 		(int)(s.n < 80 ? s.n : 80), s.p);
 }
 
-static int read_limit(struct request *r, int64_t *limit, struct err *e)
+int list_limit(struct request *r, int64_t *limit, struct err *e)
 {
 	struct str s = request_param(r, "limit");
 	int64_t v = 0;
@@ -105,7 +105,7 @@ static void answer_list(struct request *r, enum store_list what, const char *con
 
 	q.page.id = r->args.id;
 	q.page.cursor = request_param(r, "cursor");
-	if (request_params_known(r, params, &e) != 0 || read_limit(r, &q.page.limit, &e) != 0 ||
+	if (request_params_known(r, params, &e) != 0 || list_limit(r, &q.page.limit, &e) != 0 ||
 		read_time(r, "since", &q.page.since_ms, &e) != 0 ||
 		read_time(r, "until", &q.page.until_ms, &e) != 0 ||
 		(statuses && read_status(r, "status", statuses, &q.page.status, &e) != 0) ||

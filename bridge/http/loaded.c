@@ -1,4 +1,9 @@
-/* loaded.c: the rules and runbooks that are loaded now, as JSON. One page: they are few. */
+/* loaded.c: the rules and runbooks that are loaded now, as JSON, page by page.
+ *
+ * A cursor is a place in one ruleset, and names it: after a reload the pages before do not fit any more, and
+ * that is said instead of showing a rule twice or not at all.
+ */
+#include <string.h>
 #include "base/json.h"
 #include "base/units.h"
 #include "http/handlers.h"
@@ -17,6 +22,50 @@ static void write_duration(struct json_w *w, const char *key, int64_t ms)
 	}
 }
 
+#define CURSOR_HASH 16 /* digits of the ruleset's hash in a cursor */
+#define CURSOR_DIGITS 9
+
+struct page {
+	size_t from, to; /* rows; to is not among them */
+	size_t n;	 /* all rows */
+};
+
+/* "120-3f2a9c0155aa77de" */
+static int read_cursor(struct request *r, size_t *from, struct err *e)
+{
+	const char *hash = r->server->app.ic->rules->hash;
+	struct str s = request_param(r, "cursor");
+	size_t i = 0, n = 0;
+
+	*from = 0;
+	if (s.n == 0)
+		return 0;
+	for (; i < s.n && i < CURSOR_DIGITS && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		n = n * 10 + (size_t)(s.p[i] - '0');
+	if (i == 0 || s.n != i + 1 + CURSOR_HASH || s.p[i] != '-')
+		return err_set(e, ERR_INPUT, "'cursor' is none that a list gave as 'next'");
+	if (memcmp(s.p + i + 1, hash, CURSOR_HASH) != 0)
+		return err_set(e, ERR_INPUT,
+			"the rules were loaded anew since that page; begin again without 'cursor'");
+	*from = n;
+	return 0;
+}
+
+static int read_page(struct request *r, size_t n, struct page *p, struct err *e)
+{
+	static const char *const known[] = {"limit", "cursor", NULL};
+	int64_t limit;
+
+	if (request_params_known(r, known, e) != 0 || list_limit(r, &limit, e) != 0 ||
+		read_cursor(r, &p->from, e) != 0)
+		return -1;
+	p->n = n;
+	if (p->from > n)
+		p->from = n;
+	p->to = n - p->from > (size_t)limit ? p->from + (size_t)limit : n;
+	return 0;
+}
+
 static void begin_list(struct json_w *w, struct request *r)
 {
 	json_w_init(w, &r->out);
@@ -25,11 +74,15 @@ static void begin_list(struct json_w *w, struct request *r)
 	json_w_array(w);
 }
 
-static void end_list(struct json_w *w, struct request *r)
+static void end_list(struct json_w *w, struct request *r, const struct page *p)
 {
 	json_w_end(w, ']');
 	json_w_key(w, STR("next"));
-	json_w_null(w);
+	if (p->to < p->n)
+		json_w_str(w, arena_printf(&r->arena, "%zu-%.*s", p->to, CURSOR_HASH,
+			r->server->app.ic->rules->hash));
+	else
+		json_w_null(w);
 	json_w_kstr(w, "ruleset_hash", str_of(r->server->app.ic->rules->hash));
 	json_w_end(w, '}');
 	buf_putc(&r->out, '\n');
@@ -83,32 +136,40 @@ static void write_cooldown(struct json_w *w, const struct rule *rule)
 	json_w_end(w, '}');
 }
 
+static void write_rule(struct json_w *w, const struct rule *rule)
+{
+	json_w_object(w);
+	json_w_kstr(w, "name", rule->name);
+	json_w_kstr(w, "description", rule->description);
+	json_w_kstr(w, "file", rule->file);
+	json_w_ki64(w, "line", rule->line);
+	json_w_kstr(w, "match", rule->source_yaml);
+	json_w_kstr(w, "when", str_of(when_name(rule->when)));
+	json_w_kstr(w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
+	write_cooldown(w, rule);
+	json_w_key(w, STR("steps"));
+	json_w_array(w);
+	for (size_t j = 0; j < rule->steps_n; j++)
+		write_step(w, &rule->steps[j]);
+	json_w_end(w, ']');
+	json_w_end(w, '}');
+}
+
 static void rules(struct request *r)
 {
 	const struct ruleset *rs = r->server->app.ic->rules;
+	struct err e = {0};
 	struct json_w w;
+	struct page p;
 
-	begin_list(&w, r);
-	for (size_t i = 0; i < rs->rules_n; i++) {
-		const struct rule *rule = &rs->rules[i];
-
-		json_w_object(&w);
-		json_w_kstr(&w, "name", rule->name);
-		json_w_kstr(&w, "description", rule->description);
-		json_w_kstr(&w, "file", rule->file);
-		json_w_ki64(&w, "line", rule->line);
-		json_w_kstr(&w, "match", rule->source_yaml);
-		json_w_kstr(&w, "when", str_of(when_name(rule->when)));
-		json_w_kstr(&w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
-		write_cooldown(&w, rule);
-		json_w_key(&w, STR("steps"));
-		json_w_array(&w);
-		for (size_t j = 0; j < rule->steps_n; j++)
-			write_step(&w, &rule->steps[j]);
-		json_w_end(&w, ']');
-		json_w_end(&w, '}');
+	if (read_page(r, rs->rules_n, &p, &e) != 0) {
+		request_fail(r, &e);
+		return;
 	}
-	end_list(&w, r);
+	begin_list(&w, r);
+	for (size_t i = p.from; i < p.to; i++)
+		write_rule(&w, &rs->rules[i]);
+	end_list(&w, r, &p);
 }
 
 /* ---- runbooks ---- */
@@ -185,12 +246,18 @@ static void write_runbook(struct json_w *w, const struct runbook *rb)
 static void runbooks(struct request *r)
 {
 	const struct runbooks *list = &r->server->app.ic->rules->runbooks;
+	struct err e = {0};
 	struct json_w w;
+	struct page p;
 
+	if (read_page(r, list->n, &p, &e) != 0) {
+		request_fail(r, &e);
+		return;
+	}
 	begin_list(&w, r);
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = p.from; i < p.to; i++)
 		write_runbook(&w, list->v[i]);
-	end_list(&w, r);
+	end_list(&w, r, &p);
 }
 
 const struct route_handler handler_rules = {.finish = rules};

@@ -457,8 +457,8 @@ static bool find_route(struct request *r, const char *method, const char *path)
 	route_allow(server_routes, kept.p, &allow);
 	r->allow = arena_strdup(&r->arena, buf_as_str(&allow));
 	buf_release(&allow);
-	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED, "'%.20s' is none of: %.*s", method,
-		STR_ARG(r->allow));
+	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED,
+		"this path takes no %.20s; it takes %.*s", method, STR_ARG(r->allow));
 	return false;
 }
 

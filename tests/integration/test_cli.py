@@ -295,9 +295,10 @@ def test_page_of_an_incident(server):
     page = server.ctl("incidents", "show", incident).stdout
     assert page == re.sub(r"[^\n -~…]", "?", page), "a page is plain text"
     for part in ("critical, open, not acknowledged", "instance=web-1:9100", incident, "1 of 1 firing", "web-1 is down",
-                 "look", "rule look", "| line 12", "| nothing", "3 lines before: runbookctl runs output", "Timeline"):
+                 "look", "rule look", "| line 12", "| nothing", "| ... 3 lines left out: runbookctl runs output", "Timeline"):
         assert part in page, (part, page)
-    assert "| line 3\n" not in page
+    shown = re.findall(r"\| (line \d+|\.\.\.|nothing)", page)
+    assert shown == ["line 1", "line 2", "line 3", "...", *(f"line {i}" for i in range(7, 13)), "nothing"], page
     assert re.search(r"opened +\w{3} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ \(\d+s ago\)", page), page
     assert re.search(r"alert +firing +Down: web-1 is down", page), page
     assert re.search(r"run +succeeded +look", page), page

@@ -187,7 +187,7 @@ def test_unknown_paths_and_methods(server):
         for method, path, allow in (("DELETE", "/api/v1/runs", "GET, HEAD, POST"), ("GET", INGEST, "POST"),
                                     ("POST", "/api/v1/rules", "GET, HEAD"), ("PUT", "/-/reload", "POST")):
             answer = request_on(c, method, path)
-            check_problem(answer, 405)
+            assert check_problem(answer, 405)["detail"] == f"this path takes no {method}; it takes {allow}"
             assert answer.headers["Allow"] == allow
         assert request_on(c, "GET", "/-/healthy").status == 200
 
@@ -292,6 +292,30 @@ def test_lists_page_and_filter(bridge_only):
     assert rb.get("/api/v1/alerts", status="resolved")["items"] == []
     for query in ("fitler=x", "limit=0", "limit=1001", "limit=x", "status=on", "since=yesterday", "filter=a%3D~%22(%22", "cursor=x"):
         check_problem(rb.api("GET", f"/api/v1/events?{query}"), 400)
+
+
+@pytest.mark.parametrize("what", ["rules", "runbooks"])
+def test_pages_of_what_is_loaded(bridge_only, what):
+    rb = bridge_only()
+    for i in range(9):
+        rb.write_runbook(f"n{i}.sh", NOTE)
+    rb.write_rules("rules:\n" + "".join(f"  - {{name: n{i}, match: 'a = b', steps: [{{runbook: n{i}}}]}}\n" for i in range(9)))
+    rb.api("POST", "/-/reload")
+    wait_for(lambda: len(rb.get(f"/api/v1/{what}")["items"]) >= 9, "the reload")
+    whole = rb.get(f"/api/v1/{what}")
+    assert whole["next"] is None
+    seen, page = [], {"next": None}
+    while not seen or page["next"]:
+        page = rb.get(f"/api/v1/{what}", limit=4, **({"cursor": page["next"]} if page["next"] else {}))
+        assert len(page["items"]) <= 4
+        seen += page["items"]
+        kept = page["next"] or kept
+    assert seen == whole["items"]
+    for query in ("limit=0", "limit=x", "cursor=x", "cursor=4", "cursor=-", "status=open", "filter=a%3Db"):
+        check_problem(rb.api("GET", f"/api/v1/{what}?{query}"), 400)
+    rb.write_rules(RULES)
+    rb.api("POST", "/-/reload")
+    assert "loaded anew" in check_problem(rb.api("GET", f"/api/v1/{what}?cursor={kept}"), 400)["detail"]
 
 
 def test_run_by_hand(server):
