@@ -10,6 +10,7 @@
  */
 #include "flow/decide.h"
 
+#include "base/hash.h"
 #include "base/metrics.h"
 
 #define SCRATCH_KEEP ((size_t)256 << 10)
@@ -74,49 +75,103 @@ static void fill_step(struct store_step_in *out, const struct rule_rendered_step
 	};
 }
 
+/* NULL with e: a template without its value, or the arena is full. */
+static const struct store_step_in *fill_steps(const struct rule_match *m, const struct rule_step *steps, size_t n,
+	struct arena *a, const struct event *ev, struct err *e)
+{
+	struct rule_rendered_step *v = NULL;
+
+	if (rule_render_steps(m, steps, n, a, ev, &v, e) != 0)
+		return NULL;
+	struct store_step_in *in = arena_array(a, n ? n : 1, sizeof(*in));
+	for (size_t i = 0; in && i < n; i++)
+		fill_step(&in[i], &v[i]);
+	return in;
+}
+
+/* The steps, those on failure and those on resolve. What one of them lacks is known before anything runs. */
+static int ask_steps(struct store_decision_in *d, const struct rule_match *m, struct arena *a, const struct event *ev,
+	struct err *e)
+{
+	const struct rule *r = m->rule;
+
+	d->steps = fill_steps(m, r->steps, r->steps_n, a, ev, e);
+	d->steps_n = r->steps_n;
+	if (!d->steps)
+		return -1;
+	if (r->failure_steps_n) {
+		d->failure_steps = fill_steps(m, r->failure_steps, r->failure_steps_n, a, ev, e);
+		d->failure_steps_n = r->failure_steps_n;
+		if (!d->failure_steps)
+			return -1;
+	}
+	if (r->on_resolve == ON_RESOLVE_CANCEL)
+		d->on_resolve = STORE_ON_RESOLVE_CANCEL;
+	if (r->on_resolve == ON_RESOLVE_STEP) {
+		d->on_resolve = STORE_ON_RESOLVE_STEPS;
+		d->resolve_steps = fill_steps(m, r->resolve_steps, r->resolve_steps_n, a, ev, e);
+		d->resolve_steps_n = r->resolve_steps_n;
+		if (!d->resolve_steps)
+			return -1;
+	}
+	return 0;
+}
+
+static struct store_limit limit_of(struct rule_limit l)
+{
+	return (struct store_limit){l.count, l.per_ms};
+}
+
+static void ask_guards(struct store_decision_in *d, const struct rule *r)
+{
+	d->for_ms = r->for_ms;
+	d->limit_runs = limit_of(r->limit_runs);
+	d->limit_hosts = limit_of(r->limit_hosts);
+	d->skip_flapping = r->skip_flapping;
+	d->approval = r->approval;
+	d->approval_expires_ms = r->approval_expires_ms;
+	d->slo.objective = r->slo.objective;
+	d->slo.within_ms = r->slo.within_ms;
+	d->slo.window_ms = r->slo.window_ms;
+}
+
+/* It is decided already: what it would have asked for is not sent. */
 static void ask_not(struct store_decision_in *d, enum decision why, struct str reason)
 {
-	d->ask = why;
-	d->reason = reason;
-	d->steps = NULL;
-	d->steps_n = 0;
+	*d = (struct store_decision_in){.rule = d->rule, .ask = why, .reason = reason};
 }
 
 static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct arena *a,
 	const struct event *ev, struct store_decision_in *d, struct err *e)
 {
 	const struct rule *rule = m->rule;
-	struct rule_rendered_step *steps = NULL;
-	struct store_step_in *in;
 	struct err why = {0};
-	size_t n = 0;
 
 	*d = (struct store_decision_in){
 		.rule = rule->name,
-		.ask = DECISION_RUN,
-		.reason = STR("matched"),
+		.ask = rule->dry_run ? DECISION_DRY_RUN : DECISION_RUN,
 		.cooldown_ms = rule->cooldown_ms,
 	};
 	if (rule->cooldown_ms && rule->cooldown_by_n)
 		d->cooldown_key = rule_by_key(a, rule->cooldown_by, rule->cooldown_by_n, ev);
-	if (m->failed) {
+	ask_guards(d, rule);
+	if (m->failed)
 		ask_not(d, DECISION_ERROR, m->reason);
-	} else if (ev->depth >= chain_depth) {
+	else if (ev->depth >= chain_depth)
 		ask_not(d, DECISION_LIMIT,
 			arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
 				ev->depth, (long long)chain_depth));
-	} else if (rule_render(m, a, ev, &steps, &n, &why) != 0) {
+	else if (ask_steps(d, m, a, ev, &why) != 0)
 		ask_not(d, DECISION_ERROR, arena_strdup(a, str_of(why.text)));
-	} else if (rule->dry_run) {
-		ask_not(d, DECISION_DRY_RUN, STR("matched; its mode is dry_run"));
-	} else {
-		in = arena_array(a, n, sizeof(*in));
-		for (size_t i = 0; in && i < n; i++)
-			fill_step(&in[i], &steps[i]);
-		d->steps = in;
-		d->steps_n = n;
-	}
 	return arena_failed(a) ? full(e) : 0;
+}
+
+/* What limits of hosts count. */
+static struct str host_of(const struct event *ev)
+{
+	struct str instance = event_label(ev, STR("instance"));
+
+	return instance.n ? template_host(instance) : event_label(ev, STR("host"));
 }
 
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
@@ -138,6 +193,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	out->corr_key = corr.key;
 	out->corr_json = corr.key_json;
 	out->corr_window_ms = corr.window_ms;
+	out->host = n ? host_of(ev) : STR_NONE;
 	d = n ? arena_array(a, n, sizeof(*d)) : NULL;
 	for (size_t i = 0; d && i < n; i++) {
 		if (decide_rule(&m[i], chain_depth, a, ev, &d[i], e) != 0)
@@ -174,6 +230,9 @@ struct store_limits decide_limits(const struct conf *c)
 		.reopen_window_ms = c->incidents.reopen_window_ms,
 		.queue = c->limits.queue,
 		.queue_ttl_ms = c->limits.queue_ttl_ms,
+		.runs = {c->limits.runs.count, c->limits.runs.per_ms},
+		.hosts = {c->limits.hosts.count, c->limits.hosts.per_ms},
+		.flapping = {c->flapping.transitions, c->flapping.window_ms},
 	};
 }
 

@@ -56,6 +56,9 @@ struct template_ctx {
 	const struct json *steps;	/* object by step name; NULL at decision time */
 };
 
+/* What the filter `host` makes of it: a part of s. */
+struct str template_host(struct str s);
+
 /* ERR_INPUT "labels.mountpoint is missing; give it a default", ERR_LIMIT. */
 int template_render(const struct template *t, struct arena *a, const struct template_ctx *ctx,
 	struct str *out, struct err *e);

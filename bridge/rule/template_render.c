@@ -161,7 +161,7 @@ static struct str lower(struct arena *a, struct str s)
 
 /* "web-1:9100" -> "web-1", "[::1]:80" -> "[::1]"; a bare IPv6 address has more than one colon and
  * no port. */
-static struct str host(struct str s)
+struct str template_host(struct str s)
 {
 	size_t n = s.n;
 
@@ -185,7 +185,7 @@ static struct value apply(const struct filter *f, struct arena *a, struct value 
 	case FILTER_LOWER:
 		return missing ? v : (struct value){.text = lower(a, value_text(a, v))};
 	case FILTER_HOST:
-		return missing ? v : (struct value){.text = host(value_text(a, v))};
+		return missing ? v : (struct value){.text = template_host(value_text(a, v))};
 	case FILTER_JSON:
 		if (missing)
 			return v;

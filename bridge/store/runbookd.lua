@@ -567,7 +567,7 @@ local function new_plan(p, now)
 	t.corr = {} -- by correlation key: its incident's id, or false
 	t.out, t.out_n = {}, 0
 	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = nil, nil, nil, nil, nil, nil
-	t.argv, t.truncated, t.ruleset = nil, '0', ''
+	t.argv, t.truncated, t.ruleset, t.as_new = nil, '0', '', false
 	return t
 end
 
@@ -806,22 +806,51 @@ local function plan_runs(t, k, steps, rule, incident, depth)
 	return first
 end
 
+-- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
+-- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms". Few texts
+-- differ, so what they say is kept.
+local rules, rules_n = {}, 0
+
+local function rule_of(s)
+	local u = rules[s]
+	if not u then
+		local v, n = {}, 0
+		for word in string.gmatch(s, '%d+') do
+			n = n + 1
+			v[n] = num(word)
+		end
+		local resolve, failure = v[12] or 0, v[13] or 0
+		u = {
+			cooldown = v[1], steps = v[2], more = n > 2, for_ms = v[3] or 0, runs = v[4] or 0, runs_ms = v[5],
+			hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
+			approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
+			slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
+			words = 5 + 6 * (v[2] + resolve + failure),
+		}
+		if rules_n >= 1024 then
+			rules, rules_n = {}, 0
+		end
+		rules[s], rules_n = u, rules_n + 1
+	end
+	return u
+end
+
 -- One rule that asks to run: decision, reason and run, or nil and the full pool.
-local function decide_run(t, k, cooldown, steps, corr, incident, depth)
-	local rule, every, key = t.argv[k], num(cooldown), t.argv[k + 3]
-	if every > 0 then
+local function decide_run(t, k, u, corr, incident, depth)
+	local rule, key = t.argv[k], t.argv[k + 3]
+	if u.cooldown > 0 then
 		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or corr)
 		local deadline = cooling(t, key)
 		if deadline then
 			return 'cooldown', 'in cooldown until ' .. rfc3339(deadline), '-'
 		end
 	end
-	local run, full = plan_runs(t, k + 5, steps, rule, incident, depth + 1)
+	local run, full = plan_runs(t, k + 5, u.steps, rule, incident, depth + 1)
 	if not run then
 		return nil, full
 	end
-	if every > 0 then
-		t.cooldowns[key], t.cooldowns_new[key] = t.now + every, every
+	if u.cooldown > 0 then
+		t.cooldowns[key], t.cooldowns_new[key] = t.now + u.cooldown, u.cooldown
 	end
 	return 'run', 'matched', run
 end
@@ -832,18 +861,17 @@ local function decide(t, k, stop, outcome, corr, incident, depth)
 	local argv, json = t.argv, nil
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
-		local cooldown, steps = match(argv[k + 4], '^(%d+) (%d+)$')
-		steps = num(steps)
+		local u = rule_of(argv[k + 4])
 		if outcome == REOPENED then
 			decision = 'duplicate'
 			reason = 'the same occurrence again, after it had been resolved here for want of news'
 		elseif decision == 'run' then
-			decision, reason, run = decide_run(t, k, cooldown, steps, corr, incident, depth)
+			decision, reason, run = decide_run(t, k, u, corr, incident, depth)
 			if not decision then
 				return nil, reason
 			end
 		end
-		k = k + 5 + 6 * steps
+		k = k + u.words
 		t.out_n = t.out_n + 1
 		t.out[t.out_n] = decision .. ' ' .. run .. ' ' .. reason
 		json = (json and json .. ',' or '[') .. '{"rule":' .. quote(rule) .. ',"decision":"' .. decision ..
@@ -933,7 +961,7 @@ end
 local function get_alert(t, k)
 	local name = t.argv[k]
 	local v = t.alerts[name]
-	if v ~= nil then
+	if v ~= nil or t.as_new then
 		return v
 	end
 	local corr = t.argv[k + 3]
@@ -1153,13 +1181,19 @@ end
 
 local limits_text, limits = '', nil
 
--- "occurrence_skew_ms reopen_window_ms queue": the same for all calls of a bridge.
+-- "occurrence_skew_ms reopen_window_ms queue flapping_transitions flapping_ms runs runs_ms hosts hosts_ms": the same
+-- for all calls of a bridge.
 local function read_limits(t, s)
 	if s ~= limits_text then
-		local skew, reopen_window, queue = match(s, '^(%d+) (%d+) (%d+)$')
-		limits_text, limits = s, {num(skew), num(reopen_window), num(queue)}
+		limits_text, limits = s, {}
+		for n in string.gmatch(s, '%d+') do
+			limits[#limits + 1] = num(n)
+		end
+		for i = #limits + 1, 9 do
+			limits[i] = 0
+		end
 	end
-	t.skew, t.reopen_window, t.queue = limits[1], limits[2], limits[3]
+	t.skew, t.reopen_window, t.queue, t.limits = limits[1], limits[2], limits[3], limits
 end
 
 -- The message is through: what it added to the queues counts for the next one.
@@ -1168,6 +1202,29 @@ local function end_message(t)
 		t.pools[pool] = t.pools[pool] + n
 	end
 	t.added = {}
+end
+
+-- The plan of all events: argv[sizes] says how many each message has, and they begin behind the three words after it.
+-- An error, or nil.
+local function plan_events(t, argv, sizes)
+	local k = sizes + 4
+	t.argv, t.truncated, t.ruleset = argv, argv[sizes + 2], argv[sizes + 3]
+	read_limits(t, argv[sizes + 1])
+	for size in string.gmatch(argv[sizes], '%d+') do
+		for _ = 1, num(size) do
+			local full
+			k, full = plan_event(t, k)
+			if full == '' then
+				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+			elseif not k then
+				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
+					t.queue .. ')'}
+			end
+		end
+		if t.runs then
+			end_message(t)
+		end
+	end
 end
 
 --[[ rb_ingest_v1 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
@@ -1179,8 +1236,9 @@ end
   head     an incident's JSON members that never change
   json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
            answer is the error WHOLE
-then `words` words: for each rule: rule decision reason cooldown_key "cooldown_ms steps",
-then for each step: step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
+then `words` words: for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or
+dry_run, the event's host in place of the reason; then for each step, resolve step and failure step:
+step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
 '-' for none; of a duplicate a blank and then words of which the last two are these; of one that was taken by another
 "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
@@ -1189,31 +1247,26 @@ local function ingest(keys, argv)
 	local now = now_ms(p)
 	for attempt = 1, 2 do
 		local t = new_plan(p, now)
-		t.argv, t.truncated, t.ruleset = argv, argv[3], argv[4]
-		read_limits(t, argv[2])
-		local k = 5
-		for size in string.gmatch(argv[1], '%d+') do
-			for _ = 1, num(size) do
-				local full
-				k, full = plan_event(t, k)
-				if full == '' then
-					return {err = 'WHOLE an event that came without its JSON is no duplicate'}
-				elseif not k then
-					return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " ..
-						t.queue .. ')'}
-				end
-			end
-			if t.runs then
-				end_message(t)
-			end
-		end
-		if write_plan(t) then
+		local refused = plan_events(t, argv, 1)
+		if refused then
+			return refused
+		elseif write_plan(t) then
 			return t.out_n == 1 and t.out[1] or t.out
 		elseif attempt == 2 then
 			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
 		end
 		read_clock(p)
 	end
+end
+
+-- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if no alert were known. It is the
+-- same plan, thrown away.
+local function explain(keys, argv)
+	local p = keys[1] .. ':'
+	local t = new_plan(p, now_ms(p))
+	t.as_new = argv[1] == '1'
+	local refused = plan_events(t, argv, 2)
+	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
 -- rb_again_v1 ALERT_KEY… mark…: events that the caller takes for duplicates, one key each. The answer as rb_ingest_v1's;
@@ -2134,6 +2187,7 @@ end
 
 writes('rb_ingest_v1', ingest)
 writes('rb_again_v1', again)
+reads('rb_explain_v1', explain)
 writes('rb_claim_v1', claim)
 writes('rb_hello_v1', hello)
 writes('rb_heartbeat_v1', heartbeat)

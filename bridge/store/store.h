@@ -77,14 +77,42 @@ struct store_step_in {
 	int64_t retries_backoff_ms;
 };
 
+/* At most `count` within any `per_ms`; count 0: no limit. */
+struct store_limit {
+	int64_t count;
+	int64_t per_ms;
+};
+
+enum store_on_resolve {
+	STORE_ON_RESOLVE_IGNORE,
+	STORE_ON_RESOLVE_CANCEL,	/* the rule's runs for this alert are cancelled */
+	STORE_ON_RESOLVE_STEPS,		/* resolve_steps run, where the rule had a run for it */
+};
+
+/* What a rule wants of an event. Members that are 0 or "" ask for nothing and cost nothing. */
 struct store_decision_in {
 	struct str rule;
-	enum decision ask;		/* DECISION_RUN, _DRY_RUN or _ERROR: what C alone would decide */
-	struct str reason;		/* for _ERROR */
+	enum decision ask;		/* DECISION_RUN or _DRY_RUN: the store decides, in the order of
+					 * docs/rules.md, "Decisions"; others (_ERROR, _LIMIT): that is the decision */
+	struct str reason;		/* for what is decided already */
 	int64_t cooldown_ms;
 	struct str cooldown_key;	/* "": the correlation key */
-	const struct store_step_in *steps;
+	const struct store_step_in *steps;	/* of _RUN and _DRY_RUN */
 	size_t steps_n;
+	int64_t for_ms;			/* still firing after; a firing alert only, else the decision is _ERROR */
+	struct store_limit limit_runs, limit_hosts;	/* the rule's own */
+	enum store_on_resolve on_resolve;
+	const struct store_step_in *resolve_steps;
+	size_t resolve_steps_n;
+	const struct store_step_in *failure_steps;	/* where the steps end in failed, timed_out or lost */
+	size_t failure_steps_n;
+	bool skip_flapping;		/* on_flapping: skip */
+	bool approval;			/* a person has to say yes */
+	int64_t approval_expires_ms;	/* 0: never */
+	struct {
+		double objective;	/* percent; 0: none */
+		int64_t within_ms, window_ms;
+	} slo;
 };
 
 struct store_event_in {
@@ -95,6 +123,7 @@ struct store_event_in {
 	struct str corr_key;		/* which incident; "" for what opens none (status info) */
 	struct str corr_json;
 	int64_t corr_window_ms;
+	struct str host;		/* for limits of hosts: label instance without its port, else host; "" none */
 	struct str inbox;		/* inbox entry this came from: taken off in the same step; "" */
 	const struct store_decision_in *decisions;
 	size_t decisions_n;
@@ -104,6 +133,10 @@ struct store_limits {
 	int64_t occurrence_skew_ms, reopen_window_ms;
 	int64_t queue;			/* runs waiting a pool */
 	int64_t queue_ttl_ms;
+	struct store_limit runs, hosts;	/* over all rules; not for _DRY_RUN and runs by hand */
+	struct {
+		int64_t transitions, window_ms;	/* so many changes of its state within: an alert flaps; 0: never */
+	} flapping;
 };
 
 struct store_ingest {
@@ -137,6 +170,11 @@ struct store_event_out {
 /* e NULL: done and durable; out has as many as went in. ERR_FULL: nothing was stored. */
 typedef void (*store_ingest_cb)(void *ctx, const struct err *e, const struct store_event_out *out, size_t n);
 int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e);
+/* What store_ingest would answer now, by the same code, with nothing written: ids of events, incidents and runs in out
+ * are made up where they would be new. as_new: as if the alert had never been heard of, so that a duplicate tells
+ * what its rules would do. All events need their JSON ("{}" with a member will do). */
+int store_explain(struct store *s, const struct store_ingest *in, bool as_new, store_ingest_cb cb, void *ctx,
+	struct err *e);
 
 /* ---- runs: for the worker ---- */
 

@@ -13,6 +13,7 @@
 
 #define EVENT_WORDS 6
 #define RULE_WORDS 5
+#define SLO_UNIT 1e6	/* of an objective in percent: as a whole number */
 
 struct ingest_call {
 	store_ingest_cb cb;
@@ -67,8 +68,10 @@ static size_t decision_words(const struct store_event_in *ev)
 {
 	size_t n = ev->decisions_n * RULE_WORDS;
 
-	for (size_t i = 0; i < ev->decisions_n; i++)
-		n += ev->decisions[i].steps_n * STORE_STEP_WORDS;
+	for (size_t i = 0; i < ev->decisions_n; i++) {
+		const struct store_decision_in *d = &ev->decisions[i];
+		n += (d->steps_n + d->resolve_steps_n + d->failure_steps_n) * STORE_STEP_WORDS;
+	}
 	return n;
 }
 
@@ -115,18 +118,40 @@ void store_put_step(struct store *s, const struct store_step_in *step)
 	redis_arg(r, numbers(s, v, sizeof(v) / sizeof(v[0])));
 }
 
-static void put_decision(struct store *s, const struct store_decision_in *d)
+/* A rule that asks for no more than cooldown and steps says only these two. */
+static struct str rule_numbers(struct store *s, const struct store_decision_in *d)
 {
-	const int64_t v[] = {d->cooldown_ms, (int64_t)d->steps_n};
+	const int64_t v[] = {d->cooldown_ms, (int64_t)d->steps_n, d->for_ms, d->limit_runs.count, d->limit_runs.per_ms,
+		d->limit_hosts.count, d->limit_hosts.per_ms, d->on_resolve, d->skip_flapping, d->approval,
+		d->approval_expires_ms, (int64_t)d->resolve_steps_n, (int64_t)d->failure_steps_n,
+		(int64_t)(d->slo.objective * SLO_UNIT + 0.5), d->slo.within_ms, d->slo.window_ms};
+	const size_t n = sizeof(v) / sizeof(v[0]);
+
+	for (size_t i = 2; i < n; i++)
+		if (v[i] != 0)
+			return numbers(s, v, n);
+	return numbers(s, v, 2);
+}
+
+static void put_steps(struct store *s, const struct store_step_in *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		store_put_step(s, &steps[i]);
+}
+
+static void put_decision(struct store *s, const struct store_decision_in *d, struct str host)
+{
+	bool asks = d->ask == DECISION_RUN || d->ask == DECISION_DRY_RUN;
 	char hex[66];
 
 	redis_arg(s->redis, d->rule);
 	redis_arg_z(s->redis, decision_name(d->ask));
-	redis_arg(s->redis, d->reason);
+	redis_arg(s->redis, asks ? host : d->reason);
 	redis_arg(s->redis, store_short(d->cooldown_key, hex));
-	redis_arg(s->redis, numbers(s, v, 2));
-	for (size_t i = 0; i < d->steps_n; i++)
-		store_put_step(s, &d->steps[i]);
+	redis_arg(s->redis, rule_numbers(s, d));
+	put_steps(s, d->steps, d->steps_n);
+	put_steps(s, d->resolve_steps, d->resolve_steps_n);
+	put_steps(s, d->failure_steps, d->failure_steps_n);
 }
 
 static void add_name(struct buf *b, const struct event *ev)
@@ -158,7 +183,8 @@ static void put_event(struct store *s, const struct store_event_in *in)
 {
 	const struct event *ev = in->event;
 	const int64_t v[] = {ev->severity, ev->depth, in->corr_window_ms, (int64_t)decision_words(in)};
-	char hex[66];
+	char hex[66], host_hex[66];
+	struct str host = store_short(in->host, host_hex);
 
 	buf_clear(&s->scratch);
 	if (is_alert(ev))
@@ -174,15 +200,17 @@ static void put_event(struct store *s, const struct store_event_in *in)
 	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
 	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	for (size_t i = 0; i < in->decisions_n; i++)
-		put_decision(s, &in->decisions[i]);
+		put_decision(s, &in->decisions[i], host);
 }
 
 /* The words of the call after the sizes. */
 static void put_head(struct store *s, const struct store_ingest *in)
 {
-	const int64_t limits[] = {in->limits.occurrence_skew_ms, in->limits.reopen_window_ms, in->limits.queue};
+	const struct store_limits *l = &in->limits;
+	const int64_t limits[] = {l->occurrence_skew_ms, l->reopen_window_ms, l->queue, l->flapping.transitions,
+		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms};
 
-	redis_arg(s->redis, numbers(s, limits, 3));
+	redis_arg(s->redis, numbers(s, limits, sizeof(limits) / sizeof(limits[0])));
 	redis_arg_i64(s->redis, in->truncated);
 	redis_arg(s->redis, in->ruleset_hash);
 }
@@ -196,7 +224,7 @@ static bool all_known(const struct store_ingest *in)
 	return in->n > 0 && in->truncated == 0;
 }
 
-static void on_again(void *ctx, const struct err *e, const redisReply *reply)
+static void on_answer(void *ctx, const struct err *e, const redisReply *reply)
 {
 	size_t at = 0;
 
@@ -223,10 +251,11 @@ static int send_again(struct store *s, const struct store_ingest *in, struct ing
 	}
 	for (size_t i = 0; i < in->n; i++)
 		put_mark(s, in->events[i].event);
-	return redis_end(r, 0, on_again, c, e);
+	return redis_end(r, 0, on_answer, c, e);
 }
 
-static int send_whole(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
+/* Encodes what is behind the sizes into s->head and s->args, *args arguments in the latter. */
+static int encode(struct store *s, const struct store_ingest *in, size_t *args, struct err *e)
 {
 	struct redis *r = s->redis;
 
@@ -242,10 +271,34 @@ static int send_whole(struct store *s, const struct store_ingest *in, struct ing
 		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
 		put_event(s, &in->events[i]);
 	}
-	size_t args = redis_aside_end(r, &s->args);
+	*args = redis_aside_end(r, &s->args);
 	if (buf_failed(&s->head) || buf_failed(&s->args))
 		return err_set(e, ERR_NOMEM, "no memory for a call to Redis");
+	return 0;
+}
+
+static int send_whole(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
+{
+	size_t args;
+
+	if (encode(s, in, &args, e))
+		return -1;
 	return store_batch_add(s, c, in->n, buf_as_str(&s->head), buf_as_str(&s->args), args, e);
+}
+
+static int send_explain(struct store *s, const struct store_ingest *in, bool as_new, struct ingest_call *c,
+	struct err *e)
+{
+	struct redis *r = s->redis;
+	size_t args;
+
+	if (encode(s, in, &args, e) || store_begin(s, "rb_explain_v1", 1 + STORE_INGEST_WORDS + args, e))
+		return -1;
+	redis_arg_i64(r, as_new);
+	redis_arg_i64(r, (int64_t)in->n);
+	redis_args_ready(r, STORE_INGEST_WORDS - 1, buf_as_str(&s->head));
+	redis_args_ready(r, args, buf_as_str(&s->args));
+	return redis_end(r, 0, on_answer, c, e);
 }
 
 /* ---- the answer ---- */
@@ -355,14 +408,34 @@ void store_ingest_answer(struct ingest_call *c, const struct err *e, const redis
 	call_free(c);
 }
 
-int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
+static int check_size(const struct store_ingest *in, struct err *e)
 {
 	if (in->n > STORE_INGEST_EVENTS_MAX)
 		return err_set(e, ERR_LIMIT, "%zu events in one call, at most %d", in->n, STORE_INGEST_EVENTS_MAX);
-	struct ingest_call *c = call_new(in, cb, ctx, e);
+	return 0;
+}
+
+int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
+{
+	struct ingest_call *c = check_size(in, e) ? NULL : call_new(in, cb, ctx, e);
+
 	if (!c)
 		return -1;
 	if (all_known(in) ? send_again(s, in, c, e) : send_whole(s, in, c, e)) {
+		call_free(c);
+		return -1;
+	}
+	return 0;
+}
+
+int store_explain(struct store *s, const struct store_ingest *in, bool as_new, store_ingest_cb cb, void *ctx,
+	struct err *e)
+{
+	struct ingest_call *c = check_size(in, e) ? NULL : call_new(in, cb, ctx, e);
+
+	if (!c)
+		return -1;
+	if (send_explain(s, in, as_new, c, e)) {
 		call_free(c);
 		return -1;
 	}

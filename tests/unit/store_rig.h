@@ -113,7 +113,8 @@ static inline void rig_start(struct rig *r, bool test_clock)
 	server_start(&r->server);
 	uv_loop_init(&r->loop);
 	uv_timer_init(&r->loop, &r->deadline);
-	r->limits = (struct store_limits){5 * MINUTE, 15 * MINUTE, 100, HOUR};
+	r->limits = (struct store_limits){.occurrence_skew_ms = 5 * MINUTE, .reopen_window_ms = 15 * MINUTE,
+		.queue = 100, .queue_ttl_ms = HOUR, .flapping = {6, 15 * MINUTE}};
 	if (test_clock) {
 		rig_load_clock(r);
 		rig_time(r, RIG_T0);

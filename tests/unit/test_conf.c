@@ -799,7 +799,7 @@ static void manual_has_every_key(void **state)
 TESTS_MAIN(T(defaults_are_the_documented_ones), T(every_field_of_the_struct_is_in_the_table),
 	T(table_is_sound), T(sections_stand_together), T(keys_that_need_a_restart),
 	T(numbers_at_their_bounds), T(every_choice), T(awkward_texts), T(lists_and_maps),
-	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(wrong_kinds_of_values),
+	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(wrong_kinds_of_values),
 	T(broken_yaml), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
 	T(names_are_checked), T(loads_a_file), T(relative_paths_become_absolute), T(no_file),
 	T(loose_mode_with_a_password_is_a_warning), T(restarts), T(manual_has_every_key))
