@@ -115,6 +115,7 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	s->loop = o->loop;
 	s->load_library = o->load_library;
 	s->look_at_keeping = o->look_at_keeping;
+	s->own_clock = o->own_clock;
 	buf_init(&s->warning, STORE_WARNING_LIMIT);
 	s->library_version = store_library_version();
 	s->on_state = o->on_state;

@@ -32,6 +32,8 @@ struct store_options {
 	bool load_library;		/* bridge: loads or upgrades the function library; worker: waits for it */
 	bool look_at_keeping;		/* sees whether this Redis keeps what it is told: store_warning */
 	bool blocking;			/* opens a second connection for store_claim_wait */
+	bool own_clock;			/* of a private server that nothing else uses: the library that it loads has a clock
+					 * that stands until store_set_clock moves it */
 	/* Up or down, and why; also called with ERR_VERSION, after which the program ends. */
 	void (*on_state)(void *ctx, bool up, const struct err *why);
 	void *ctx;
@@ -333,5 +335,22 @@ struct store_stat {
 };
 typedef void (*store_stats_cb)(void *ctx, const struct err *e, const struct store_stat *v, size_t n);
 int store_stats(struct store *s, store_stats_cb cb, void *ctx, struct err *e);
+
+/* ---- for trials: what rules would do, at times of one's own (bridge/trial) ---- */
+/* Sets the clock of a store with own_clock, for the calls after it; it must not go back. */
+int store_set_clock(struct store *s, int64_t now_ms, store_done_cb cb, void *ctx, struct err *e);
+
+/* One record of the bus, in the order of writing. */
+struct store_record {
+	struct str id;			/* a ULID; of an event, its id */
+	int64_t time_ms;
+	struct str kind;		/* firing, resolved, info; decisions: on an event that was stored before; run; alert */
+	struct str incident;		/* "" */
+	struct str decisions_json;	/* [{"rule":…,"decision":…,"reason":…,"run":…}] */
+	struct str json;		/* of the event or of what changed */
+};
+typedef void (*store_records_cb)(void *ctx, const struct err *e, const struct store_record *v, size_t n);
+/* At most `limit` records behind the one with id `after` ("": from the beginning). */
+int store_records(struct store *s, struct str after, size_t limit, store_records_cb cb, void *ctx, struct err *e);
 
 #endif

@@ -24,6 +24,7 @@ struct store {
 	struct str prefix;		/* "rb:{namespace:0}" */
 	bool load_library;
 	bool look_at_keeping;
+	bool own_clock;
 	struct buf warning;		/* ends in NUL where it is not empty */
 	long library_version;		/* of the text in this program */
 	struct err greeting;		/* what HGET schema said, until rb_version_v1 answers */
@@ -100,6 +101,8 @@ void store_batch_drop(struct store *s, const struct err *why);
 
 /* store_open.c: greets a new connection. */
 void store_greet(void *ctx);
+/* store_trial.c: the library's text with the clock switched in; malloc'ed, NULL without memory. */
+char *store_library_own_clock(void);
 long store_library_version(void);
 
 #endif

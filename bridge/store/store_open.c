@@ -87,7 +87,7 @@ static void on_loaded(void *ctx, const struct err *e, const redisReply *reply)
 	open_schema(s);
 }
 
-static void load(struct store *s)
+static void load_text(struct store *s, const char *text)
 {
 	struct err e;
 
@@ -98,9 +98,25 @@ static void load(struct store *s)
 	redis_arg_z(s->redis, "FUNCTION");
 	redis_arg_z(s->redis, "LOAD");
 	redis_arg_z(s->redis, "REPLACE");
-	redis_arg_z(s->redis, store_library);
+	redis_arg_z(s->redis, text);
 	if (redis_end(s->redis, 0, on_loaded, s, &e))
 		drop(s, ERR_AWAY, e.text);
+}
+
+static void load(struct store *s)
+{
+	char *text;
+
+	if (!s->own_clock) {
+		load_text(s, store_library);
+		return;
+	}
+	text = store_library_own_clock();
+	if (text)
+		load_text(s, text);
+	else
+		drop(s, ERR_AWAY, "no memory for the function library");
+	free(text);
 }
 
 static void on_version(void *ctx, const struct err *e, const redisReply *reply)
