@@ -84,15 +84,19 @@ static void on_ticked(void *ctx, const struct err *e, const struct store_tick_re
 	maybe_done(t);
 }
 
-static void send_tick(struct tick *t)
+struct store_tick tick_input(const struct conf *c)
 {
-	const struct conf *c = t->ic->conf;
-	struct store_tick in = {
+	return (struct store_tick){
 		.limits = decide_limits(c),
 		.stale_after_ms = c->incidents.stale_after_ms,
 		.retention_ms = c->incidents.retention_ms,
 		.audit_retention_ms = c->audit_retention_ms,
 	};
+}
+
+static void send_tick(struct tick *t)
+{
+	struct store_tick in = tick_input(t->ic->conf);
 	struct err e = {0};
 
 	if (t->closing || t->ticking || !store_up(t->ic->store))

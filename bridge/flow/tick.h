@@ -7,6 +7,9 @@
 
 #define TICK_EVERY_MS 1000
 
+/* What a tick says of the configuration. */
+struct store_tick tick_input(const struct conf *c);
+
 struct tick;
 /* ctx is read at each tick, so that a reload is seen: *ic may change its members between ticks. */
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
