@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -19,34 +18,17 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "run/redis_program.h"
 #include "run/redis_server.h"
 
 #define LOOK_FAST_MS 5 /* in the first second */
 #define LOOK_SLOW_MS 50
 #define LOOK_FAST_FOR_MS 1000
-#define PROGRAM "redis-server"
-#define PLACES ":/usr/local/bin:/usr/bin:/bin" /* after $PATH */
-
-/* In $PATH, as execvp would; in a. STR_NONE: nowhere. */
-static struct str find_program(struct arena *a)
-{
-	const char *env = getenv("PATH");
-	struct str places = arena_printf(a, "%s" PLACES, env ? env : "");
-
-	for (const char *p = places.p; p && *p;) {
-		size_t n = strcspn(p, ":");
-		struct str path = arena_printf(a, "%.*s/" PROGRAM, (int)n, p);
-		if (n && p[0] == '/' && path.p && access(path.p, X_OK) == 0)
-			return path;
-		p += n + (p[n] == ':');
-	}
-	return STR_NONE;
-}
 
 static void fill_in(struct redis_server *r, struct part *p, const struct conf *c)
 {
 	const char *args[] = {
-		PROGRAM,
+		REDIS_PROGRAM,
 		"--port",
 		"0",
 		"--unixsocket",
@@ -98,7 +80,7 @@ int redis_server_init(struct redis_server *r, struct part *p, const struct conf 
 	r->socket = arena_printf(&r->arena, "%.*s/redis.sock", STR_ARG(c->state_dir));
 	r->lock_path = arena_printf(&r->arena, "%.*s/redis.lock", STR_ARG(c->state_dir));
 	struct str dir = arena_printf(&r->arena, "%.*s/redis", STR_ARG(c->state_dir));
-	struct str path = find_program(&r->arena);
+	struct str path = redis_program_find(&r->arena);
 	if (!r->socket.p || !r->lock_path.p || !dir.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	if (r->socket.n >= sizeof(a.sun_path))
@@ -109,7 +91,7 @@ int redis_server_init(struct redis_server *r, struct part *p, const struct conf 
 			r->socket.p, sizeof(a.sun_path) - 1);
 	if (!path.p)
 		return err_set(e, ERR_INPUT,
-			"`redis: embedded` needs the program " PROGRAM
+			"`redis: embedded` needs the program " REDIS_PROGRAM
 			", which is not in PATH; install "
 			"it (Debian: apt install redis-server), or set `redis:` to the address of "
 			"a server");
