@@ -1,0 +1,401 @@
+/* trial.c: the life of a trial, and the order of time.
+ *
+ * Owns the loop, the store of the history under way, and the clock, which only goes forward: to the next event, or to
+ * the next time at which something may be due. At each stop the bridge's tick is called, then everything that can happen
+ * without time passing happens: runs are claimed and end, what they reported comes back through the inbox, until
+ * nothing moves. Which event came first, the due thing or the message, is decided here alone: what is due at a time
+ * comes before what arrives at that time.
+ *
+ * It decides nothing about rules (see trial.h), and it keeps nothing: a namespace is left behind when its history ends,
+ * and the server dies with all of them.
+ */
+#include "trial/trial_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "flow/tick.h"
+
+#define SCRATCH_LIMIT ((size_t)256 << 20)
+
+/* ---- waiting ---- */
+
+int trial_full(struct err *e)
+{
+	return err_set(e, ERR_LIMIT, "a trial needs over %zu MiB of memory; try fewer events at once", TRIAL_MEMORY >> 20);
+}
+
+void trial_began(struct trial *t, int rc)
+{
+	if (rc == 0)
+		t->calls++;
+	else if (!t->failed.code)
+		err_set(&t->failed, ERR_AWAY, "a call to the private redis-server could not begin");
+}
+
+void trial_ended(struct trial *t, const struct err *e)
+{
+	t->calls--;
+	if (e && !t->failed.code)
+		t->failed = *e;
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct trial *t = timer->data;
+
+	err_set(&t->failed, ERR_AWAY, "the private redis-server did not answer within %d s", TRIAL_ANSWER_MS / 1000);
+}
+
+int trial_await(struct trial *t, struct err *e)
+{
+	uv_timer_start(&t->deadline, on_deadline, TRIAL_ANSWER_MS, 0);
+	while (t->calls > 0)
+		uv_run(&t->loop, UV_RUN_ONCE);
+	uv_timer_stop(&t->deadline);
+	if (!t->failed.code)
+		return 0;
+	*e = t->failed;
+	t->failed = (struct err){.code = ERR_NONE};
+	return -1;
+}
+
+static void on_done(void *ctx, const struct err *e)
+{
+	trial_ended(ctx, e);
+}
+
+/* ---- memory ---- */
+
+void *trial_grow(struct trial *t, void *array, size_t n, size_t *cap, size_t size)
+{
+	char *v = array;
+
+	if (n == *cap) {
+		size_t more = *cap ? *cap * 2 : 32;
+		v = arena_grow(&t->kept, array, *cap * size, more * size);
+		if (!v)
+			return NULL;
+		*cap = more;
+	}
+	memset(v + n * size, 0, size);
+	return v;
+}
+
+/* ---- the store ---- */
+
+static void on_state(void *ctx, bool up, const struct err *why)
+{
+	struct trial *t = ctx;
+
+	t->store_up = up;
+	if (!up && why)
+		t->store_why = *why;
+}
+
+static void on_closed(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static void close_store(struct trial *t)
+{
+	bool closed = false;
+
+	if (!t->store)
+		return;
+	store_close(t->store, on_closed, &closed);
+	while (!closed)
+		uv_run(&t->loop, UV_RUN_ONCE);
+	t->store = NULL;
+	t->store_up = false;
+	t->calls = 0;
+	t->failed = (struct err){.code = ERR_NONE};
+}
+
+static int open_store(struct trial *t, struct err *e)
+{
+	char name[32];
+	struct store_options o = {
+		.loop = &t->loop,
+		.address = t->address,
+		.slow_after_ms = TRIAL_ANSWER_MS,
+		.load_library = true,
+		.own_clock = true,
+		.on_state = on_state,
+		.ctx = t,
+	};
+
+	snprintf(name, sizeof(name), "trial-%" PRIu64, ++t->histories);
+	o.namespace_ = str_of(name);
+	t->store_why = (struct err){.code = ERR_NONE};
+	t->store = store_new(&o, e);
+	if (!t->store)
+		return -1;
+	uv_timer_start(&t->deadline, on_deadline, TRIAL_ANSWER_MS, 0);
+	while (!t->store_up && !t->store_why.code && !t->failed.code)
+		uv_run(&t->loop, UV_RUN_ONCE);
+	uv_timer_stop(&t->deadline);
+	if (t->store_up)
+		return 0;
+	*e = t->failed.code ? t->failed : t->store_why;
+	close_store(t);
+	return -1;
+}
+
+/* ---- life ---- */
+
+struct trial *trial_new(struct str address, struct err *e)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	char *copy = strndup(address.p, address.n);
+
+	if (!t || !copy || uv_loop_init(&t->loop) != 0) {
+		err_set(e, ERR_NOMEM, "no memory for a trial");
+		free(copy);
+		free(t);
+		return NULL;
+	}
+	t->address = str_of(copy);
+	uv_timer_init(&t->loop, &t->deadline);
+	t->deadline.data = t;
+	arena_init(&t->kept, TRIAL_MEMORY);
+	arena_init(&t->scratch, SCRATCH_LIMIT);
+	return t;
+}
+
+static void end_history(struct trial *t)
+{
+	close_store(t);
+	if (t->ic.rules)
+		ruleset_unref(t->ic.rules);
+	t->ic = (struct ingest_ctx){.store = NULL};
+	arena_reset(&t->kept);
+	arena_reset(&t->scratch);
+	free(t->wakes);
+	t->wakes = NULL;
+	t->decisions = NULL;
+	t->runs = NULL;
+	t->held = NULL;
+	t->wakes_n = t->wakes_cap = t->decisions_n = t->decisions_cap = 0;
+	t->runs_n = t->runs_cap = t->held_n = t->held_cap = 0;
+	t->seen[0] = '\0';
+}
+
+void trial_free(struct trial *t)
+{
+	if (!t)
+		return;
+	end_history(t);
+	uv_close((uv_handle_t *)&t->deadline, NULL);
+	uv_run(&t->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&t->loop);
+	arena_release(&t->kept);
+	arena_release(&t->scratch);
+	free((char *)t->address.p);
+	free(t);
+}
+
+static void set_clock(struct trial *t, int64_t at_ms)
+{
+	t->now = at_ms;
+	trial_began(t, store_set_clock(t->store, at_ms, on_done, t, &t->failed));
+}
+
+int trial_begin(struct trial *t, const struct trial_setup *setup, struct err *e)
+{
+	end_history(t);
+	if (open_store(t, e) < 0)
+		return -1;
+	t->setup = *setup;
+	t->ic = (struct ingest_ctx){t->store, ruleset_ref(setup->rules), setup->conf};
+	set_clock(t, setup->start_ms);
+	return trial_await(t, e);
+}
+
+/* ---- time ---- */
+
+int trial_wake_at(struct trial *t, int64_t at_ms, struct err *e)
+{
+	size_t i = t->wakes_n;
+
+	if (t->wakes_n == t->wakes_cap) {
+		size_t cap = t->wakes_cap ? t->wakes_cap * 2 : 64;
+		int64_t *v = reallocarray(t->wakes, cap, sizeof(*v));
+		if (!v)
+			return trial_full(e);
+		t->wakes = v;
+		t->wakes_cap = cap;
+	}
+	while (i > 0 && t->wakes[i - 1] < at_ms)
+		i--;
+	if (i > 0 && t->wakes[i - 1] == at_ms)
+		return 0;
+	memmove(&t->wakes[i + 1], &t->wakes[i], (t->wakes_n - i) * sizeof(*t->wakes));
+	t->wakes[i] = at_ms;
+	t->wakes_n++;
+	return 0;
+}
+
+int64_t trial_next_due(const struct trial *t)
+{
+	return t->wakes_n ? t->wakes[t->wakes_n - 1] : 0;
+}
+
+int64_t trial_now(const struct trial *t)
+{
+	return t->now;
+}
+
+struct tick_wait {
+	struct trial *t;
+	bool more;
+};
+
+static void on_tick(void *ctx, const struct err *e, const struct store_tick_result *r)
+{
+	struct tick_wait *w = ctx;
+
+	w->more = r && r->more;
+	trial_ended(w->t, e);
+}
+
+static void on_inbox(void *ctx, const struct err *e, size_t taken)
+{
+	(void)taken;
+	trial_ended(ctx, e);
+}
+
+/* The inbox to its end, as flow/tick.c does it. */
+static int drain(struct trial *t, struct err *e)
+{
+	struct ingest_place place = {.after = ""};
+
+	do {
+		trial_began(t, ingest_inbox(&t->ic, &place, on_inbox, t, &t->failed));
+		if (trial_await(t, e) < 0)
+			return -1;
+	} while (place.after[0]);
+	return 0;
+}
+
+/* Everything that can happen now. */
+static int settle(struct trial *t, struct err *e)
+{
+	bool moved = true;
+
+	for (int i = 0; moved; i++) {
+		if (i == TRIAL_ROUNDS_MAX)
+			return err_set(e, ERR_LIMIT,
+				"runs lead to events that lead to runs, over %d times without an end; rules start each other",
+				TRIAL_ROUNDS_MAX);
+		moved = false;
+		if (drain(t, e) < 0 || trial_read_bus(t, &moved, e) < 0 || trial_play_worker(t, &moved, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What the bridge does each second, at a time when there is something to do. */
+static int tick(struct trial *t, struct err *e)
+{
+	struct tick_wait w = {t, false};
+	struct store_tick in = tick_input(t->ic.conf);
+
+	do {
+		trial_began(t, store_tick(t->store, &in, on_tick, &w, &t->failed));
+		if (trial_await(t, e) < 0)
+			return -1;
+	} while (w.more);
+	return settle(t, e);
+}
+
+int trial_advance(struct trial *t, int64_t until_ms, struct err *e)
+{
+	while (t->wakes_n && t->wakes[t->wakes_n - 1] <= until_ms) {
+		int64_t at = t->wakes[--t->wakes_n];
+		set_clock(t, at > t->now ? at : t->now);
+		if (tick(t, e) < 0)
+			return -1;
+	}
+	if (until_ms > t->now)
+		set_clock(t, until_ms);
+	return trial_await(t, e);
+}
+
+/* ---- events ---- */
+
+struct feed_wait {
+	struct trial *t;
+	struct str answer; /* in scratch */
+};
+
+static void on_ingested(void *ctx, const struct err *e, struct str answer)
+{
+	struct feed_wait *w = ctx;
+
+	if (!e)
+		w->answer = arena_strdup(&w->t->scratch, answer);
+	trial_ended(w->t, e);
+}
+
+/* The times at which this event may make something due. */
+static int wake_for(struct trial *t, struct err *e)
+{
+	const struct ruleset *rs = t->ic.rules;
+	int64_t minute = 60000, stale = t->now + t->ic.conf->incidents.stale_after_ms;
+
+	for (size_t i = 0; i < rs->rules_n; i++) {
+		const struct rule *r = &rs->rules[i];
+		if (r->for_ms && trial_wake_at(t, t->now + r->for_ms, e) < 0)
+			return -1;
+		if (r->approval_expires_ms && trial_wake_at(t, t->now + r->approval_expires_ms, e) < 0)
+			return -1;
+	}
+	return trial_wake_at(t, (stale + minute - 1) / minute * minute, e);
+}
+
+static int take_answer(struct trial *t, struct str text, struct trial_answer *out, struct err *e)
+{
+	const struct json *answer = json_parse(&t->scratch, text, e);
+	const struct json *list = json_get(answer, "decisions");
+	int64_t duplicates = 0;
+	bool moved;
+
+	if (!answer)
+		return -1;
+	json_i64(json_get(answer, "duplicate"), &duplicates);
+	out->duplicate = duplicates > 0;
+	size_t before = t->decisions_n;
+	/* A duplicate leaves no record: what was said about it is only in the answer. */
+	if (out->duplicate && trial_add_decisions(t, t->now, STR_NONE, text, false, e) < 0)
+		return -1;
+	if (!out->duplicate && trial_read_bus(t, &moved, e) < 0)
+		return -1;
+	out->decisions = t->decisions + before;
+	out->decisions_n = list ? list->count : 0;
+	if (out->decisions_n > t->decisions_n - before)
+		out->decisions_n = t->decisions_n - before;
+	return 0;
+}
+
+int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct trial_answer *out, struct err *e)
+{
+	struct event one = *ev;
+	struct source_batch batch = {.events = &one, .n = 1};
+	struct feed_wait w = {.t = t};
+	struct trial_answer ignored;
+
+	if (trial_advance(t, at_ms, e) < 0)
+		return -1;
+	arena_reset(&t->scratch);
+	trial_began(t, ingest_batch(&t->ic, &t->scratch, &batch, on_ingested, &w, &t->failed));
+	if (trial_await(t, e) < 0 || take_answer(t, w.answer, out ? out : &ignored, e) < 0 || wake_for(t, e) < 0)
+		return -1;
+	return settle(t, e);
+}
+
+struct trial_log trial_log(const struct trial *t)
+{
+	return (struct trial_log){t->decisions, t->decisions_n, t->runs, t->runs_n};
+}

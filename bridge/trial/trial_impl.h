@@ -1,0 +1,75 @@
+/* trial_impl.h: what the files of trial/ share of a struct trial. For this folder only. */
+#ifndef RB_TRIAL_TRIAL_IMPL_H
+#define RB_TRIAL_TRIAL_IMPL_H
+
+#include <uv.h>
+#include "base/arena.h"
+#include "flow/ingest.h"
+#include "trial/trial.h"
+
+#define TRIAL_ANSWER_MS 60000		/* a call to the private Redis may take so long */
+#define TRIAL_LEASE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)	/* nobody renews: the worker is never silent */
+#define TRIAL_POOLS_MAX 1000		/* that runs wait for at one time */
+#define TRIAL_FETCH 500			/* records of the bus at once */
+
+/* A run that is under way, and how it will end. */
+struct held_run {
+	size_t at;		/* in runs */
+	uint64_t fence;
+	struct trial_outcome outcome;
+	int64_t backoff_ms;	/* before a retry */
+	bool ended;
+};
+
+struct trial {
+	uv_loop_t loop;
+	uv_timer_t deadline;
+	struct str address;	/* malloc'ed */
+	uint64_t histories;	/* each has a namespace of its own */
+	struct store *store;	/* of the history under way; NULL: none */
+	bool store_up;
+	struct err store_why;	/* why it is not */
+
+	/* of the history */
+	struct trial_setup setup;
+	struct ingest_ctx ic;
+	int64_t now;
+	struct arena kept;	/* the log, and all it points to */
+	struct arena scratch;	/* of one call */
+	struct trial_decision *decisions;
+	size_t decisions_n, decisions_cap;
+	struct trial_run *runs;
+	size_t runs_n, runs_cap;
+	struct held_run *held;
+	size_t held_n, held_cap;
+	int64_t *wakes;		/* times to look, latest first, none twice */
+	size_t wakes_n, wakes_cap;
+	char seen[ID_LEN + 1];	/* the record of the bus that was read last; "" none */
+
+	/* of the calls under way */
+	unsigned calls;
+	struct err failed;
+};
+
+/* A call was begun (rc 0) or not (rc -1 with t->failed). */
+void trial_began(struct trial *t, int rc);
+/* A callback was called. */
+void trial_ended(struct trial *t, const struct err *e);
+/* Runs the loop until no call is under way. -1: one failed. */
+int trial_await(struct trial *t, struct err *e);
+/* err_set for memory that ended. */
+int trial_full(struct err *e);
+/* Grows an array of the kept arena by one element, which is cleared; NULL: full. */
+void *trial_grow(struct trial *t, void *array, size_t n, size_t *cap, size_t size);
+/* The time must be looked at then. */
+int trial_wake_at(struct trial *t, int64_t at_ms, struct err *e);
+
+/* trial_runs.c: claims what is ready, ends what is over; *moved where anything was done. */
+int trial_play_worker(struct trial *t, bool *moved, struct err *e);
+
+/* trial_log.c: what the bus has since the last look, into the log; *moved where there was something. */
+int trial_read_bus(struct trial *t, bool *moved, struct err *e);
+/* Decisions as the API shows them: an array, or the member `decisions` of an answer. */
+int trial_add_decisions(struct trial *t, int64_t at_ms, struct str event, struct str json, bool later, struct err *e);
+
+#endif
