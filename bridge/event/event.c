@@ -302,6 +302,12 @@ void event_write_json(struct json_w *w, const struct event *e)
 	put_map(b, e->links, e->links_n);
 	PUT(b, ",\"data\":");
 	put_data(b, e->data);
+	if (e->message && e->message->id[0]) {
+		PUT(b, ",\"group\":");
+		json_quote(b, e->group);
+		PUT(b, ",\"message\":");
+		put_word(b, e->message->id);
+	}
 	if (e->depth > 0) {
 		PUT(b, ",\"depth\":");
 		buf_u64(b, e->depth);
@@ -385,6 +391,32 @@ static int read_words(const struct json *j, struct event *out, struct err *e)
 	return 0;
 }
 
+static bool is_sha256(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+			return false;
+	return s.n == HASH_SHA256_HEX - 1;
+}
+
+static int read_message(struct arena *a, const struct json *j, struct event *out, struct err *e)
+{
+	struct str id;
+
+	if (read_text(j, "group", false, &out->group, e) < 0 ||
+		read_text(j, "message", false, &id, e) < 0)
+		return -1;
+	if (id.n == 0)
+		return 0;
+	if (!is_sha256(id))
+		return want(e, json_get(j, "message"), "message", "64 digits of a SHA-256");
+	out->message = arena_zalloc(a, sizeof(*out->message));
+	if (!out->message)
+		return err_set(e, ERR_LIMIT, "event: it does not fit the memory of a request");
+	memcpy(out->message->id, id.p, id.n);
+	return 0;
+}
+
 static int read_depth(const struct json *j, unsigned *depth, struct err *e)
 {
 	const struct json *m = json_get(j, "depth");
@@ -421,5 +453,7 @@ int event_read_json(struct arena *a, const struct json *j, struct event *out, st
 		return -1;
 	const struct json *data = json_get(j, "data");
 	out->data = data && data->kind != JSON_NULL ? data : NULL;
+	if (read_message(a, j, out, e) < 0)
+		return -1;
 	return read_depth(j, &out->depth, e);
 }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/str.h"
 
@@ -28,6 +29,14 @@ enum event_severity {
 	SEVERITY_WARNING,
 	SEVERITY_ERROR,
 	SEVERITY_CRITICAL,
+};
+
+/* The sender's whole message, where it groups alerts: shared by the events of one request. Few need it, so it is only
+ * pointed at; whoever wants it kept sets id and json (flow/decide.c does, for runbooks with `compat: am-executor`). */
+struct event_message {
+	const struct json *body;	/* as parsed; NULL in an event that was read back */
+	struct str json;		/* as it is kept; "" until then */
+	char id[HASH_SHA256_HEX];	/* SHA-256 of json, the name it is kept under; "" not kept */
 };
 
 struct event {
@@ -49,6 +58,8 @@ struct event {
 	struct kv *links;
 	size_t links_n;
 	const struct json *data;	/* the sender's own object; NULL: {} */
+	struct str group;	/* the sender's group of alerts, by its own key; "" where there is none */
+	struct event_message *message;	/* NULL: the sender has no such thing */
 	unsigned depth;		/* how many runs led to it (limits.chain_depth) */
 };
 
@@ -67,7 +78,8 @@ void event_sort_labels(struct kv *v, size_t *n, bool drop_empty);
 struct str event_fingerprint(struct arena *a, const struct kv *labels, size_t n);
 
 /* The whole object {"source":…,…}, members in one fixed order. Those whose value is unknown are null; id, received
- * and depth are left out where the event has none: the store puts the first two in front of what it keeps. */
+ * and depth are left out where the event has none: the store puts the first two in front of what it keeps; group and
+ * message are there where the message is kept. */
 void event_write_json(struct json_w *w, const struct event *e);
 /* And back; strings point into the arena. For the worker and for explain. ERR_INPUT names the member. */
 int event_read_json(struct arena *a, const struct json *j, struct event *out, struct err *e);

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 
 #define SCRATCH_KEEP ((size_t)256 << 10)
+#define DECIDE_MESSAGE_LIMIT ((size_t)8 << 20) /* bytes of a message that is kept for runbooks */
 
 static struct buf scratch;
 
@@ -54,6 +55,37 @@ static struct str labels_json(struct arena *a, const struct event *ev)
 	}
 	json_w_end(&w, '}');
 	return buf_failed(w.out) ? STR_NONE : arena_strdup(a, buf_as_str(w.out));
+}
+
+static bool any_compat(const struct rule_step *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (steps[i].runbook->compat == RUNBOOK_COMPAT_AM_EXECUTOR)
+			return true;
+	return false;
+}
+
+/* Some runbook of the rule is told of the whole message, not only of its own alert. */
+static bool wants_message(const struct rule *r)
+{
+	return any_compat(r->steps, r->steps_n) || any_compat(r->resolve_steps, r->resolve_steps_n) ||
+	       any_compat(r->failure_steps, r->failure_steps_n);
+}
+
+/* One that is too long stays unkept: no environment could hold it, and the run says that it was not there. */
+static void keep_message(struct arena *a, struct event_message *m)
+{
+	struct json_w w;
+
+	if (!m || !m->body || m->id[0])
+		return;
+	json_w_init(&w, scratch_clear());
+	json_write(&w, m->body);
+	if (buf_failed(w.out) || w.out->n > DECIDE_MESSAGE_LIMIT)
+		return;
+	m->json = arena_strdup(a, buf_as_str(w.out));
+	if (m->json.p)
+		hash_sha256_hex(m->json, m->id);
 }
 
 static void fill_step(struct store_step_in *out, const struct rule_rendered_step *r)
@@ -187,6 +219,9 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 		return full(e);
 	if (ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
+	for (size_t i = 0; i < n; i++)
+		if (wants_message(m[i].rule))
+			keep_message(a, ev->message);
 	out->json = event_json(a, ev);
 	if (ev->status == EVENT_FIRING) /* only such an event opens an incident, which has them */
 		out->labels_json = labels_json(a, ev);

@@ -14,7 +14,8 @@
 #include "rule/ruleset.h"
 #include "store/store.h"
 
-/* ev and all that out points to live in a. -1: the arena is full (ERR_LIMIT). */
+/* ev and all that out points to live in a. -1: the arena is full (ERR_LIMIT). Where a rule that matches has a runbook
+ * with `compat: am-executor`, ev->message gets its id and json, and whoever stores the event keeps it before. */
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
 	const struct event *ev, struct store_event_in *out, struct err *e);
 /* For what is thought to be a duplicate: only which rules match, no JSON, no steps. The store says

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "flow/decide.h"
+#include "store/message.h"
 
 #define KNOWN_SLOTS 32768 /* a power of two; 8 bytes each, touched as they are used */
 
@@ -31,6 +32,7 @@ struct batch_run {
 	struct ruleset *rules; /* a reference */
 	struct store_limits limits;
 	int64_t chain_depth;
+	int64_t keep_ms; /* how long a message is kept */
 	struct arena *a;
 	const struct source_batch *batch;
 	ingest_cb cb;
@@ -38,6 +40,7 @@ struct batch_run {
 	struct store_event_in *in; /* of the piece under way */
 	size_t at, piece;	   /* first event of it, and how many */
 	bool guessed;		   /* an event of it came without its JSON */
+	bool message_kept;
 	size_t new_, duplicate;
 	struct buf decisions; /* JSON, comma between, without brackets */
 };
@@ -153,15 +156,42 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 		batch_end(b, &next);
 }
 
-static int send_piece(struct batch_run *b, bool guess, struct err *e)
+static int store_piece(struct batch_run *b, struct err *e)
 {
-	size_t left = b->batch->n - b->at;
-	struct store_ingest in = {
+	const struct store_ingest in = {
 		.events = b->in,
+		.n = b->piece,
 		.ruleset_hash = str_of(b->rules->hash),
 		.truncated = b->batch->truncated,
 		.limits = b->limits,
 	};
+
+	return store_ingest(b->store, &in, on_piece, b, e);
+}
+
+static void on_message(void *ctx, const struct err *e)
+{
+	struct batch_run *b = ctx;
+	struct err next = {0};
+
+	b->message_kept = !e;
+	if (e)
+		batch_end(b, e);
+	else if (store_piece(b, &next) != 0)
+		batch_end(b, &next);
+}
+
+/* The message that the piece's events point at, where it has to be there before them; NULL: no need. */
+static const struct event_message *unkept(const struct batch_run *b)
+{
+	const struct event_message *m = b->batch->events[b->at].message;
+
+	return m && m->json.n && !b->message_kept ? m : NULL;
+}
+
+static int send_piece(struct batch_run *b, bool guess, struct err *e)
+{
+	size_t left = b->batch->n - b->at;
 
 	b->piece = left < STORE_INGEST_EVENTS_MAX ? left : STORE_INGEST_EVENTS_MAX;
 	b->guessed = false;
@@ -174,8 +204,9 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 			   : decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
 			return -1;
 	}
-	in.n = b->piece;
-	return store_ingest(b->store, &in, on_piece, b, e);
+	const struct event_message *m = unkept(b);
+	return m ? store_message_put(b->store, str_of(m->id), m->json, b->keep_ms, on_message, b, e)
+		 : store_piece(b, e);
 }
 
 int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch,
@@ -192,6 +223,7 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 		.store = ic->store,
 		.limits = decide_limits(ic->conf),
 		.chain_depth = ic->conf->limits.chain_depth,
+		.keep_ms = ic->conf->incidents.retention_ms,
 		.a = a,
 		.batch = batch,
 		.cb = cb,

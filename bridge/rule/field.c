@@ -18,6 +18,7 @@ static const char *const event_fields[] = {
 	[FIELD_EVENT_TYPE] = "type",
 	[FIELD_EVENT_STATUS] = "status",
 	[FIELD_EVENT_SEVERITY] = "severity",
+	[FIELD_EVENT_GROUP] = "group",
 	[FIELD_EVENT_SUMMARY] = "summary",
 };
 
@@ -83,7 +84,7 @@ static int event_field_of(struct str name, size_t offset, struct field *out, str
 	const char *near = nearest(name, event_fields, COUNT(event_fields));
 	err_set(e, ERR_INPUT,
 		"there is no 'event.%.*s'%s%s%s; known are event.source, event.type, event.status, "
-		"event.severity, event.summary",
+		"event.severity, event.summary, event.group",
 		STR_ARG(name), near ? ", did you mean 'event." : "", near ? near : "",
 		near ? "'" : "");
 	e->offset = offset;
@@ -171,6 +172,8 @@ static struct str data_text(struct arena *a, const struct json *j)
 	switch (j->kind) {
 	case JSON_NULL:
 		return STR_NONE;
+	case FIELD_EVENT_GROUP:
+		return ev->group;
 	case JSON_BOOL:
 		return j->boolean ? STR("true") : STR("false");
 	case JSON_NUMBER:

@@ -2,7 +2,7 @@
  *
  * `alertname =~ "Host.*", severity != info, event.source = "am"`: comma = and; values quoted or plain
  * words; braces around the whole are allowed. Left sides: a label, or a field by its prefix (event.source,
- * event.type, event.status, event.severity, event.summary, annotations.x, data.a.b.0.c); a label whose
+ * event.type, event.status, event.severity, event.summary, event.group, annotations.x, data.a.b.0.c); a label whose
  * name holds a dot is quoted. An absent label is the empty string, as in Alertmanager. Regexes are PCRE2
  * (JIT, UTF), anchored at both ends, and their dot matches a line feed, too; named groups are handed out.
  * "{}" holds for every event; the empty text is an error. Pure; a compiled list may be used by several
@@ -32,6 +32,7 @@ enum field_event {
 	FIELD_EVENT_STATUS,
 	FIELD_EVENT_SEVERITY,
 	FIELD_EVENT_SUMMARY,
+	FIELD_EVENT_GROUP,
 };
 
 struct field {
@@ -88,7 +89,7 @@ struct matcher_groups {		/* named groups that took part, in the order met, no na
 	size_t n;
 };
 
-/* 1 all hold, 0 not, -1 a regex hit the match limit (e names the matcher). groups may be NULL; else it is {0} or what an
+/* 1 all hold, 0 one does not, -1 a regex hit the match limit and no other matcher says no (e names it). groups may be NULL; else it is {0} or what an
  * earlier call filled, and is appended to. */
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e);

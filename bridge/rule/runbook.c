@@ -270,6 +270,15 @@ static void read_env(struct reader *r, const struct yaml *y, void *into)
 	}
 }
 
+static void read_compat(struct reader *r, const struct yaml *y, void *into)
+{
+	static const char *const names[] = {"am-executor", NULL};
+	int i;
+
+	if (reader_choice(r, y, names, &i))
+		((struct runbook *)into)->compat = RUNBOOK_COMPAT_AM_EXECUTOR;
+}
+
 static const struct reader_key keys[] = {
 	{"summary", read_summary, false},
 	{"kind", read_kind, false},
@@ -285,7 +294,7 @@ static const struct reader_key keys[] = {
 	{"sandbox", NULL, true},
 	{"secrets", NULL, true},
 	{"undo", NULL, true},
-	{"compat", NULL, true},
+	{"compat", read_compat, false},
 	{NULL, NULL, false},
 };
 

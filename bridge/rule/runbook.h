@@ -55,6 +55,11 @@ struct param {
 	struct str summary;
 };
 
+enum runbook_compat {
+	RUNBOOK_COMPAT_NONE,
+	RUNBOOK_COMPAT_AM_EXECUTOR,	/* gets prometheus-am-executor's AMX_* too */
+};
+
 struct runbook {
 	struct str name;	/* file name without extension */
 	struct str path;	/* as found */
@@ -71,13 +76,14 @@ struct runbook {
 	int64_t output_limit;
 	struct str *env;
 	size_t env_n;
+	enum runbook_compat compat;
 	char sha256[HASH_SHA256_HEX];	/* of the whole file */
 };
 
 /* Reads the front matter of a whole file's bytes: the first comment block whose line is only "---" after the comment
  * sign (#, //, --, ;, or %), up to the next such line. All errors into d with their place in the file. NULL on error;
  * a file without front matter is an error that shows the smallest one. Keys of the documented front matter that this
- * version does not act on yet (sandbox, secrets, concurrency, undo, compat) are errors that say so: a promise that is
+ * version does not act on yet (sandbox, secrets, concurrency, undo) are errors that say so: a promise that is
  * not kept is worse than none. */
 struct runbook *runbook_parse(struct arena *a, struct str bytes, const char *path, struct diags *d);
 void runbook_release(struct runbook *r);	/* the compiled patterns */

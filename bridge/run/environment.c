@@ -6,7 +6,7 @@
  * all.
  *
  * The order of entries decides what is left out when room ends: the run's own names first, then
- * parameters, then what the runbook asked for by `env:`, then labels, then annotations.
+ * parameters, then what the runbook asked for by `env:`, then AMX_*, labels, annotations.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -56,11 +56,18 @@ static void omit(struct builder *b, const char *prefix, struct str name)
 	b->omitted_n++;
 }
 
-static void put(struct builder *b, const char *prefix, struct str name, struct str value)
+/* All that an environment can hold: prometheus-am-executor puts a label's name in as it is. */
+static bool is_any_name(struct str s)
+{
+	return s.n && !memchr(s.p, '=', s.n) && !memchr(s.p, '\0', s.n);
+}
+
+static void put_if(
+	struct builder *b, bool name_ok, const char *prefix, struct str name, struct str value)
 {
 	size_t p = strlen(prefix), n = p + name.n + 1 + value.n + 1;
 
-	if (!is_name(name) || (value.n && memchr(value.p, '\0', value.n)) ||
+	if (!name_ok || (value.n && memchr(value.p, '\0', value.n)) ||
 		n > ENVIRONMENT_ENTRY_MAX || n > ENVIRONMENT_MAX - b->bytes) {
 		omit(b, prefix, name);
 		return;
@@ -76,6 +83,11 @@ static void put(struct builder *b, const char *prefix, struct str name, struct s
 	e[n - 1] = '\0';
 	b->v[b->n++] = e;
 	b->bytes += n;
+}
+
+static void put(struct builder *b, const char *prefix, struct str name, struct str value)
+{
+	put_if(b, is_name(name), prefix, name, value);
 }
 
 static void put_z(struct builder *b, const char *name, struct str value)
@@ -101,7 +113,7 @@ static void put_passed(struct builder *b, const struct run_facts *f)
 {
 	for (size_t i = 0; i < f->pass_n; i++) {
 		struct str name = f->pass[i];
-		if (is_ours(name))
+		if (is_ours(name) || (f->amx_n && str_starts(name, STR("AMX_"))))
 			continue;
 		for (char *const *e = f->own; e && *e; e++) {
 			if (strncmp(*e, name.p, name.n) == 0 && (*e)[name.n] == '=') {
@@ -131,7 +143,7 @@ char **environment_build(struct arena *a, const struct run_facts *f)
 	size_t labels_n = f->event ? f->event->labels_n : 0,
 	       annotations_n = f->event ? f->event->annotations_n : 0;
 
-	b.cap = 16 + f->params_n + f->pass_n + labels_n + annotations_n;
+	b.cap = 16 + f->params_n + f->pass_n + f->amx_n + labels_n + annotations_n;
 	b.v = arena_array(a, b.cap, sizeof(*b.v));
 	if (!b.v)
 		return NULL;
@@ -141,6 +153,8 @@ char **environment_build(struct arena *a, const struct run_facts *f)
 	put_run(&b, f);
 	put_all(&b, "PARAM_", f->params, f->params_n);
 	put_passed(&b, f);
+	for (size_t i = 0; i < f->amx_n; i++)
+		put_if(&b, is_any_name(f->amx[i].name), "", f->amx[i].name, f->amx[i].value);
 	put_all(&b, "LABEL_", labels_n ? f->event->labels : NULL, labels_n);
 	put_all(&b, "ANNOTATION_", annotations_n ? f->event->annotations : NULL, annotations_n);
 	json_w_end(&b.omitted, ']');

@@ -29,6 +29,8 @@ struct run_facts {
 	const struct str *pass;		/* names of the worker's own environment that the runbook asks for */
 	size_t pass_n;
 	char *const *own;		/* the worker's environment */
+	const struct kv *amx;		/* amx_entries, for `compat: am-executor` */
+	size_t amx_n;
 };
 
 /* Entries in a, ended by NULL. What cannot be an entry (no such name, a NUL, too long, no room) is left out and named

@@ -1,6 +1,6 @@
 /* job.c: a run in the hands of this worker.
  *
- *   claimed -> checked -> RUNNING -> ENDED -> its output is in Redis -> its result is -> gone
+ *   claimed (-> its message fetched) -> checked -> RUNNING -> ENDED -> its output is in Redis -> its result is -> gone
  *
  * Owns the copy of the claim, the output that is not in Redis yet, and the result. Calls of one job
  * go to Redis one after the other, so that the result never overtakes the output. A call that fails
@@ -24,6 +24,7 @@
 #include "run/job.h"
 #include "run/outq.h"
 #include "run/prepare.h"
+#include "store/message.h"
 
 #define JOB_MEMORY ((size_t)96 << 20) /* bytes of all that one run needs; used only as needed */
 #define EXIT_RETRY 75
@@ -34,11 +35,14 @@ struct job {
 	struct job_host *host;
 	struct arena arena;
 	struct store_claimed claim;
+	struct str message_id, message; /* for `compat: am-executor`; "" */
 	struct prepared prepared;
 	struct child *child; /* while it runs */
 	struct outq out;
 	uv_timer_t timer; /* sends what waits */
 	bool calling;	  /* a call is in flight */
+	bool fetching;	  /* its message is to be had before it starts */
+	bool stopping;	  /* it was to stop meanwhile */
 	bool ended;	  /* result is complete */
 	bool bare;	  /* the whole result was refused: this is what is left of it */
 	bool lost;	  /* not ours any more */
@@ -97,6 +101,7 @@ static void finish(struct job *j)
 /* ---- to Redis ---- */
 
 static void go_on(struct job *j);
+static void fetch_message(struct job *j);
 
 static void on_timer(uv_timer_t *t)
 {
@@ -210,6 +215,8 @@ static void go_on(struct job *j)
 		finish(j);
 	else if (j->lost)
 		return;
+	else if (j->fetching)
+		fetch_message(j);
 	else if (j->out.n)
 		send_output(j);
 	else if (j->ended)
@@ -308,6 +315,9 @@ static void complete(struct job *j, struct buf *why)
 	if (j->prepared.other_file)
 		note(why, "its file is another one than the rule was decided with; this worker's "
 			  "own was executed");
+	if (j->prepared.amx_alone)
+		note(why, "its AMX_* variables told of its alert alone: the message that it came in "
+			  "was not kept");
 	r->reason = arena_strdup(
 		&j->arena, (struct str){why->p, why->n < REASON_MAX ? why->n : REASON_MAX});
 	r->params_json = j->prepared.params_json;
@@ -399,18 +409,76 @@ static void end_at_once(struct job *j, enum run_state state, bool release, const
 	buf_release(&why);
 }
 
+static struct prepare_host prepare_from(const struct job_host *h)
+{
+	return (struct prepare_host){h->conf, h->shelf, h->state_dir, h->name, h->environment};
+}
+
 static void start(struct job *j)
 {
 	struct job_host *h = j->host;
-	struct prepare_host from = {h->conf, h->shelf, h->state_dir, h->name, h->environment};
+	struct prepare_host from = prepare_from(h);
 	struct err e;
 
-	if (prepare_run(&j->prepared, &j->arena, &j->claim, &from, &e) == 0)
+	if (prepare_run(&j->prepared, &j->arena, &j->claim, j->message, &from, &e) == 0)
 		j->child = child_start(h->loop, h->contain, &j->prepared.spec, &calls, j, &e);
 	if (j->child)
 		job_log(j, LOG_INFO, "run started", NULL);
 	else
 		end_at_once(j, RUN_FAILED, false, e.text);
+}
+
+static void not_begun(struct job *j)
+{
+	end_at_once(j, RUN_CANCELLED, true, "worker stopping; it had not begun");
+}
+
+static void on_message(void *ctx, const struct err *e, struct str text)
+{
+	struct job *j = ctx;
+
+	j->calling = false;
+	if (j->lost) {
+		finish(j);
+		return;
+	}
+	if (e && e->code == ERR_AWAY && !j->stopping) {
+		again_in(j, JOB_AGAIN_MS);
+		return;
+	}
+	j->fetching = false;
+	if (e && e->code != ERR_NOT_FOUND)
+		job_log(j, LOG_ERROR, "cannot get the message of a run", e->text);
+	if (!e)
+		j->message = copy(&j->arena, text);
+	if (j->stopping)
+		not_begun(j);
+	else
+		start(j);
+}
+
+static void fetch_message(struct job *j)
+{
+	struct err e;
+
+	j->calling = true;
+	if (store_message_get(j->host->store, j->message_id, on_message, j, &e) < 0) {
+		j->calling = false; /* not before its maker knows it */
+		again_in(j, JOB_AGAIN_MS);
+	}
+}
+
+/* Few runbooks want the message; for the others nothing comes before the start. */
+static void begin(struct job *j)
+{
+	struct prepare_host from = prepare_from(j->host);
+
+	j->message_id = prepare_message_id(&j->arena, &j->claim, &from);
+	j->fetching = j->message_id.n > 0;
+	if (j->fetching)
+		fetch_message(j);
+	else
+		start(j);
 }
 
 struct job *job_start(
@@ -436,9 +504,9 @@ struct job *job_start(
 	uv_timer_init(h->loop, &j->timer);
 	j->timer.data = j;
 	if (stopping)
-		end_at_once(j, RUN_CANCELLED, true, "worker stopping; it had not begun");
+		not_begun(j);
 	else
-		start(j);
+		begin(j);
 	return j;
 }
 
@@ -446,6 +514,8 @@ void job_stop(struct job *j, enum job_stop how)
 {
 	if (how == JOB_LOST)
 		j->lost = true;
+	else
+		j->stopping = true;
 	if (j->child)
 		child_stop(j->child, how == JOB_STOP_TERM ? CHILD_STOP_TERM : CHILD_STOP_KILL);
 	else if (j->lost && !j->calling)

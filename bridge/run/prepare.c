@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "event/event.h"
 #include "rule/ruleset.h"
+#include "run/amx.h"
 #include "run/environment.h"
 #include "run/prepare.h"
 
@@ -32,6 +33,8 @@ struct inputs { /* of one preparation */
 	const struct json *steps;
 	struct kv *params;
 	size_t params_n;
+	struct kv *amx;
+	size_t amx_n;
 };
 
 /* NULL where there is none; -1: it is broken. */
@@ -117,6 +120,40 @@ static int check_again(const struct store_claimed *c, const struct runbook *own,
 	return 0;
 }
 
+struct str prepare_message_id(
+	struct arena *a, const struct store_claimed *claim, const struct prepare_host *h)
+{
+	const struct runbook *rb;
+	const struct json *event;
+	struct event ev;
+	struct err e;
+
+	rb = shelf_get(h->shelf, h->conf, claim->runbook, &e);
+	if (!rb || rb->compat != RUNBOOK_COMPAT_AM_EXECUTOR)
+		return STR_NONE;
+	if (parse_part(a, claim->event_json, "event", &event, &e) < 0 || !event ||
+		event_read_json(a, event, &ev, &e) < 0 || !ev.message)
+		return STR_NONE;
+	return str_of(ev.message->id);
+}
+
+static int make_amx(struct inputs *in, struct prepared *p, struct arena *a, struct str message,
+	struct err *e)
+{
+	const struct json *m;
+
+	if (in->runbook->compat != RUNBOOK_COMPAT_AM_EXECUTOR)
+		return 0;
+	if (parse_part(a, message, "message", &m, e) < 0)
+		return -1;
+	p->amx_alone = !m && in->event_json;
+	if (amx_entries(a, m, in->event_json ? &in->event : NULL, &in->amx, &in->amx_n) < 0)
+		return err_set(e, ERR_LIMIT,
+			"its message does not fit into the memory of a run; let Alertmanager send "
+			"fewer alerts in one (max_alerts)");
+	return 0;
+}
+
 static struct run_facts facts_of(const struct inputs *in, const struct prepared *p,
 	const struct runas *user, const struct prepare_host *h)
 {
@@ -143,6 +180,8 @@ static struct run_facts facts_of(const struct inputs *in, const struct prepared 
 		.pass = in->runbook->env,
 		.pass_n = in->runbook->env_n,
 		.own = h->environment,
+		.amx = in->amx,
+		.amx_n = in->amx_n,
 	};
 }
 
@@ -182,7 +221,7 @@ static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
 }
 
 int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim,
-	const struct prepare_host *h, struct err *e)
+	struct str message, const struct prepare_host *h, struct err *e)
 {
 	struct inputs in = {.claim = claim};
 	struct runas user;
@@ -197,7 +236,7 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
 	if (check_again(claim, in.runbook, e) < 0 || read_inputs(&in, a, e) < 0 ||
-		make_params(&in, a, e) < 0 ||
+		make_params(&in, a, e) < 0 || make_amx(&in, p, a, message, e) < 0 ||
 		runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
 		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;

@@ -19,6 +19,7 @@ struct prepared {
 	struct str sha256;		/* of the file; "" likewise */
 	bool other_file;		/* it is not the file that the rule was decided with */
 	bool idempotent;
+	bool amx_alone;			/* AMX_* tell of its alert alone: there was no message */
 	int64_t timeout_ms;
 };
 
@@ -31,8 +32,11 @@ struct prepare_host {
 	char *const *environment;	/* its own */
 };
 
-/* claim: copied by the caller, lives in a. -1: refused, e says why and what to do. */
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct prepare_host *h,
-	struct err *e);
+/* The message that the runbook is told of: to be fetched before prepare_run. "": none. */
+struct str prepare_message_id(struct arena *a, const struct store_claimed *claim, const struct prepare_host *h);
+
+/* claim: copied by the caller, lives in a, as message ("" none) does. -1: refused, e says why and what to do. */
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, struct str message,
+	const struct prepare_host *h, struct err *e);
 
 #endif

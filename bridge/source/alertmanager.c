@@ -209,14 +209,26 @@ static int set_links(struct arena *a, const struct json *alertmanager, const str
 	return 0;
 }
 
-static int read_alert(struct arena *a, struct str source, const struct json *external_url,
-	const struct json *alert, size_t index, struct event *ev, struct err *e)
+/* What the events of one message have in common. */
+struct common {
+	struct str source;
+	struct str group;
+	const struct json *external_url;
+	struct event_message *message;
+};
+
+static int read_alert(struct arena *a, const struct common *all, const struct json *alert,
+	size_t index, struct event *ev, struct err *e)
 {
 	const struct json *f[ALERT_COUNT] = {NULL};
 
 	if (alert->kind != JSON_OBJECT)
 		return source_wrong_kind(e, alert, IN_ALERT(index, ""), "an object");
-	*ev = (struct event){.source = source, .type = STR("alert"), .data = alert};
+	*ev = (struct event){.source = all->source,
+		.type = STR("alert"),
+		.data = alert,
+		.group = all->group,
+		.message = all->message};
 	if (pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
 		read_status(f[ALERT_STATUS], index, &ev->status, e) < 0 ||
 		read_times(f, index, ev, e) < 0 || read_pairs(a, f, index, ev, e) < 0)
@@ -226,7 +238,7 @@ static int read_alert(struct arena *a, struct str source, const struct json *ext
 	ev->fingerprint = is_fingerprint(f[ALERT_FINGERPRINT])
 				  ? f[ALERT_FINGERPRINT]->text
 				  : event_fingerprint(a, ev->labels, ev->labels_n);
-	if (set_links(a, external_url, f[ALERT_GENERATOR], ev) < 0 || arena_failed(a))
+	if (set_links(a, all->external_url, f[ALERT_GENERATOR], ev) < 0 || arena_failed(a))
 		return err_set(e, ERR_LIMIT,
 			"alerts[%zu]: the body does not fit the memory of a request", index);
 	return 0;
@@ -271,12 +283,14 @@ int alertmanager_read(struct arena *a, struct str source_name, const struct json
 		return source_wrong_kind(e, json_get(body, "alerts"), TOP("alerts"), "an array");
 	out->group = f[TOP_GROUP_KEY] ? f[TOP_GROUP_KEY]->text : STR_NONE;
 	out->events = arena_array(a, alerts->count ? alerts->count : 1, sizeof(*out->events));
-	if (!out->events)
+	struct common all = {source_name, out->group, f[TOP_EXTERNAL_URL],
+		arena_zalloc(a, sizeof(*all.message))};
+	if (!out->events || !all.message)
 		return err_set(e, ERR_LIMIT, "alerts: %zu do not fit the memory of a request",
 			alerts->count);
+	all.message->body = body;
 	for (const struct json *alert = alerts->child; alert; alert = alert->next, out->n++)
-		if (read_alert(a, source_name, f[TOP_EXTERNAL_URL], alert, out->n,
-			    &out->events[out->n], e) < 0)
+		if (read_alert(a, &all, alert, out->n, &out->events[out->n], e) < 0)
 			return -1;
 	return 0;
 }

@@ -14,6 +14,6 @@
 # secrets: [password]
 # concurrency: {max: 1}
 # undo: other
-# compat: am-executor
+# compat: webhook
 # owner: me
 # ---
