@@ -187,13 +187,20 @@ int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct ar
 		if (!is_regex(&m->v[i]) &&
 			!word_holds(&m->v[i], field_value(a, &m->v[i].field, ev)))
 			return 0;
+	int result = 1;
 	for (size_t i = 0; i < m->n; i++) {
 		if (!is_regex(&m->v[i]))
 			continue;
-		int rc = regex_holds(&m->v[i], s, field_value(a, &m->v[i].field, ev), e);
-		if (rc != 1)
-			return rc;
+		/* One that gives up leaves it to the others to say no; the first one's text stays. */
+		int rc = regex_holds(&m->v[i], s, field_value(a, &m->v[i].field, ev),
+			result < 0 ? NULL : e);
+		if (rc == 0)
+			return 0;
+		if (rc < 0)
+			result = -1;
 	}
+	if (result < 0)
+		return -1;
 	return groups ? collect_groups(m, s, a, ev, groups, e) : 1;
 }
 

@@ -89,8 +89,8 @@ struct matcher_groups {		/* named groups that took part, in the order met, no na
 	size_t n;
 };
 
-/* 1 all hold, 0 one does not, -1 a regex hit the match limit and no other matcher says no (e names it). groups may be NULL; else it is {0} or what an
- * earlier call filled, and is appended to. */
+/* 1 all hold, 0 one does not, -1 a regex hit the match limit and no other matcher says no (e names it). groups may be
+ * NULL; else it is {0} or what an earlier call filled, and is appended to. */
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e);
 /* For explain: the index of the first matcher that does not hold, its text and the value it saw; n where all hold. */

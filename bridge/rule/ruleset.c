@@ -4,15 +4,15 @@
  * a version of the rules. Its hash is that of the bytes of all rules and runbooks and of the
  * correlation, not of where they lie: two bridges with the same files have the same hash.
  *
- * Matching goes through the rules in order. A rule that does not match costs comparisons and no
- * memory. There is no index over the rules here: equalities fail first (matcher.c), and what an
- * index needs is all in struct rule. One thread: the scratch for regexes belongs to the ruleset.
+ * Matching asks the index (index.h) for the rules that an event can concern, and holds these against
+ * it in order. One thread: the scratch for regexes and that of the index belong to the ruleset.
  */
 #include "rule/ruleset.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include "rule/correlation.h"
+#include "rule/index.h"
 #include "rule/rule_yaml.h"
 
 #define OWN_SOURCE "runbookd"
@@ -114,7 +114,9 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 		rules_read_file(&b, &in->rules[i]);
 	rules_check_names(&b);
 	correlation_read(rs, in->conf, d);
-	if ((arena_failed(&rs->arena) || !rs->scratch) && d->errors == errors)
+	if (d->errors == errors)
+		rs->index = index_new(&rs->arena, rs->rules, rs->rules_n);
+	if ((arena_failed(&rs->arena) || !rs->scratch || !rs->index) && d->errors == errors)
 		diag_add(d, DIAG_ERROR, "", 0, 0,
 			"the rules and runbooks need more than %zu MiB of memory; split them",
 			RULESET_MEMORY_LIMIT >> 20);
@@ -190,8 +192,12 @@ static int rule_holds(const struct rule *r, const struct ruleset *rs, struct are
 {
 	if (!when_holds(r, ev))
 		return 0;
+	struct err ignored;
 	int rc = matchers_eval(&r->match, rs->scratch, a, ev, g, e);
-	return rc == 1 ? any_holds(r, rs, a, ev, g, e) : rc;
+	if (rc == 0)
+		return 0;
+	int any = any_holds(r, rs, a, ev, g, rc < 0 ? &ignored : e);
+	return any == 1 ? rc : any;
 }
 
 struct match_list {
@@ -213,29 +219,50 @@ static int add_match(struct match_list *l, struct arena *a, const struct rule_ma
 	return 0;
 }
 
+/* Appends the rule where it wants the event. -1: the arena is full. */
+static int match_rule(const struct rule *r, const struct ruleset *rs, struct arena *a,
+	const struct event *ev, struct match_list *list)
+{
+	struct rule_match m = {.rule = r};
+	struct err e;
+
+	if (!r->sees_own_events && str_is(ev->source, OWN_SOURCE))
+		return 0;
+	int rc = rule_holds(r, rs, a, ev, &m.groups, &e);
+	if (rc == 0)
+		return 0;
+	if (rc < 0) {
+		m.failed = true;
+		m.reason = arena_strdup(a, str_of(e.text));
+	}
+	return add_match(list, a, &m);
+}
+
 int ruleset_match(const struct ruleset *rs, struct arena *a, const struct event *ev,
 	struct rule_match **out, size_t *n)
 {
 	struct match_list list = {0};
-	struct err e;
-	bool own = str_is(ev->source, OWN_SOURCE);
+	int rc = 0;
+	size_t i;
 
-	for (size_t i = 0; i < rs->rules_n; i++) {
-		const struct rule *r = &rs->rules[i];
-		struct rule_match m = {.rule = r};
-		if (own && !r->sees_own_events)
-			continue;
-		int rc = rule_holds(r, rs, a, ev, &m.groups, &e);
+	index_find(rs->index, a, ev);
+	while ((i = index_next(rs->index)) != INDEX_END) /* to its end, also after a failure */
 		if (rc == 0)
-			continue;
-		if (rc < 0) {
-			m.failed = true;
-			m.reason = arena_strdup(a, str_of(e.text));
-		}
-		if (add_match(&list, a, &m) < 0)
-			return -1;
-	}
+			rc = match_rule(&rs->rules[i], rs, a, ev, &list);
 	*out = list.v;
 	*n = list.n;
-	return arena_failed(a) ? -1 : 0;
+	return rc < 0 || arena_failed(a) ? -1 : 0;
+}
+
+int ruleset_match_scan(const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_match **out, size_t *n)
+{
+	struct match_list list = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < rs->rules_n && rc == 0; i++)
+		rc = match_rule(&rs->rules[i], rs, a, ev, &list);
+	*out = list.v;
+	*n = list.n;
+	return rc < 0 || arena_failed(a) ? -1 : 0;
 }

@@ -114,6 +114,7 @@ struct ruleset {
 	struct correlation *correlation;
 	size_t correlation_n;
 	struct matcher_scratch *scratch;
+	struct index *index;		/* over the rules */
 	char hash[HASH_SHA256_HEX];	/* of the rules' and runbooks' bytes and the correlation */
 };
 
@@ -146,6 +147,9 @@ struct rule_match {
 
 /* The rules that match, in order, in a. `when` is looked at, too. -1: the arena is full. */
 int ruleset_match(const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_match **out, size_t *n);
+/* The same by looking at each rule: what tests and the benchmark hold the index against. */
+int ruleset_match_scan(const struct ruleset *rs, struct arena *a, const struct event *ev,
 	struct rule_match **out, size_t *n);
 
 /* One step with everything filled in that is known at decision time. */
