@@ -8,7 +8,6 @@
 #include "rule/matcher_impl.h"
 
 #include "base/nearest.h"
-#include "base/utf8.h"
 
 #define DATA_TEXT_LIMIT (1 << 20) /* bytes of an object of data as JSON; past it, it is "" */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -18,39 +17,9 @@ static const char *const event_fields[] = {
 	[FIELD_EVENT_TYPE] = "type",
 	[FIELD_EVENT_STATUS] = "status",
 	[FIELD_EVENT_SEVERITY] = "severity",
-	[FIELD_EVENT_GROUP] = "group",
 	[FIELD_EVENT_SUMMARY] = "summary",
+	[FIELD_EVENT_GROUP] = "group",
 };
-
-/* ---- words ---- */
-
-bool matcher_is_reserved(char c)
-{
-	return c == '\0' || strchr("{}!=~,\\\"'`", c) || words_is_blank(c);
-}
-
-int matcher_read_word(struct cursor *c, struct arena *a, struct word *out, struct err *e)
-{
-	*out = (struct word){.from = c->at, .quoted = cursor_peek(c) == '"'};
-	if (out->quoted) {
-		if (cursor_quoted(c, a, &out->value, e) < 0)
-			return -1;
-		out->to = c->at;
-		return 0;
-	}
-	while (!cursor_at_end(c) && !matcher_is_reserved(c->text.p[c->at]))
-		c->at++;
-	out->to = c->at;
-	out->value = arena_strdup(a, (struct str){c->text.p + out->from, out->to - out->from});
-	return arena_failed(a) ? err_set(e, ERR_NOMEM, "no memory for a matcher") : 0;
-}
-
-int matcher_check_utf8(struct str text, struct err *e)
-{
-	size_t good = utf8_valid(text);
-
-	return good == text.n ? 0 : cursor_fail(e, good, "this is not UTF-8");
-}
 
 /* ---- what a name means ---- */
 
@@ -172,8 +141,6 @@ static struct str data_text(struct arena *a, const struct json *j)
 	switch (j->kind) {
 	case JSON_NULL:
 		return STR_NONE;
-	case FIELD_EVENT_GROUP:
-		return ev->group;
 	case JSON_BOOL:
 		return j->boolean ? STR("true") : STR("false");
 	case JSON_NUMBER:
@@ -205,6 +172,8 @@ static struct str event_field_value(enum field_event which, const struct event *
 		return str_of(event_severity_name(ev->severity));
 	case FIELD_EVENT_SUMMARY:
 		return ev->summary;
+	case FIELD_EVENT_GROUP:
+		return ev->group;
 	}
 	return STR_NONE;
 }
