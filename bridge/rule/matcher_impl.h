@@ -1,4 +1,4 @@
-/* matcher_impl.h: what field.c, matcher_parse.c and matcher.c share. For these three only. */
+/* matcher_impl.h: what field.c and the matcher_*.c files share. For them only. */
 #ifndef RB_RULE_MATCHER_IMPL_H
 #define RB_RULE_MATCHER_IMPL_H
 
@@ -20,17 +20,49 @@ struct matcher {
 	uint32_t names_n;	/* named groups */
 };
 
+/* How a word says what a plain character cannot. */
+enum escapes {
+	ESCAPES_NONE,		/* not at all */
+	ESCAPES_CLASSIC,	/* \" \\ \n; every other backslash is itself */
+	ESCAPES_GO,		/* as a Go string: \" \\ \n \t … \x41 \101 \u00e9 \U0001f642; every other is refused */
+};
+
 /* A name or value as it stands in the text. */
 struct word {
 	size_t from, to;	/* bytes, with the quotes */
 	bool quoted;
+	enum escapes escapes;
 	struct str value;	/* what it means; in the arena */
 };
 
-/* Plain or quoted. A plain word may be empty: the caller knows what was wanted there. */
+/* A comparison as it stands in the text: not compiled, its name not looked up. */
+struct raw_matcher {
+	struct word name, value;
+	enum matcher_op op;
+};
+struct raw_list {
+	struct raw_matcher v[MATCHER_LIMIT];
+	size_t n;
+};
+
+/* The two syntaxes. -1: this one does not take the text; e->offset is the byte. A list without a matcher is taken by
+ * the UTF-8 syntax only, as {}. */
+int matcher_read_classic(struct str text, struct arena *a, struct raw_list *out, struct err *e);
+int matcher_read_utf8(struct str text, struct arena *a, struct raw_list *out, struct err *e);
+
+/* A word of the UTF-8 syntax, plain or quoted. A plain one may be empty: the caller knows what was wanted there. */
 int matcher_read_word(struct cursor *c, struct arena *a, struct word *out, struct err *e);
 /* What a plain word cannot hold. */
-bool matcher_is_reserved(char c);
+bool matcher_is_reserved(struct str s, size_t i);
+void matcher_skip_spaces(struct cursor *c);
+/* Does an operator stand at the beginning of rest? */
+bool matcher_op_at(struct str rest, enum matcher_op *op);
+struct str matcher_op_text(enum matcher_op op);
+/* w->value from its bytes in the text. */
+int matcher_unescape(struct arena *a, struct str text, struct word *w, struct err *e);
+/* The byte of the text that stands for this byte of w->value. */
+size_t matcher_offset_in_text(struct str text, const struct word *w, size_t byte);
+int matcher_too_many(size_t offset, struct err *e);
 int field_of_word(const struct word *w, struct field *out, struct err *e);
 /* 0, or -1 with the first byte that is not UTF-8. */
 int matcher_check_utf8(struct str text, struct err *e);

@@ -1,9 +1,9 @@
-/* matcher_parse.c: Alertmanager's matcher syntax, from text to compiled comparisons.
+/* matcher_parse.c: from a matcher's text to compiled comparisons.
  *
- * The grammar is Alertmanager's with UTF-8 names: NAME OP VALUE, commas between, braces round the
- * whole allowed, a comma before the end allowed, names and values plain or in double quotes, the
- * value may be missing and is empty then. What a plain word may not hold ({ } ! = ~ , \ " ' ` and
- * blanks) needs the quotes.
+ * A text means what Alertmanager takes it to mean unless it is told otherwise: what its classic syntax takes
+ * (matcher_classic.c) is read as that; anything else by its UTF-8 syntax (matcher_utf8.c). Beyond that: blanks round the
+ * whole are dropped, a text without a matcher is refused unless it is {}, a name is not empty, and names with a dot are
+ * fields (field.c). docs/rules.md says so, too.
  *
  * Guarantee: after an error nothing stays compiled, and the error's offset is the byte of the text
  * to look at, also inside a regex and behind escapes. Bounds: comparisons a text, length and groups
@@ -14,6 +14,7 @@
 #define REGEX_OPTIONS                                                                              \
 	(PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | \
 		PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C)
+#define REGEX_SHOWN 60 /* bytes of a bad regex that its finding shows, on each side of the place */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const op_texts[] = {
@@ -23,19 +24,42 @@ static const char *const op_texts[] = {
 	[MATCH_NRE] = "!~",
 };
 
-/* From a byte of the meaning back to the byte of the text. */
-static size_t offset_in_text(const struct cursor *c, const struct word *w, size_t byte)
-{
-	size_t i = w->from;
+/* ---- what both syntaxes share ---- */
 
-	if (!w->quoted)
-		return i + byte;
-	for (i++; byte > 0 && i < w->to; byte--)
-		i += words_escape_length(c->text, i);
-	return i;
+bool matcher_op_at(struct str rest, enum matcher_op *op)
+{
+	for (size_t i = COUNT(op_texts); i-- > 0;) /* the longer ones first */
+		if (str_starts(rest, str_of(op_texts[i]))) {
+			*op = (enum matcher_op)i;
+			return true;
+		}
+	return false;
+}
+
+struct str matcher_op_text(enum matcher_op op)
+{
+	return str_of(op_texts[op]);
+}
+
+void matcher_skip_spaces(struct cursor *c)
+{
+	while (!cursor_at_end(c) && words_space(c->text, c->at) > 0)
+		c->at += words_space(c->text, c->at);
+}
+
+int matcher_too_many(size_t offset, struct err *e)
+{
+	err_set(e, ERR_LIMIT, "more than %d matchers in one text; use a regex", MATCHER_LIMIT);
+	e->offset = offset;
+	return -1;
 }
 
 /* ---- right sides ---- */
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
 
 /* "a|b|c" of plain characters: the words, so that no regex is needed. False: it is more than that.
  */
@@ -59,11 +83,28 @@ static bool split_words(struct arena *a, struct str regex, struct matcher *m)
 	return true;
 }
 
+/* The regex around its byte `at`, and what PCRE2 says. */
+static int bad_regex(struct str regex, size_t at, int code, struct err *e)
+{
+	PCRE2_UCHAR text[128];
+	size_t from = at > REGEX_SHOWN ? at - REGEX_SHOWN : 0, to = at + REGEX_SHOWN, place = 1;
+
+	to = to < regex.n ? to : regex.n;
+	while (from > 0 && is_continuation(regex.p[from]))
+		from--;
+	while (to < regex.n && is_continuation(regex.p[to]))
+		to++;
+	for (size_t i = 0; i < at && i < regex.n; i++)
+		place += !is_continuation(regex.p[i]);
+	pcre2_get_error_message(code, text, sizeof(text));
+	return err_set(e, ERR_INPUT, "bad regex '%s%.*s%s' at character %zu: %s", from > 0 ? "…" : "",
+		(int)(to - from), regex.p + from, to < regex.n ? "…" : "", place, (const char *)text);
+}
+
 static int compile(struct arena *a, struct str regex, struct matcher *m, size_t *at, struct err *e)
 {
 	int code;
 	uint32_t groups = 0;
-	PCRE2_UCHAR text[128];
 
 	*at = 0;
 	if (regex.n > MATCHER_REGEX_LIMIT)
@@ -72,10 +113,8 @@ static int compile(struct arena *a, struct str regex, struct matcher *m, size_t 
 	if (split_words(a, regex, m))
 		return 0;
 	m->code = pcre2_compile((PCRE2_SPTR)regex.p, regex.n, REGEX_OPTIONS, &code, at, NULL);
-	if (!m->code) {
-		pcre2_get_error_message(code, text, sizeof(text));
-		return err_set(e, ERR_INPUT, "bad regex: %s", (const char *)text);
-	}
+	if (!m->code)
+		return bad_regex(regex, *at, code, e);
 	pcre2_pattern_info(m->code, PCRE2_INFO_CAPTURECOUNT, &groups);
 	pcre2_pattern_info(m->code, PCRE2_INFO_NAMECOUNT, &m->names_n);
 	if (groups > MATCHER_GROUPS_LIMIT) {
@@ -93,127 +132,74 @@ static int compile(struct arena *a, struct str regex, struct matcher *m, size_t 
 
 /* ---- the list ---- */
 
-static int read_op(struct cursor *c, enum matcher_op *op, struct err *e)
+static int build_one(struct str text, const struct raw_matcher *raw, struct arena *a, struct matcher *m,
+	struct err *e)
 {
-	struct str rest = {c->text.p + c->at, c->text.n - c->at};
+	size_t at;
 
-	for (size_t i = COUNT(op_texts); i-- > 0;) { /* the longer ones first */
-		struct str t = str_of(op_texts[i]);
-		if (!str_starts(rest, t))
-			continue;
-		*op = (enum matcher_op)i;
-		c->at += t.n;
-		if (str_starts((struct str){c->text.p + c->at, c->text.n - c->at}, STR("=")))
-			return cursor_fail(
-				e, c->at, "one '=' too many; the operators are = != =~ !~");
-		return 0;
-	}
-	return cursor_fail(e, c->at, "want one of = != =~ !~ here");
-}
-
-/* What a wrong character after a whole matcher most likely means. */
-static int fail_after(const struct cursor *c, const struct word *value, struct err *e)
-{
-	char next = cursor_peek(c);
-
-	if (next == '\'' || next == '`')
-		return cursor_fail(e, c->at, "only double quotes quote here");
-	if (!value->quoted && value->to == c->at && matcher_is_reserved(next) && next != '"')
-		return cursor_fail(e, c->at, "a value with this character needs double quotes");
-	return cursor_fail(
-		e, c->at, "want a comma or the end here; a value with blanks needs double quotes");
-}
-
-static int read_matcher(
-	struct cursor *c, struct arena *a, struct matcher *m, struct word *value, struct err *e)
-{
-	struct word left;
-	size_t start = c->at, at;
-
-	if (matcher_read_word(c, a, &left, e) < 0)
+	if (field_of_word(&raw->name, &m->field, e) < 0)
 		return -1;
-	if (left.to == left.from)
-		return cursor_fail(e, c->at,
-			cursor_peek(c) == '\'' || cursor_peek(c) == '`'
-				? "only double quotes quote here"
-				: "want a label or field here");
-	if (field_of_word(&left, &m->field, e) < 0)
-		return -1;
-	cursor_skip_blanks(c);
-	if (read_op(c, &m->op, e) < 0)
-		return -1;
-	cursor_skip_blanks(c);
-	if (matcher_read_word(c, a, value, e) < 0)
-		return -1;
-	m->value = value->value;
-	m->text = arena_strdup(a, (struct str){c->text.p + start, value->to - start});
+	m->op = raw->op;
+	m->value = raw->value.value;
+	m->text = arena_strdup(
+		a, (struct str){text.p + raw->name.from, raw->value.to - raw->name.from});
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "no memory for a matcher");
 	if ((m->op == MATCH_RE || m->op == MATCH_NRE) && compile(a, m->value, m, &at, e) < 0) {
-		e->offset = offset_in_text(c, value, at);
+		e->offset = matcher_offset_in_text(text, &raw->value, at);
 		return -1;
 	}
 	return 0;
 }
 
-/* Everything after the open brace, if there was one. */
-static int read_list(
-	struct cursor *c, struct arena *a, bool braced, struct matchers *out, struct err *e)
+static int build(
+	struct str text, const struct raw_list *raw, struct arena *a, struct matchers *out, struct err *e)
 {
-	struct word value;
+	*out = (struct matchers){0};
+	out->v = arena_array(a, raw->n ? raw->n : 1, sizeof(*out->v));
+	if (!out->v)
+		return err_set(e, ERR_NOMEM, "no memory for matchers");
+	for (size_t i = 0; i < raw->n; i++)
+		if (build_one(text, &raw->v[i], a, &out->v[out->n++], e) < 0) {
+			matchers_release(out);
+			return -1;
+		}
+	return 0;
+}
 
-	cursor_skip_blanks(c);
-	while (!cursor_at_end(c) && cursor_peek(c) != '}') {
-		if (out->n == MATCHER_LIMIT) {
-			err_set(e, ERR_LIMIT, "more than %d matchers in one text; use a regex",
-				MATCHER_LIMIT);
-			e->offset = c->at;
-			return -1;
-		}
-		if (read_matcher(c, a, &out->v[out->n++], &value, e) < 0)
-			return -1;
-		cursor_skip_blanks(c);
-		if (cursor_peek(c) == ',') {
-			c->at++;
-			cursor_skip_blanks(c);
-		} else if (!cursor_at_end(c) && cursor_peek(c) != '}') {
-			return fail_after(c, &value, e);
-		}
-	}
-	if (!braced)
-		return cursor_at_end(c) ? 0 : cursor_fail(e, c->at, "this '}' closes nothing");
-	if (cursor_at_end(c))
-		return cursor_fail(e, c->at, "the '{' at the beginning is never closed");
-	c->at++;
-	cursor_skip_blanks(c);
-	return cursor_at_end(c) ? 0 : cursor_fail(e, c->at, "nothing may follow the '}'");
+static struct str trim(struct str s)
+{
+	struct cursor c = {s, 0};
+	size_t end = 0;
+
+	matcher_skip_spaces(&c);
+	for (size_t i = c.at; i < s.n; i++)
+		if (words_space(s, i) > 0)
+			i += words_space(s, i) - 1;
+		else
+			end = i + 1;
+	return end > c.at ? (struct str){s.p + c.at, end - c.at} : STR_NONE;
 }
 
 int matchers_parse(struct arena *a, struct str text, struct matchers *out, struct err *e)
 {
-	struct cursor c = {text, 0};
-	bool braced;
+	struct str s = trim(text);
+	struct raw_list raw;
+	struct err classic = {0};
+	bool is_classic;
 
 	*out = (struct matchers){0};
 	if (matcher_check_utf8(text, e) < 0)
 		return -1;
-	cursor_skip_blanks(&c);
-	if (cursor_at_end(&c))
-		return cursor_fail(e, 0, "no matcher here; '{}' matches every event");
-	/* As many as there can be: one more than commas, bounded by the limit. */
-	size_t most = 1;
-	for (size_t i = 0; i < text.n && most < MATCHER_LIMIT; i++)
-		most += text.p[i] == ',';
-	out->v = arena_array(a, most, sizeof(*out->v));
-	if (!out->v)
-		return err_set(e, ERR_NOMEM, "no memory for matchers");
-	braced = cursor_peek(&c) == '{';
-	c.at += braced;
-	if (read_list(&c, a, braced, out, e) < 0) {
-		matchers_release(out);
-		return -1;
-	}
-	return 0;
+	is_classic = matcher_read_classic(s, a, &raw, &classic) == 0;
+	if (is_classic && build(s, &raw, a, out, &classic) == 0)
+		return 0;
+	if (matcher_read_utf8(s, a, &raw, e) == 0 && build(s, &raw, a, out, e) == 0)
+		return 0;
+	if (is_classic)
+		*e = classic;
+	e->offset += s.n ? (size_t)(s.p - text.p) : 0;
+	return -1;
 }
 
 void matchers_release(struct matchers *m)
