@@ -14,7 +14,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,22 +32,10 @@
 #include "flow/tick.h"
 #include "flow/watch.h"
 #include "http/server.h"
+#include "main_options.h"
 #include "store/store.h"
 
 #define STOP_WITHIN_MS 10000 /* for requests under way */
-
-enum {
-	EXIT_SYSTEM = 1,
-	EXIT_USAGE = 2,
-	EXIT_CONFIG = 3,
-	EXIT_NEWER = 4,
-};
-
-struct options {
-	const char *conf_path; /* NULL: the default */
-	bool check, dump;
-	int ready_fd; /* -1: nobody asks */
-};
 
 struct bridge {
 	uv_loop_t loop;
@@ -331,94 +318,18 @@ static void watch_signals(struct bridge *b)
 	}
 }
 
-/* ---- options ---- */
-
-static void usage(FILE *to)
-{
-	fputs("usage: runbook-bridge [-c FILE] [--check | --dump-config] [--ready-fd N]\n"
-	      "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
-	      "  --check            print what is wrong with it as file:line:column: message; exit "
-	      "0 good, 3 bad\n"
-	      "  --dump-config      print the configuration in effect\n"
-	      "  --ready-fd N       write one byte there once requests are taken and Redis "
-	      "answers\n"
-	      "  --version, --help\n",
-		to);
-}
-
-/* -1: go on; else the exit status. */
-static int read_options(int argc, char **argv, struct options *o)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'C'},
-		{"dump-config", no_argument, NULL, 'D'},
-		{"ready-fd", required_argument, NULL, 'R'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
-	char *end;
-	int c;
-
-	*o = (struct options){.ready_fd = -1};
-	while ((c = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			o->conf_path = optarg;
-			break;
-		case 'C':
-			o->check = true;
-			break;
-		case 'D':
-			o->dump = true;
-			break;
-		case 'R':
-			o->ready_fd = (int)strtol(optarg, &end, 10);
-			if (*end || end == optarg || o->ready_fd < 0) {
-				fprintf(stderr,
-					"runbook-bridge: --ready-fd wants a number, not '%s'\n",
-					optarg);
-				return EXIT_USAGE;
-			}
-			break;
-		case 'V':
-			puts("runbook-bridge " PACKAGE_VERSION);
-			return 0;
-		case 'h':
-			usage(stdout);
-			return 0;
-		default:
-			usage(stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind == argc)
-		return -1;
-	fprintf(stderr, "runbook-bridge: unexpected argument '%s'\n", argv[optind]);
-	usage(stderr);
-	return EXIT_USAGE;
-}
-
-static void print_findings(const struct diags *d, FILE *to)
-{
-	struct buf lines;
-
-	buf_init(&lines, BUF_NO_LIMIT);
-	diags_print(d, &lines);
-	fputs(lines.p ? lines.p : "", to);
-	buf_release(&lines);
-}
-
-static void print_conf(const struct conf *c)
-{
-	struct buf text;
-
-	buf_init(&text, BUF_NO_LIMIT);
-	conf_dump(c, &text);
-	fputs(text.p ? text.p : "", stdout);
-	buf_release(&text);
-}
+static const struct program program = {
+	.name = "runbook-bridge",
+	.usage = "usage: runbook-bridge [-c FILE] [--check | --dump-config] [--ready-fd N]\n"
+		 "  -c, --config FILE  the configuration (" RB_SYSCONFDIR "/runbookd.yml)\n"
+		 "  --check            print what is wrong with it as file:line:column: message; "
+		 "exit 0 good, 3 bad\n"
+		 "  --dump-config      print the configuration in effect\n"
+		 "  --ready-fd N       write one byte there once requests are taken and Redis "
+		 "answers\n"
+		 "  --version, --help\n",
+	.ready_fd = true,
+};
 
 /* ---- the program ---- */
 
@@ -515,7 +426,7 @@ int main(int argc, char **argv)
 	struct bridge b = {0};
 	struct options o;
 	struct diags d;
-	int status = read_options(argc, argv, &o);
+	int status = options_read(&program, argc, argv, &o);
 
 	if (status >= 0)
 		return status;
@@ -523,21 +434,13 @@ int main(int argc, char **argv)
 	diags_init(&d);
 	b.conf_path = o.conf_path;
 	b.ready_fd = o.ready_fd;
-	b.loaded = load_all(o.conf_path, &d);
-	if (b.loaded)
+	b.loaded = options_load_all(&o, &d, &status);
+	if (b.loaded) {
 		log_init("runbook-bridge", b.loaded->conf->log.format, b.loaded->conf->log.level);
-	if (!b.loaded || o.check || o.dump)
-		print_findings(&d, stderr);
-	else
 		log_findings(&d);
-	diags_release(&d);
-	if (!b.loaded)
-		return EXIT_CONFIG;
-	status = 0;
-	if (o.dump)
-		print_conf(b.loaded->conf);
-	else if (!o.check)
 		status = serve(&b);
+	}
+	diags_release(&d);
 	loaded_free(b.loaded);
 	return status;
 }

@@ -9,7 +9,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include "base/log.h"
-#include "run/options.h"
+#include "main_options.h"
 #include "run/supervise.h"
 
 static const struct program program = {

@@ -8,7 +8,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include "base/log.h"
-#include "run/options.h"
+#include "main_options.h"
 #include "run/worker.h"
 
 static const struct program program = {

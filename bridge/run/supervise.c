@@ -21,10 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/arena.h"
+#include "base/exit.h"
 #include "base/log.h"
 #include "flow/load.h"
 #include "run/notify.h"
-#include "run/options.h"
 #include "run/part.h"
 #include "run/redis_server.h"
 #include "run/state_dir.h"

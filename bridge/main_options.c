@@ -1,4 +1,5 @@
-/* options.c: getopt for two programs, which must not differ in what an option means. */
+/* main_options.c: getopt for three programs, which must not differ in what an option means, and what --check and
+ * --dump-config do. */
 #include "config.h"
 
 #include <getopt.h>
@@ -6,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
-#include "base/diag.h"
-#include "flow/load.h"
-#include "run/options.h"
+#include "main_options.h"
 
 static int usage_error(const struct program *p)
 {
@@ -107,37 +106,51 @@ static void print_conf(const struct conf *c)
 	buf_release(&text);
 }
 
-/* What is kept is the configuration; the rules were only looked at. */
-static struct conf *load_checked(const struct options *o, struct diags *d)
+static void print_findings(const struct diags *d)
+{
+	struct buf lines;
+
+	buf_init(&lines, BUF_NO_LIMIT);
+	diags_print(d, &lines);
+	fputs(lines.p ? lines.p : "", stderr);
+	buf_release(&lines);
+}
+
+struct loaded *options_load_all(const struct options *o, struct diags *d, int *status)
 {
 	struct loaded *l = load_all(o->conf_path, d);
-	struct conf *c = l ? l->conf : NULL;
 
-	if (l)
-		l->conf = NULL;
+	*status = l ? 0 : EXIT_CONFIG;
+	if (l && !o->dump && !o->check)
+		return l;
+	print_findings(d);
+	if (l && o->dump)
+		print_conf(l->conf);
 	loaded_free(l);
-	return c;
+	return NULL;
 }
 
 struct conf *options_load(const struct options *o, bool all, int *status)
 {
-	struct conf *c;
+	struct conf *c = NULL;
 	struct diags d;
-	struct buf lines;
 
 	diags_init(&d);
-	buf_init(&lines, BUF_NO_LIMIT);
-	c = all || o->check || o->dump ? load_checked(o, &d) : load_conf(o->conf_path, &d);
-	diags_print(&d, &lines);
-	fputs(lines.p ? lines.p : "", stderr);
-	buf_release(&lines);
-	diags_release(&d);
-	*status = c ? 0 : EXIT_CONFIG;
-	if (c && o->dump)
-		print_conf(c);
-	if (c && (o->dump || o->check)) {
-		conf_free(c);
-		c = NULL;
+	if (all || o->check || o->dump) {
+		struct loaded *l = options_load_all(o, &d, status);
+		if (l) { /* what is kept is the configuration; the rules were only looked at */
+			c = l->conf;
+			l->conf = NULL;
+			loaded_free(l);
+		}
+	} else {
+		c = load_conf(o->conf_path, &d);
+		*status = c ? 0 : EXIT_CONFIG;
+		if (!c)
+			print_findings(&d);
 	}
+	if (c)
+		print_findings(&d);
+	diags_release(&d);
 	return c;
 }

@@ -1,16 +1,12 @@
-/* options.h: the command line that runbookd and runbook-worker have in common, and --check. */
-#ifndef RB_RUN_OPTIONS_H
-#define RB_RUN_OPTIONS_H
+/* main_options.h: the command line that the three daemons have in common, and --check. */
+#ifndef RB_MAIN_OPTIONS_H
+#define RB_MAIN_OPTIONS_H
 
 #include <stdbool.h>
+#include "base/diag.h"
+#include "base/exit.h"
 #include "conf/conf.h"
-
-enum {
-	EXIT_SYSTEM = 1,	/* the system said no */
-	EXIT_USAGE = 2,
-	EXIT_CONFIG = 3,	/* bad configuration: starting again does not help */
-	EXIT_NEWER = 4,		/* Redis holds data of a newer version: neither */
-};
+#include "flow/load.h"
 
 struct options {
 	const char *conf_path;	/* NULL: the default */
@@ -27,6 +23,8 @@ struct program {
 
 /* -1: go on; else the exit status. */
 int options_read(const struct program *p, int argc, char **argv, struct options *o);
+/* All that the configuration names, with the findings in d. NULL: exit with *status, all is said. */
+struct loaded *options_load_all(const struct options *o, struct diags *d, int *status);
 /* Reads the configuration; with `all`, --check or --dump-config also the rules and runbooks that it names, to find what is
  * wrong with them. Findings go to standard error. NULL: exit with *status. */
 struct conf *options_load(const struct options *o, bool all, int *status);
