@@ -692,7 +692,19 @@ local function join(t, a, k, e, own)
 	return inc, true
 end
 
--- The message belongs to the occurrence that a is in; its startsAt may widen what is known of it.
+-- Does the message ("f" or "r", startsAt) say nothing new of the alert? Its startsAt may still widen what is known of
+-- the occurrence. The table is in docs/design/redis.md, "Occurrences".
+local function is_duplicate(a, status, starts, skew)
+	local state = a.state
+	if status == 'r' then
+		return state == 'r' or (state and starts ~= a.start and starts ~= '0' and num(starts) < a.min - skew)
+	elseif state == 'r' then
+		return starts ~= '0' and num(starts) <= num(a.max)
+	end
+	return state == 'f' and num(starts) <= a.start + skew
+end
+
+-- lower: an earlier startsAt than those known belongs to this occurrence, too.
 local function widen(a, starts, lower)
 	if starts == a.max or starts == '0' then
 		return
@@ -703,16 +715,12 @@ local function widen(a, starts, lower)
 	end
 end
 
--- What a resolve means; as judge.
+-- What a resolve that is no duplicate means; as judge.
 local function judge_resolve(t, a, starts)
-	local state, inc = a.state, nil
-	if state == 'r' or (state and starts ~= a.start and starts ~= '0' and num(starts) < a.min - t.skew) then
-		widen(a, starts, false)
-		return DUPLICATE
-	end
-	if state == 'f' then
+	local inc
+	if a.state == 'f' then
 		inc = leave(t, a)
-	elseif state then
+	elseif a.state then
 		inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
 		if inc then
 			touch(t, inc)
@@ -726,36 +734,30 @@ local function judge_resolve(t, a, starts)
 end
 
 -- What a message about an alert means: the outcome; for a new event also the incident (or nil) and whether the
--- alert is new to it. Changes a. The table is in docs/design/redis.md, "Occurrences".
+-- alert is new to it. Changes a.
 local function judge(t, a, k, e)
 	local mark, state = t.argv[k + 1], a.state
-	local starts = sub(mark, 3, -2)
-	if sub(mark, 1, 1) == 'r' then
+	local status, starts = sub(mark, 1, 1), sub(mark, 3, -2)
+	if is_duplicate(a, status, starts, t.skew) then
+		widen(a, starts, status == 'f' and state == 'f')
+		return DUPLICATE
+	elseif status == 'r' then
 		return judge_resolve(t, a, starts)
-	end
-	if state == 'r' then
-		if starts ~= '0' and num(starts) <= num(a.max) then
-			return DUPLICATE
-		end
-	elseif state and num(starts) <= a.start + t.skew and (state == 'f' or starts ~= '0') then
+	elseif state == 'x' and starts ~= '0' and num(starts) <= a.start + t.skew then
 		widen(a, starts, true)
-		if state == 'f' then
-			return DUPLICATE
-		end
 		a.state, a.since = 'f', now_text
 		return REOPENED, join(t, a, k, e, true)
 	end
 	if state == 'f' then
 		leave(t, a)
+	else
+		a.since = now_text
 	end
 	if starts == '0' then
 		starts = now_text
 	end
 	a.state, a.start, a.min, a.max = 'f', starts, starts, starts
 	a.occ = up(a.occ)
-	if state ~= 'f' then
-		a.since = now_text
-	end
 	return NEW, join(t, a, k, e, state == 'f')
 end
 
@@ -1269,29 +1271,43 @@ local function explain(keys, argv)
 	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
--- rb_again_v1 ALERT_KEY… mark…: events that the caller takes for duplicates, one key each. The answer as rb_ingest_v1's;
--- the error WHOLE, and nothing written, where one is none by its mark (rb_ingest_v1 may find it to be one yet).
+-- A duplicate whose startsAt is another one: as same_again.
+local function other_again(v, mark, skew)
+	local a, status, starts = read_alert(v), sub(mark, 1, 1), sub(mark, 3, -2)
+	if not is_duplicate(a, status, starts, num(skew)) then
+		return nil
+	end
+	widen(a, starts, status == 'f' and a.state == 'f')
+	a.n, a.last = up(a.n), now_text
+	return alert_text(a), ' ' .. a.event .. ' ' .. a.inc
+end
+
+-- rb_again_v1 ALERT_KEY… mark… occurrence_skew_ms: events that the caller takes for duplicates, one key each. The answer
+-- as rb_ingest_v1's; the error WHOLE, and nothing written, where one is none.
 local function again(keys, argv)
+	local n = #keys
 	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')
 	local out, texts = {}, {}
 	scratch[1] = 'MSET'
-	for i = 1, #keys do
-		local v = texts[keys[i]] or call('GET', keys[i])
-		local same, rest
+	for i = 1, n do
+		local key = keys[i]
+		local v, same, rest = texts[key] or call('GET', key), nil, nil
 		if v then
 			same, rest = same_again(v, argv[i])
+			if not same then
+				same, rest = other_again(v, argv[i], argv[n + 1])
+			end
 		end
 		if not same then
 			return {err = 'WHOLE an event that came without its JSON is no duplicate'}
-		end
-		if #keys == 1 then
-			call('SET', keys[1], same)
+		elseif n == 1 then
+			call('SET', key, same)
 			return rest
 		end
-		texts[keys[i]], out[i] = same, rest
-		scratch[2 * i], scratch[2 * i + 1] = keys[i], same
+		texts[key], out[i] = same, rest
+		scratch[2 * i], scratch[2 * i + 1] = key, same
 	end
-	call(spread(scratch, 1, 2 * #keys + 1))
+	call(spread(scratch, 1, 2 * n + 1))
 	return out
 end
 

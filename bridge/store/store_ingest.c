@@ -237,7 +237,7 @@ static int send_again(struct store *s, const struct store_ingest *in, struct ing
 
 	if (!redis_up(r))
 		return err_set(e, ERR_AWAY, "%s", redis_why(r));
-	if (redis_begin(r, 3 + 2 * in->n, e))
+	if (redis_begin(r, 4 + 2 * in->n, e))
 		return -1;
 	redis_arg(r, STR("FCALL"));
 	redis_arg(r, STR("rb_again_v1"));
@@ -251,6 +251,7 @@ static int send_again(struct store *s, const struct store_ingest *in, struct ing
 	}
 	for (size_t i = 0; i < in->n; i++)
 		put_mark(s, in->events[i].event);
+	redis_arg_i64(r, in->limits.occurrence_skew_ms);
 	return redis_end(r, 0, on_answer, c, e);
 }
 

@@ -3,13 +3,17 @@
 
 Starts a redis-server of its own (append-only file, fsync always, as runbookd's), loads bridge/store/runbookd.lua and
 sends calls of one event each in pipelines, as the bridge does under load. Reads the CPU time of Redis's main thread
-before and after (INFO cpu), so that what else runs on the machine counts little; still, look at the best of the rounds.
+before and after (INFO cpu), so that what else runs on the machine counts little; still, it prints the best of the rounds.
+With --instructions it counts instructions instead (valgrind), which no neighbour disturbs.
 
-    tests/bench/store.py [--calls N] [--rounds N] [--pipeline N] [--library FILE]
+    tests/bench/store.py [--calls N] [--rounds N] [--pipeline N] [--library FILE] [--only TEXT]
+    tests/bench/store.py --instructions --calls 300
 """
 import argparse
+import glob
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -38,10 +42,11 @@ def resp(*args):
 
 
 class Redis:
-    def __init__(self, folder, more=()):
+    def __init__(self, folder, more=(), before=()):
         path = os.path.join(folder, "sock")
+        self.folder = folder
         self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes",
+            list(before) + ["redis-server", "--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes",
              "--appendfsync", "always", "--save", "", "--auto-aof-rewrite-percentage", "0",
              "--logfile", os.path.join(folder, "log")] + list(more))
         deadline = time.monotonic() + 20
@@ -78,6 +83,17 @@ class Redis:
         v = dict(line.split(":") for line in info.split("\r\n") if ":" in line)
         return float(v["used_cpu_user_main_thread"]), float(v["used_cpu_sys_main_thread"])
 
+    def instructions(self, calls, size):
+        """Thousands of them a call."""
+        control = ["callgrind_control", str(self.process.pid)]
+        subprocess.run(control + ["-z"], check=True, capture_output=True)
+        self.pipeline(calls, size)
+        subprocess.run(control + ["-d"], check=True, capture_output=True)
+        newest = max(glob.glob(os.path.join(self.folder, "cg.*")), key=lambda f: int(f.rsplit(".", 1)[1]))
+        with open(newest) as f:
+            total = int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
+        return total / len(calls) / 1000
+
     def pipeline(self, calls, size):
         for i in range(0, len(calls), size):
             part = calls[i:i + size]
@@ -113,7 +129,7 @@ def kinds(calls, base):
     n = calls
     known = [ingest(event(base + i, corr="k%d" % (i // 10))) for i in range(1000)]
     yield "resend of a known alert", known, [known[i % 1000] for i in range(n)]
-    light = [resp("FCALL", "rb_again_v1", 1, KEY + ":alert:alertmanager:%016x" % (base + i), "f %d " % T0)
+    light = [resp("FCALL", "rb_again_v1", 1, KEY + ":alert:alertmanager:%016x" % (base + i), "f %d " % T0, 300000)
              for i in range(1000)]
     yield "resend without its JSON", known, [light[i % 1000] for i in range(n)]
     base += 1000
@@ -139,34 +155,50 @@ def kinds(calls, base):
     yield "PING", [], [resp("PING")] * n
 
 
+def take_times(redis, a):
+    best = {}
+    for r in range(a.rounds):
+        for name, before, calls in kinds(a.calls, r * 10000000 + 1000):
+            if a.only not in name:
+                continue
+            redis.pipeline(before, a.pipeline)
+            user, system = redis.cpu()
+            redis.pipeline(calls, a.pipeline)
+            user2, system2 = redis.cpu()
+            v = ((user2 - user) * 1e6 / len(calls), (system2 - system) * 1e6 / len(calls))
+            best[name] = min(best.get(name, v), v, key=sum)
+    print("%-37s %10s %10s %10s" % ("CPU us a call, pipeline %d" % a.pipeline, "user", "system", "sum"))
+    for name, (user, system) in best.items():
+        print("%-37s %10.1f %10.1f %10.1f" % (name, user, system, user + system))
+
+
+def count_instructions(redis, a):
+    for name, before, calls in kinds(a.calls, 1000):
+        if a.only in name:
+            redis.pipeline(before, a.pipeline)
+            print("%-37s %10.1f thousand instructions" % (name, redis.instructions(calls, a.pipeline)), flush=True)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--calls", type=int, default=10000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--pipeline", type=int, default=500)
     p.add_argument("--library", default=os.path.join(HERE, "../../bridge/store/runbookd.lua"))
+    p.add_argument("--instructions", action="store_true", help="count them with valgrind; slow: give few --calls")
     p.add_argument("--redis", default="", help="more options of redis-server, as '--latency-tracking no'")
     p.add_argument("--only", default="", help="only kinds whose name holds this")
     a = p.parse_args()
     folder = tempfile.mkdtemp(prefix="rb-bench-")
-    redis = Redis(folder, a.redis.split())
+    valgrind = ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + os.path.join(folder, "cg")]
+    redis = Redis(folder, a.redis.split(), valgrind if a.instructions else ())
     try:
         with open(a.library, "rb") as f:
             redis.ask("FUNCTION", "LOAD", "REPLACE", f.read())
-        best = {}
-        for r in range(a.rounds):
-            for name, before, calls in kinds(a.calls, r * 10000000 + 1000):
-                if a.only not in name:
-                    continue
-                redis.pipeline(before, a.pipeline)
-                user, system = redis.cpu()
-                redis.pipeline(calls, a.pipeline)
-                user2, system2 = redis.cpu()
-                v = ((user2 - user) * 1e6 / len(calls), (system2 - system) * 1e6 / len(calls))
-                best[name] = min(best.get(name, v), v, key=sum)
-        print("%-37s %10s %10s %10s" % ("CPU us a call, pipeline %d" % a.pipeline, "user", "system", "sum"))
-        for name, (user, system) in best.items():
-            print("%-37s %10.1f %10.1f %10.1f" % (name, user, system, user + system))
+        if a.instructions:
+            count_instructions(redis, a)
+        else:
+            take_times(redis, a)
     finally:
         redis.process.terminate()
         redis.process.wait()

@@ -247,6 +247,39 @@ static void without_json(void **state)
 	rig_stop(&r);
 }
 
+/* A pair of Prometheus that alternates startsAt: each of its messages is a resend, by one call of the short kind. */
+static void a_pair_without_json(void **state)
+{
+	struct rig r;
+	struct rig_event ev = rig_alert(A, 'f', T0);
+
+	(void)state;
+	rig_start(&r, true);
+	struct rig_answer first = rig_ingest(&r, &ev);
+	ev.light = true;
+	for (int i = 1; i <= 20; i++) {
+		ev.starts = T0 + (i % 2 ? 20 * SECOND : 0);
+		struct rig_answer a = rig_ingest(&r, &ev);
+		assert_int_equal(a.outcome, STORE_DUPLICATE);
+		assert_string_equal(a.id, first.id);
+		assert_string_equal(a.incident, first.incident);
+	}
+	assert_text(only_row(&r, STORE_ALERTS, ""), "\"count\":21,\"occurrences\":1");
+	/* Past the skew it is another occurrence, and must come whole. */
+	ev.starts = T0 + r.limits.occurrence_skew_ms + SECOND;
+	assert_int_equal(rig_ingest_n(&r, &ev, 1, 0, &first), ERR_CONFLICT);
+	ev.light = false;
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_NEW);
+	/* Once resolved, an earlier start is no news. */
+	ev.status = 'r';
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_NEW);
+	ev.status = 'f';
+	ev.light = true;
+	ev.starts -= SECOND;
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_DUPLICATE);
+	rig_stop(&r);
+}
+
 /* ---- incidents ---- */
 
 static void one_incident_for_a_key(void **state)
@@ -640,7 +673,8 @@ TESTS_MAIN(cmocka_unit_test(alternating), cmocka_unit_test(moved_back), cmocka_u
 	cmocka_unit_test(after_a_resolve), cmocka_unit_test(resolve_of_an_older_one),
 	cmocka_unit_test(resolve_of_the_unknown), cmocka_unit_test(without_a_start), cmocka_unit_test(stale_and_again),
 	cmocka_unit_test(ha_pair_for_an_hour), cmocka_unit_test(first_and_again), cmocka_unit_test(twice_in_one_call),
-	cmocka_unit_test(a_full_call), cmocka_unit_test(without_json), cmocka_unit_test(one_incident_for_a_key), cmocka_unit_test(windows),
+	cmocka_unit_test(a_full_call), cmocka_unit_test(without_json), cmocka_unit_test(a_pair_without_json),
+	cmocka_unit_test(one_incident_for_a_key), cmocka_unit_test(windows),
 	cmocka_unit_test(reopened), cmocka_unit_test(stale_incident_reopened),
 	cmocka_unit_test(resolve_of_the_unknown_has_no_incident), cmocka_unit_test(info_events),
 	cmocka_unit_test(truncated), cmocka_unit_test(odd_names), cmocka_unit_test(cooldown),
