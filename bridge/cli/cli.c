@@ -118,9 +118,9 @@ static int dispatch(struct cli *c, char **words, int n)
 	return run_command(c, cmd, n - used, words + used);
 }
 
-int cli_main(int argc, char **argv)
+int cli_main(int argc, char **argv, const struct cli_services *services)
 {
-	struct cli c = {.now_ms = clock_wall_ms()};
+	struct cli c = {.now_ms = clock_wall_ms(), .services = services};
 	char **words;
 	int n, rc;
 

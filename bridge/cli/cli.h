@@ -24,6 +24,7 @@ enum cli_exit {
 	CLI_GOOD = 0,
 	CLI_FAILED = 1,
 	CLI_USAGE = 2,
+	CLI_UNREADABLE = 3,	/* test: a file of tests, or the rules that it is about */
 	CLI_NOT_FOUND = 4,
 	CLI_AWAY = 5,
 };
@@ -72,6 +73,8 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	size_t given_n;
 };
 
+struct cli_services;
+
 struct cli {
 	struct cli_options o;
 	struct term term;	/* of standard output */
@@ -79,6 +82,14 @@ struct cli {
 	struct arena arena;	/* lives as long as the command */
 	struct buf out;		/* written to standard output at the end, and by cli_flush */
 	int64_t now_ms;		/* one "now" for all ages of a page */
+	const struct cli_services *services;
+};
+
+/* What a command needs and this layer may not do; wired by main_ctl.c. */
+struct cli_services {
+	/* A redis-server to throw away; *address until the stop. -1 with e. */
+	int (*redis_start)(struct str *address, struct err *e);
+	void (*redis_stop)(void);
 };
 
 struct command {
@@ -105,7 +116,7 @@ struct cli_option {
 extern const struct cli_option cli_options[];	/* ended by name == NULL */
 
 /* The program: parse, run, exit status. */
-int cli_main(int argc, char **argv);
+int cli_main(int argc, char **argv, const struct cli_services *services);
 
 /* "runbookctl: …" on standard error; control characters are escaped. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -167,6 +178,9 @@ bool cli_time_arg(struct cli *c, const char *text, char out[CLOCK_RFC3339_MAX]);
 /* ---- findings.c ---- */
 /* As lines; by -o as {"good":…,"errors":n,"warnings":n,"findings":[…]}. */
 void cli_print_findings(struct cli *c, const struct diags *d, bool good);
+/* The same in parts: the lines; the list of findings. */
+void cli_print_lines(struct cli *c, const struct diags *d);
+void cli_write_findings(struct json_w *w, const struct diags *d);
 
 /* ---- follow.c ---- */
 /* Prints the output of a run as it comes, until it ended where follow. */

@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&command_audit_list,
 	&command_check,
 	&command_lint,
+	&command_test,
 	&command_reload,
 	&command_version,
 	NULL,

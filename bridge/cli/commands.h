@@ -19,6 +19,7 @@ extern const struct command command_audit_list;
 extern const struct command command_check;
 extern const struct command command_lint;
 extern const struct command command_reload;
+extern const struct command command_test;
 extern const struct command command_version;
 
 #endif

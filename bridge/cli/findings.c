@@ -4,7 +4,7 @@
  */
 #include "cli/cli.h"
 
-static void print_lines(struct cli *c, const struct diags *d)
+void cli_print_lines(struct cli *c, const struct diags *d)
 {
 	struct buf lines;
 
@@ -25,6 +25,14 @@ static void write_finding(struct json_w *w, const struct diag *f)
 	json_w_end(w, '}');
 }
 
+void cli_write_findings(struct json_w *w, const struct diags *d)
+{
+	json_w_array(w);
+	for (size_t i = 0; i < d->n; i++)
+		write_finding(w, &d->v[i]);
+	json_w_end(w, ']');
+}
+
 static void print_data(struct cli *c, const struct diags *d, bool good)
 {
 	const struct json *j;
@@ -39,10 +47,7 @@ static void print_data(struct cli *c, const struct diags *d, bool good)
 	json_w_ki64(&w, "errors", (int64_t)d->errors);
 	json_w_ki64(&w, "warnings", (int64_t)d->warnings);
 	json_w_key(&w, STR("findings"));
-	json_w_array(&w);
-	for (size_t i = 0; i < d->n; i++)
-		write_finding(&w, &d->v[i]);
-	json_w_end(&w, ']');
+	cli_write_findings(&w, d);
 	json_w_end(&w, '}');
 	j = json_parse(&c->arena, buf_as_str(&b), &e);
 	if (j)
@@ -53,7 +58,7 @@ static void print_data(struct cli *c, const struct diags *d, bool good)
 void cli_print_findings(struct cli *c, const struct diags *d, bool good)
 {
 	if (c->o.format == CLI_TABLE)
-		print_lines(c, d);
+		cli_print_lines(c, d);
 	else
 		print_data(c, d, good);
 }

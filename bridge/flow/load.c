@@ -458,7 +458,7 @@ static void refuse_same_names(struct arena *a, const struct files *f, struct dia
 	}
 }
 
-static void read_runbooks(const struct conf *c, struct paths *found, struct files *out, struct diags *d)
+static void read_runbooks(const struct conf *c, bool safe, struct paths *found, struct files *out, struct diags *d)
 {
 	find_runbooks(c, found, d);
 	for (size_t i = 0; i < found->n; i++) {
@@ -472,7 +472,7 @@ static void read_runbooks(const struct conf *c, struct paths *found, struct file
 				"has a front matter but is not executable, so it is no runbook; chmod +x it");
 			continue;
 		}
-		if (file_check_safe(path, geteuid(), 1, &e) < 0)
+		if (safe && file_check_safe(path, geteuid(), 1, &e) < 0)
 			add_unsafe(d, DIAG_ERROR, path, e.text);
 		read_into(out, path, LOAD_RUNBOOK_LIMIT, d);
 	}
@@ -515,7 +515,8 @@ struct conf *load_conf(const char *path, struct diags *d)
 	return conf_parse(STR(""), fallback, RB_SYSCONFDIR, d);
 }
 
-static struct ruleset *load_rules(const struct conf *c, struct diags *d)
+/* safe: nobody else may change the runbooks. */
+static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags *d)
 {
 	struct files rules = {0}, runbooks = {0};
 	struct ruleset *rs = NULL;
@@ -524,7 +525,7 @@ static struct ruleset *load_rules(const struct conf *c, struct diags *d)
 	arena_init(&a, LOAD_PATHS_LIMIT);
 	struct paths rule_paths = {.a = &a}, runbook_paths = {.a = &a};
 	read_rules(c, &rule_paths, &rules, d);
-	read_runbooks(c, &runbook_paths, &runbooks, d);
+	read_runbooks(c, safe, &runbook_paths, &runbooks, d);
 	if (arena_failed(&a)) {
 		diag_add(d, DIAG_ERROR, c->path.p, 0, 0,
 			"the names of rules files and runbooks are over %zu MiB", LOAD_PATHS_LIMIT >> 20);
@@ -540,24 +541,64 @@ static struct ruleset *load_rules(const struct conf *c, struct diags *d)
 	return rs;
 }
 
-struct loaded *load_all(const char *conf_path, struct diags *d)
+/* Takes conf over. before: errors in d when it began. */
+static struct loaded *load_with(struct conf *conf, bool safe, size_t before, struct diags *d)
 {
-	size_t before = d->errors;
 	struct loaded *l = calloc(1, sizeof(*l));
 
 	if (!l) {
-		diag_add(d, DIAG_ERROR, conf_path ? conf_path : "", 0, 0, "not enough memory");
+		diag_add(d, DIAG_ERROR, "", 0, 0, "not enough memory");
+		conf_free(conf);
 		return NULL;
 	}
-	l->conf = load_conf(conf_path, d);
+	l->conf = conf;
 	if (l->conf) {
 		check_source_kinds(l->conf, d);
-		l->rules = load_rules(l->conf, d);
+		l->rules = load_rules(l->conf, safe, d);
 	}
 	if (!l->rules || d->errors > before) {
 		loaded_free(l);
 		return NULL;
 	}
+	return l;
+}
+
+struct loaded *load_all(const char *conf_path, struct diags *d)
+{
+	size_t before = d->errors;
+
+	return load_with(load_conf(conf_path, d), true, before, d);
+}
+
+static void forget_places(struct conf_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->v[i].line = 0; /* nobody wrote it: what is not there is no finding */
+}
+
+struct loaded *load_beside(const char *folder, struct diags *d)
+{
+	static const char defaults[] =
+		"rules: ['*.yml', 'rules/*.yml']\nrunbooks: [runbooks, ../runbooks]\n";
+	size_t before = d->errors;
+	struct loaded *l = NULL;
+	struct conf *conf;
+	struct arena a;
+
+	arena_init(&a, LOAD_PATHS_LIMIT);
+	struct str own = file_join(&a, str_of(folder), STR("runbookd.yml"));
+	if (own.p && access(own.p, F_OK) == 0) {
+		conf = conf_load(own.p, d);
+	} else {
+		conf = conf_parse(str_of(defaults), folder, folder, d);
+		if (conf) {
+			forget_places(&conf->rules);
+			forget_places(&conf->runbooks);
+		}
+	}
+	if (conf)
+		l = load_with(conf, false, before, d);
+	arena_release(&a);
 	return l;
 }
 

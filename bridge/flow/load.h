@@ -18,6 +18,10 @@ struct loaded {
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.
  * Runbooks that another user may change are errors (file_check_safe). */
 struct loaded *load_all(const char *conf_path, struct diags *d);
+/* The same without a runbookd.yml, for rules that are only tried out: the rules in this folder and its rules/, the
+ * runbooks in its runbooks/ and in the one beside it; all else as by default. Who may change a runbook does not matter,
+ * for none is executed. A runbookd.yml that stands in the folder is taken instead. */
+struct loaded *load_beside(const char *folder, struct diags *d);
 void loaded_free(struct loaded *l);
 
 /* The configuration alone: path NULL is the default one, which may be missing: a warning, and the defaults. NULL: d says why. */

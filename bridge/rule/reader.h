@@ -1,4 +1,4 @@
-/* reader.h: reading a YAML tree into a struct, with findings that point at the byte. For this folder only.
+/* reader.h: reading a YAML tree into a struct, with findings that point at the byte. For this folder and trial/.
  *
  * Each function reads one value; where it is not what is wanted, it adds a finding and returns false, and the
  * caller goes on with the next one, so that all findings come at once. Keys are tables: name, how it is read.

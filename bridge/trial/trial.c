@@ -172,12 +172,13 @@ static void end_history(struct trial *t)
 	t->ic = (struct ingest_ctx){.store = NULL};
 	arena_reset(&t->kept);
 	arena_reset(&t->scratch);
-	free(t->wakes);
-	t->wakes = NULL;
+	free(t->due.v);
+	free(t->idle.v);
+	t->due = t->idle = (struct trial_times){NULL, 0, 0};
 	t->decisions = NULL;
 	t->runs = NULL;
 	t->held = NULL;
-	t->wakes_n = t->wakes_cap = t->decisions_n = t->decisions_cap = 0;
+	t->decisions_n = t->decisions_cap = 0;
 	t->runs_n = t->runs_cap = t->held_n = t->held_cap = 0;
 	t->seen[0] = '\0';
 }
@@ -215,31 +216,53 @@ int trial_begin(struct trial *t, const struct trial_setup *setup, struct err *e)
 
 /* ---- time ---- */
 
-int trial_wake_at(struct trial *t, int64_t at_ms, struct err *e)
+static int add_time(struct trial_times *l, int64_t at_ms, struct err *e)
 {
-	size_t i = t->wakes_n;
+	size_t i = l->n;
 
-	if (t->wakes_n == t->wakes_cap) {
-		size_t cap = t->wakes_cap ? t->wakes_cap * 2 : 64;
-		int64_t *v = reallocarray(t->wakes, cap, sizeof(*v));
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		int64_t *v = reallocarray(l->v, cap, sizeof(*v));
 		if (!v)
 			return trial_full(e);
-		t->wakes = v;
-		t->wakes_cap = cap;
+		l->v = v;
+		l->cap = cap;
 	}
-	while (i > 0 && t->wakes[i - 1] < at_ms)
+	while (i > 0 && l->v[i - 1] < at_ms)
 		i--;
-	if (i > 0 && t->wakes[i - 1] == at_ms)
+	if (i > 0 && l->v[i - 1] == at_ms)
 		return 0;
-	memmove(&t->wakes[i + 1], &t->wakes[i], (t->wakes_n - i) * sizeof(*t->wakes));
-	t->wakes[i] = at_ms;
-	t->wakes_n++;
+	memmove(&l->v[i + 1], &l->v[i], (l->n - i) * sizeof(*l->v));
+	l->v[i] = at_ms;
+	l->n++;
 	return 0;
+}
+
+int trial_due_at(struct trial *t, int64_t at_ms, struct err *e)
+{
+	return add_time(&t->due, at_ms, e);
+}
+
+static int64_t next_of(const struct trial_times *l)
+{
+	return l->n ? l->v[l->n - 1] : INT64_MAX;
 }
 
 int64_t trial_next_due(const struct trial *t)
 {
-	return t->wakes_n ? t->wakes[t->wakes_n - 1] : 0;
+	return t->due.n ? next_of(&t->due) : 0;
+}
+
+/* The earlier of the two lists' next times, where it is not after until_ms; it is taken off. */
+static bool take_time(struct trial *t, int64_t until_ms, int64_t *at)
+{
+	struct trial_times *l = next_of(&t->idle) < next_of(&t->due) ? &t->idle : &t->due;
+
+	*at = next_of(l);
+	if (*at > until_ms)
+		return false;
+	l->n--;
+	return true;
 }
 
 int64_t trial_now(const struct trial *t)
@@ -312,8 +335,9 @@ static int tick(struct trial *t, struct err *e)
 
 int trial_advance(struct trial *t, int64_t until_ms, struct err *e)
 {
-	while (t->wakes_n && t->wakes[t->wakes_n - 1] <= until_ms) {
-		int64_t at = t->wakes[--t->wakes_n];
+	int64_t at;
+
+	while (take_time(t, until_ms, &at)) {
 		set_clock(t, at > t->now ? at : t->now);
 		if (tick(t, e) < 0)
 			return -1;
@@ -347,12 +371,12 @@ static int wake_for(struct trial *t, struct err *e)
 
 	for (size_t i = 0; i < rs->rules_n; i++) {
 		const struct rule *r = &rs->rules[i];
-		if (r->for_ms && trial_wake_at(t, t->now + r->for_ms, e) < 0)
+		if (r->for_ms && trial_due_at(t, t->now + r->for_ms, e) < 0)
 			return -1;
-		if (r->approval_expires_ms && trial_wake_at(t, t->now + r->approval_expires_ms, e) < 0)
+		if (r->approval_expires_ms && trial_due_at(t, t->now + r->approval_expires_ms, e) < 0)
 			return -1;
 	}
-	return trial_wake_at(t, (stale + minute - 1) / minute * minute, e);
+	return add_time(&t->idle, (stale + minute - 1) / minute * minute, e);
 }
 
 static int take_answer(struct trial *t, struct str text, struct trial_answer *out, struct err *e)

@@ -21,6 +21,11 @@ struct held_run {
 	bool ended;
 };
 
+struct trial_times {	/* latest first, none twice; malloc'ed */
+	int64_t *v;
+	size_t n, cap;
+};
+
 struct trial {
 	uv_loop_t loop;
 	uv_timer_t deadline;
@@ -42,8 +47,8 @@ struct trial {
 	size_t runs_n, runs_cap;
 	struct held_run *held;
 	size_t held_n, held_cap;
-	int64_t *wakes;		/* times to look, latest first, none twice */
-	size_t wakes_n, wakes_cap;
+	struct trial_times due;	/* when something is due, or may be */
+	struct trial_times idle;	/* when an alert may be stale: of no interest after the last event */
 	char seen[ID_LEN + 1];	/* the record of the bus that was read last; "" none */
 
 	/* of the calls under way */
@@ -61,8 +66,8 @@ int trial_await(struct trial *t, struct err *e);
 int trial_full(struct err *e);
 /* Grows an array of the kept arena by one element, which is cleared; NULL: full. */
 void *trial_grow(struct trial *t, void *array, size_t n, size_t *cap, size_t size);
-/* The time must be looked at then. */
-int trial_wake_at(struct trial *t, int64_t at_ms, struct err *e);
+/* Something is due then. */
+int trial_due_at(struct trial *t, int64_t at_ms, struct err *e);
 
 /* trial_runs.c: claims what is ready, ends what is over; *moved where anything was done. */
 int trial_play_worker(struct trial *t, bool *moved, struct err *e);

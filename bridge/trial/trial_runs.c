@@ -137,7 +137,7 @@ static int take(struct trial *t, const struct store_claimed *c, struct err *e)
 	copy_outcome(t, h);
 	if (arena_failed(&t->kept))
 		return trial_full(e);
-	return h->outcome.ends_ms > t->now ? trial_wake_at(t, h->outcome.ends_ms, e) : 0;
+	return h->outcome.ends_ms > t->now ? trial_due_at(t, h->outcome.ends_ms, e) : 0;
 }
 
 static void on_claim(void *ctx, const struct err *e, const struct store_claimed *c)
@@ -215,7 +215,7 @@ static int end_run(struct trial *t, struct held_run *h, struct err *e)
 	trial_began(t, run_set_state(t->store, held, WORKER, &r, on_changed, t, &t->failed));
 	if (trial_await(t, e) < 0)
 		return -1;
-	return r.retry ? trial_wake_at(t, t->now + h->backoff_ms, e) : 0;
+	return r.retry ? trial_due_at(t, t->now + h->backoff_ms, e) : 0;
 }
 
 static int end_due(struct trial *t, bool *moved, struct err *e)
