@@ -45,9 +45,20 @@ static void remove_folder(void)
 	rmdir(folder);
 }
 
-/* Only calls that a handler may make. The server gets its KILL when we are gone. */
+static void kill_server(void)
+{
+	if (server > 0) {
+		kill(server, SIGKILL);
+		while (waitpid(server, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	server = 0;
+}
+
+/* Only calls that a handler may make. */
 static void on_signal(int sig)
 {
+	kill_server();
 	remove_folder();
 	signal(sig, SIG_DFL);
 	raise(sig);
@@ -241,14 +252,9 @@ void private_redis_stop(void)
 {
 	if (!folder[0])
 		return;
-	if (server > 0) {
-		kill(server, SIGKILL);
-		while (waitpid(server, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	kill_server();
 	if (server_pidfd >= 0)
 		close(server_pidfd);
-	server = 0;
 	server_pidfd = -1;
 	remove_folder();
 	release_signals();
