@@ -108,6 +108,17 @@ static void look(struct index *ix, uint64_t key, struct arena *a, const struct e
 			follow(ix, ix->slots[at].target, a, ev);
 }
 
+/* Most of what a value holds is nobody's part: that is seen from a bit. */
+static inline void look_for_part(struct index *ix, size_t group, const char *p, size_t n, struct arena *a,
+	const struct event *ev)
+{
+	uint64_t key = index_key(index_part_hash(p, n), group, INDEX_PART);
+	uint64_t bit = index_part_bit(ix, key);
+
+	if (ix->part_bits[bit / 64] >> bit % 64 & 1)
+		look(ix, key, a, ev);
+}
+
 static void look_for_parts(struct index *ix, size_t group, struct str v, struct arena *a,
 	const struct event *ev)
 {
@@ -115,8 +126,12 @@ static void look_for_parts(struct index *ix, size_t group, struct str v, struct 
 
 	for (; lengths; lengths &= lengths - 1) {
 		size_t n = (size_t)__builtin_ctz(lengths) + 1;
-		for (size_t i = 0; i + n <= v.n; i++)
-			look(ix, index_key(index_hash(v.p + i, n), group, INDEX_PART), a, ev);
+		if (n == 8)
+			for (size_t i = 0; i + 8 <= v.n; i++)
+				look_for_part(ix, group, v.p + i, 8, a, ev);
+		else
+			for (size_t i = 0; i + n <= v.n; i++)
+				look_for_part(ix, group, v.p + i, n, a, ev);
 	}
 }
 

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include "rule/index_keys.h"
 
-#define PRESENT_SCORE 5 /* worse than any text */
+#define PRESENT_SCORE 50 /* worse than any text */
+#define PART_BITS 16	/* bits of the filter for a part */
 
 struct entry {
 	uint32_t rule;
@@ -31,6 +32,7 @@ struct filed {			/* an entry under a text */
 struct link {
 	uint64_t key;
 	uint32_t target;
+	bool part;
 };
 
 struct count {			/* how often: a text of a field, or all of a field */
@@ -155,10 +157,10 @@ static bool count_texts(struct build *b, const uint32_t *entries, size_t n, stru
 	return c->v != NULL;
 }
 
-/* How much of what comes in it lets through, by what the rules ask for; less is better. */
+/* How much of what comes in it lets through, by what the rules ask for, and what asking costs; less is better. */
 static double score(struct build *b, struct counts *c, const struct index_option *o)
 {
-	static const double weights[] = {[INDEX_WORD] = 1, [INDEX_PREFIX] = 2, [INDEX_PART] = 4};
+	static const double weights[] = {[INDEX_WORD] = 1, [INDEX_PREFIX] = 2, [INDEX_PART] = 32};
 	double all = count_at(c, field_key(o))->n, sum = 0;
 
 	if (o->kind == INDEX_PRESENT)
@@ -171,14 +173,15 @@ static double score(struct build *b, struct counts *c, const struct index_option
 }
 
 static const struct index_option *best_option(
-	struct build *b, struct counts *c, uint32_t entry, const struct path *p)
+	struct build *b, struct counts *c, uint32_t entry, size_t entries, const struct path *p)
 {
 	const struct index_option *best = NULL;
 	double least = 0;
 
 	for (size_t i = 0; i < options_of(b, entry); i++) {
 		const struct index_option *o = option_of(b, entry, i);
-		if (is_used(p, o->field))
+		if (is_used(p, o->field) ||
+			(o->kind == INDEX_PART && entries < INDEX_PART_RULES))
 			continue;
 		double s = score(b, c, o);
 		if (!best || s < least) {
@@ -201,7 +204,7 @@ static void keep_here(struct build *b, uint32_t entry)
 	b->rest[b->rest_n++] = b->entries[entry].rule;
 }
 
-static void add_link(struct build *b, uint64_t key, uint32_t target)
+static void add_link(struct build *b, uint64_t key, uint32_t target, bool part)
 {
 	struct link *v =
 		index_room(b->tmp, b->links, b->links_n, &b->links_cap, sizeof(*b->links));
@@ -209,7 +212,7 @@ static void add_link(struct build *b, uint64_t key, uint32_t target)
 	if (!v)
 		return;
 	b->links = v;
-	b->links[b->links_n++] = (struct link){key, target};
+	b->links[b->links_n++] = (struct link){key, target, part};
 }
 
 static bool same_text(const struct filed *x, const struct filed *y)
@@ -244,7 +247,7 @@ static size_t file_entries(struct build *b, const uint32_t *entries, size_t n,
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct index_option *o = best_option(b, &c, entries[i], path);
+		const struct index_option *o = best_option(b, &c, entries[i], n, path);
 		if (!o || b->places + filed_n + o->text_n > b->places_most) {
 			keep_here(b, entries[i]);
 			continue;
@@ -311,7 +314,8 @@ static void fill_group(
 			g.prefixes |= UINT32_C(1) << (v[i].text.length - 1);
 		if (v[i].kind == INDEX_PART)
 			g.parts |= UINT32_C(1) << (v[i].text.length - 1);
-		add_link(b, index_key(v[i].text.hash, group, v[i].kind), target);
+		add_link(b, index_key(v[i].text.hash, group, v[i].kind), target,
+			v[i].kind == INDEX_PART);
 	}
 	if (!arena_failed(b->tmp))
 		b->groups[group] = g;
@@ -386,11 +390,28 @@ static void *copied(struct arena *a, const void *v, size_t n, size_t size)
 	return p;
 }
 
+static void file_parts(struct index *ix, struct arena *a, const struct build *b)
+{
+	size_t n = 0, bits = 64;
+
+	for (size_t i = 0; i < b->links_n; i++)
+		n += b->links[i].part;
+	while (bits < n * PART_BITS)
+		bits *= 2;
+	ix->part_bits = arena_array(a, bits / 64, sizeof(*ix->part_bits));
+	ix->part_mask = bits - 1;
+	for (size_t i = 0; ix->part_bits && i < b->links_n; i++) {
+		uint64_t bit = index_part_bit(ix, b->links[i].key);
+		if (b->links[i].part)
+			ix->part_bits[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+}
+
 static void file_links(struct index *ix, struct arena *a, const struct build *b)
 {
 	size_t size = 2;
 
-	while (size < b->links_n * 2)
+	while (size < b->links_n + b->links_n / 2)
 		size *= 2;
 	ix->slots = arena_array(a, size, sizeof(*ix->slots));
 	ix->slots_mask = size - 1;
@@ -400,6 +421,7 @@ static void file_links(struct index *ix, struct arena *a, const struct build *b)
 			at = (at + 1) & ix->slots_mask;
 		ix->slots[at] = (struct index_slot){index_tag(key), b->links[i].target};
 	}
+	file_parts(ix, a, b);
 }
 
 static void file_names(struct index *ix, struct arena *a)

@@ -9,8 +9,9 @@
 #include "rule/matcher.h"
 
 #define INDEX_PREFIX_MAX 32	/* bytes of a beginning that count */
-#define INDEX_LEAF 3		/* so few rules are not told apart any further */
+#define INDEX_LEAF 1		/* so few rules need not be told apart */
 #define INDEX_DEPTH 4		/* fields that tell rules apart, one after the other */
+#define INDEX_PART_RULES 2	/* fewer rules are not worth going through a value's bytes */
 #define INDEX_PLACES_FACTOR 16	/* a rule may be filed so many times, on average */
 
 /* How a text is asked for. */
@@ -58,6 +59,8 @@ struct index {
 	uint32_t *rest;
 	struct index_slot *slots;
 	uint64_t slots_mask;
+	uint64_t *part_bits;	/* a bit for each part that there is, by its key: small where `slots` are not */
+	uint64_t part_mask;	/* of the number of a bit */
 	size_t nodes_n, groups_n, rest_n;
 
 	const struct field **fields;
@@ -117,6 +120,14 @@ static inline uint64_t index_hash(const char *p, size_t n)
 	return index_mix(h ^ index_load(p, n));
 }
 
+/* For parts, of which there are as many as bytes in a value; n is index_part_length of something. */
+static inline uint64_t index_part_hash(const char *p, size_t n)
+{
+	uint64_t h = (index_load(p, n) ^ n << 61) * UINT64_C(0xd6e8feb86659fd93);
+
+	return h ^ h >> 32;
+}
+
 /* Where a text of a kind stands for one group. */
 static inline uint64_t index_key(uint64_t hash, size_t group, enum index_kind kind)
 {
@@ -132,6 +143,11 @@ static inline uint32_t index_tag(uint64_t key)
 static inline uint64_t index_place(uint64_t key)
 {
 	return key >> 32;
+}
+
+static inline uint64_t index_part_bit(const struct index *ix, uint64_t key)
+{
+	return key >> 8 & ix->part_mask;
 }
 
 static inline uint64_t index_name_hash(const struct str *name, enum field_kind kind)

@@ -104,7 +104,8 @@ static void add_text(struct index_keys *k, struct index_option *o, struct str s)
 		s.n = INDEX_PREFIX_MAX;
 	if (o->kind == INDEX_PART)
 		s.n = index_part_length(s.n);
-	k->texts[k->texts_n++] = (struct index_text){.hash = index_hash(s.p, s.n),
+	k->texts[k->texts_n++] = (struct index_text){
+		.hash = o->kind == INDEX_PART ? index_part_hash(s.p, s.n) : index_hash(s.p, s.n),
 		.length = o->kind == INDEX_WORD ? 0 : (uint8_t)s.n,
 		.empty = s.n == 0};
 	o->text_n++;
@@ -151,6 +152,15 @@ static int match_empty(const pcre2_code *code)
 	return rc;
 }
 
+/* The ends of long texts: "on svc-1234" and "on svc-1299" differ only there. */
+static void drop_heads(struct str *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t head = v[i].n - index_part_length(v[i].n);
+		v[i] = (struct str){v[i].p + head, v[i].n - head};
+	}
+}
+
 static void offer_regex(struct index_keys *k, const struct matcher *m)
 {
 	struct literals l;
@@ -162,8 +172,11 @@ static void offer_regex(struct index_keys *k, const struct matcher *m)
 		offer(k, &m->field, INDEX_WORD, l.v, l.n);
 	else if (known && !has_empty(l.v, l.n))
 		offer(k, &m->field, INDEX_PREFIX, l.v, l.n);
-	if (known && !l.exact && l.part_n)
+	if (known && !l.exact && l.part_n) {
 		offer(k, &m->field, INDEX_PART, l.part, l.part_n);
+		drop_heads(l.part, l.part_n);
+		offer(k, &m->field, INDEX_PART, l.part, l.part_n);
+	}
 	if ((known && l.nonempty) || match_empty(m->code) == PCRE2_ERROR_NOMATCH)
 		offer_present(k, &m->field);
 	arena_release(&a);
