@@ -7,8 +7,7 @@
 
 #include "rule/ruleset.h"
 
-/* *out NULL where there is none; -1: it is broken. */
-static int parse_part(
+int claim_part(
 	struct arena *a, struct str text, const char *what, const struct json **out, struct err *e)
 {
 	struct err inner;
@@ -26,9 +25,9 @@ static int parse_part(
 static int read_inputs(
 	struct claim_inputs *in, struct arena *a, const struct store_claimed *c, struct err *e)
 {
-	if (parse_part(a, c->event_json, "event", &in->event_json, e) < 0 ||
-		parse_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
-		parse_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
+	if (claim_part(a, c->event_json, "event", &in->event_json, e) < 0 ||
+		claim_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
+		claim_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
 		return -1;
 	return in->event_json ? event_read_json(a, in->event_json, &in->event, e) : 0;
 }
@@ -72,7 +71,7 @@ int claim_read(struct claim_inputs *in, struct arena *a, const struct store_clai
 	const struct json *given;
 
 	*in = (struct claim_inputs){.event_json = NULL};
-	if (read_inputs(in, a, c, e) < 0 || parse_part(a, c->params_json, "parameters", &given, e) < 0)
+	if (read_inputs(in, a, c, e) < 0 || claim_part(a, c->params_json, "parameters", &given, e) < 0)
 		return -1;
 	if (c->late && render(in, a, &given, e) < 0)
 		return -1;

@@ -12,6 +12,10 @@
 #include "rule/runbook.h"
 #include "store/store.h"
 
+/* One text of a run that Redis gave: *out NULL where there is none. -1: it is no JSON; what: "event". */
+int claim_part(
+	struct arena *a, struct str text, const char *what, const struct json **out, struct err *e);
+
 struct claim_inputs {
 	struct event event;
 	const struct json *event_json;	/* NULL: a run by hand */

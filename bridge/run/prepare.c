@@ -19,7 +19,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "event/event.h"
-#include "rule/ruleset.h"
+#include "flow/claim.h"
 #include "run/amx.h"
 #include "run/environment.h"
 #include "run/prepare.h"
@@ -27,82 +27,10 @@
 struct inputs { /* of one preparation */
 	const struct store_claimed *claim;
 	const struct runbook *runbook;
-	struct event event;
-	const struct json *event_json; /* NULL: a run by hand */
-	const struct json *incident;
-	const struct json *steps;
-	struct kv *params;
-	size_t params_n;
+	struct claim_inputs data;
 	struct kv *amx;
 	size_t amx_n;
 };
-
-/* NULL where there is none; -1: it is broken. */
-static int parse_part(
-	struct arena *a, struct str text, const char *what, const struct json **out, struct err *e)
-{
-	struct err inner;
-
-	*out = NULL;
-	if (text.n == 0)
-		return 0;
-	const struct json *j = json_parse(a, text, &inner);
-	if (!j)
-		return err_set(e, inner.code, "the run's %s cannot be read: %s", what, inner.text);
-	*out = j->kind == JSON_NULL ? NULL : j;
-	return 0;
-}
-
-static int read_inputs(struct inputs *in, struct arena *a, struct err *e)
-{
-	const struct store_claimed *c = in->claim;
-
-	if (parse_part(a, c->event_json, "event", &in->event_json, e) < 0 ||
-		parse_part(a, c->incident_json, "incident", &in->incident, e) < 0 ||
-		parse_part(a, c->steps_json, "earlier steps", &in->steps, e) < 0)
-		return -1;
-	return in->event_json ? event_read_json(a, in->event_json, &in->event, e) : 0;
-}
-
-/* Texts as an object for the check. */
-static const struct json *as_object(struct arena *a, const struct kv *v, size_t n)
-{
-	struct json *nodes = arena_array(a, n + 1, sizeof(*nodes));
-
-	if (!nodes)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		nodes[i + 1] =
-			(struct json){.kind = JSON_STRING, .key = v[i].name, .text = v[i].value};
-		nodes[i + 1].next = i + 1 < n ? &nodes[i + 2] : NULL;
-	}
-	nodes[0] = (struct json){.kind = JSON_OBJECT, .child = n ? &nodes[1] : NULL, .count = n};
-	return nodes;
-}
-
-/* What was known only now is filled in, and all of it checked against our own front matter. */
-static int make_params(struct inputs *in, struct arena *a, struct err *e)
-{
-	const struct json *given;
-
-	if (parse_part(a, in->claim->params_json, "parameters", &given, e) < 0)
-		return -1;
-	if (in->claim->late) {
-		struct template_ctx ctx = {
-			.event = in->event_json ? &in->event : NULL,
-			.incident = in->incident,
-			.steps = in->steps,
-		};
-		struct kv *v;
-		size_t n;
-		if (rule_render_late(a, given, &ctx, &v, &n, e) < 0)
-			return -1;
-		given = as_object(a, v, n);
-		if (!given)
-			return err_set(e, ERR_NOMEM, "out of memory");
-	}
-	return runbook_check_params(in->runbook, a, given, &in->params, &in->params_n, e);
-}
 
 /* Redis starts a run again where the front matter that it was queued with allows it. */
 static int check_again(const struct store_claimed *c, const struct runbook *own, struct err *e)
@@ -131,7 +59,7 @@ struct str prepare_message_id(
 	rb = shelf_get(h->shelf, h->conf, claim->runbook, &e);
 	if (!rb || rb->compat != RUNBOOK_COMPAT_AM_EXECUTOR)
 		return STR_NONE;
-	if (parse_part(a, claim->event_json, "event", &event, &e) < 0 || !event ||
+	if (claim_part(a, claim->event_json, "event", &event, &e) < 0 || !event ||
 		event_read_json(a, event, &ev, &e) < 0 || !ev.message)
 		return STR_NONE;
 	return str_of(ev.message->id);
@@ -144,10 +72,10 @@ static int make_amx(struct inputs *in, struct prepared *p, struct arena *a, stru
 
 	if (in->runbook->compat != RUNBOOK_COMPAT_AM_EXECUTOR)
 		return 0;
-	if (parse_part(a, message, "message", &m, e) < 0)
+	if (claim_part(a, message, "message", &m, e) < 0)
 		return -1;
-	p->amx_alone = !m && in->event_json;
-	if (amx_entries(a, m, in->event_json ? &in->event : NULL, &in->amx, &in->amx_n) < 0)
+	p->amx_alone = !m && in->data.event_json;
+	if (amx_entries(a, m, in->data.event_json ? &in->data.event : NULL, &in->amx, &in->amx_n) < 0)
 		return err_set(e, ERR_LIMIT,
 			"its message does not fit into the memory of a run; let Alertmanager send "
 			"fewer alerts in one (max_alerts)");
@@ -172,9 +100,9 @@ static struct run_facts facts_of(const struct inputs *in, const struct prepared 
 		.home = user->home,
 		.artifacts = p->artifacts.dir,
 		.events = p->artifacts.events,
-		.params = in->params,
-		.params_n = in->params_n,
-		.event = in->event_json ? &in->event : NULL,
+		.params = in->data.params,
+		.params_n = in->data.params_n,
+		.event = in->data.event_json ? &in->data.event : NULL,
 		.event_json = c->event_json,
 		.incident_json = c->incident_json,
 		.pass = in->runbook->env,
@@ -235,8 +163,8 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 	p->idempotent = in.runbook->idempotent;
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
-	if (check_again(claim, in.runbook, e) < 0 || read_inputs(&in, a, e) < 0 ||
-		make_params(&in, a, e) < 0 || make_amx(&in, p, a, message, e) < 0 ||
+	if (check_again(claim, in.runbook, e) < 0 ||
+		claim_read(&in.data, a, claim, in.runbook, e) < 0 || make_amx(&in, p, a, message, e) < 0 ||
 		runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
 		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;
