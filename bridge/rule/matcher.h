@@ -70,6 +70,10 @@ struct matchers {		/* all must hold */
 
 /* e->offset: byte of text to blame. Structs live in a; the compiled regexes need matchers_release. */
 int matchers_parse(struct arena *a, struct str text, struct matchers *out, struct err *e);
+struct regex_pool;	/* rule/regex.h */
+/* The same; regexes that other texts of the pool have, too, are shared with them. */
+int matchers_parse_pooled(struct arena *a, struct str text, struct regex_pool *pool, struct matchers *out,
+	struct err *e);
 void matchers_release(struct matchers *m);
 /* Appends those of `from`, which is empty after. ERR_NOMEM leaves both as they were. */
 int matchers_join(struct arena *a, struct matchers *to, struct matchers *from, struct err *e);

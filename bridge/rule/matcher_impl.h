@@ -2,11 +2,8 @@
 #ifndef RB_RULE_MATCHER_IMPL_H
 #define RB_RULE_MATCHER_IMPL_H
 
-#ifndef PCRE2_CODE_UNIT_WIDTH
-#define PCRE2_CODE_UNIT_WIDTH 8
-#endif
-#include <pcre2.h>
 #include "rule/matcher.h"
+#include "rule/regex.h"
 #include "rule/words.h"
 
 struct matcher {
@@ -14,7 +11,8 @@ struct matcher {
 	enum matcher_op op;
 	struct str text;	/* as written */
 	struct str value;	/* = and != */
-	pcre2_code *code;	/* =~ and !~; NULL where words say the same */
+	struct regex *regex;	/* =~ and !~; NULL where words say the same */
+	pcre2_code *code;	/* the regex's */
 	struct str *words;
 	size_t words_n;
 	uint32_t names_n;	/* named groups */

@@ -9,12 +9,9 @@
  * to look at, also inside a regex and behind escapes. Bounds: comparisons a text, length and groups
  * of a regex.
  */
+#include "rule/literals.h"
 #include "rule/matcher_impl.h"
 
-#define REGEX_OPTIONS                                                                              \
-	(PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | \
-		PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C)
-#define REGEX_SHOWN 60 /* bytes of a bad regex that its finding shows, on each side of the place */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const op_texts[] = {
@@ -56,11 +53,6 @@ int matcher_too_many(size_t offset, struct err *e)
 
 /* ---- right sides ---- */
 
-static bool is_continuation(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
-
 /* "a|b|c" of plain characters: the words, so that no regex is needed. False: it is more than that.
  */
 static bool split_words(struct arena *a, struct str regex, struct matcher *m)
@@ -83,57 +75,46 @@ static bool split_words(struct arena *a, struct str regex, struct matcher *m)
 	return true;
 }
 
-/* The regex around its byte `at`, and what PCRE2 says. */
-static int bad_regex(struct str regex, size_t at, int code, struct err *e)
+/* "(a|b)-c": the words that it comes to. False: it is more than that. */
+static bool expand_words(struct arena *a, struct str regex, struct matcher *m)
 {
-	PCRE2_UCHAR text[128];
-	size_t from = at > REGEX_SHOWN ? at - REGEX_SHOWN : 0, to = at + REGEX_SHOWN, place = 1;
+	struct literals l;
+	struct arena tmp;
 
-	to = to < regex.n ? to : regex.n;
-	while (from > 0 && is_continuation(regex.p[from]))
-		from--;
-	while (to < regex.n && is_continuation(regex.p[to]))
-		to++;
-	for (size_t i = 0; i < at && i < regex.n; i++)
-		place += !is_continuation(regex.p[i]);
-	pcre2_get_error_message(code, text, sizeof(text));
-	return err_set(e, ERR_INPUT, "bad regex '%s%.*s%s' at character %zu: %s", from > 0 ? "…" : "",
-		(int)(to - from), regex.p + from, to < regex.n ? "…" : "", place, (const char *)text);
+	arena_init(&tmp, LITERALS_MEMORY);
+	bool found = literals_of(&tmp, regex, &l) && l.precise;
+	struct str *words = found ? arena_array(a, l.n, sizeof(*words)) : NULL;
+	for (size_t i = 0; words && i < l.n; i++)
+		words[i] = arena_strdup(a, l.v[i]);
+	if (words && !arena_failed(a)) {
+		m->words = words;
+		m->words_n = l.n;
+	}
+	arena_release(&tmp);
+	return m->words_n > 0;
 }
 
-static int compile(struct arena *a, struct str regex, struct matcher *m, size_t *at, struct err *e)
+static int compile(struct arena *a, struct regex_pool *pool, struct str regex, struct matcher *m,
+	size_t *at, struct err *e)
 {
-	int code;
-	uint32_t groups = 0;
-
 	*at = 0;
 	if (regex.n > MATCHER_REGEX_LIMIT)
 		return err_set(e, ERR_LIMIT, "a regex of %zu bytes, at most %d are taken", regex.n,
 			MATCHER_REGEX_LIMIT);
-	if (split_words(a, regex, m))
+	if (split_words(a, regex, m) || expand_words(a, regex, m))
 		return 0;
-	m->code = pcre2_compile((PCRE2_SPTR)regex.p, regex.n, REGEX_OPTIONS, &code, at, NULL);
-	if (!m->code)
-		return bad_regex(regex, *at, code, e);
-	pcre2_pattern_info(m->code, PCRE2_INFO_CAPTURECOUNT, &groups);
-	pcre2_pattern_info(m->code, PCRE2_INFO_NAMECOUNT, &m->names_n);
-	if (groups > MATCHER_GROUPS_LIMIT) {
-		pcre2_code_free(m->code);
-		m->code = NULL;
-		return err_set(e, ERR_LIMIT,
-			"a regex of %u groups, at most %d are taken; write (?:…) where nothing is "
-			"captured",
-			groups, MATCHER_GROUPS_LIMIT);
-	}
-	/* Where the system forbids JIT, PCRE2 interprets: slower, the same answer. */
-	(void)pcre2_jit_compile(m->code, PCRE2_JIT_COMPLETE);
+	m->regex = regex_get(pool, regex, at, e);
+	if (!m->regex)
+		return -1;
+	m->code = m->regex->code;
+	m->names_n = m->regex->names_n;
 	return 0;
 }
 
 /* ---- the list ---- */
 
-static int build_one(struct str text, const struct raw_matcher *raw, struct arena *a, struct matcher *m,
-	struct err *e)
+static int build_one(struct str text, const struct raw_matcher *raw, struct arena *a,
+	struct regex_pool *pool, struct matcher *m, struct err *e)
 {
 	size_t at;
 
@@ -145,22 +126,22 @@ static int build_one(struct str text, const struct raw_matcher *raw, struct aren
 		a, (struct str){text.p + raw->name.from, raw->value.to - raw->name.from});
 	if (arena_failed(a))
 		return err_set(e, ERR_NOMEM, "no memory for a matcher");
-	if ((m->op == MATCH_RE || m->op == MATCH_NRE) && compile(a, m->value, m, &at, e) < 0) {
+	if ((m->op == MATCH_RE || m->op == MATCH_NRE) && compile(a, pool, m->value, m, &at, e) < 0) {
 		e->offset = matcher_offset_in_text(text, &raw->value, at);
 		return -1;
 	}
 	return 0;
 }
 
-static int build(
-	struct str text, const struct raw_list *raw, struct arena *a, struct matchers *out, struct err *e)
+static int build(struct str text, const struct raw_list *raw, struct arena *a, struct regex_pool *pool,
+	struct matchers *out, struct err *e)
 {
 	*out = (struct matchers){0};
 	out->v = arena_array(a, raw->n ? raw->n : 1, sizeof(*out->v));
 	if (!out->v)
 		return err_set(e, ERR_NOMEM, "no memory for matchers");
 	for (size_t i = 0; i < raw->n; i++)
-		if (build_one(text, &raw->v[i], a, &out->v[out->n++], e) < 0) {
+		if (build_one(text, &raw->v[i], a, pool, &out->v[out->n++], e) < 0) {
 			matchers_release(out);
 			return -1;
 		}
@@ -183,6 +164,12 @@ static struct str trim(struct str s)
 
 int matchers_parse(struct arena *a, struct str text, struct matchers *out, struct err *e)
 {
+	return matchers_parse_pooled(a, text, NULL, out, e);
+}
+
+int matchers_parse_pooled(struct arena *a, struct str text, struct regex_pool *pool,
+	struct matchers *out, struct err *e)
+{
 	struct str s = trim(text);
 	struct raw_list raw;
 	struct err classic = {0};
@@ -192,9 +179,9 @@ int matchers_parse(struct arena *a, struct str text, struct matchers *out, struc
 	if (matcher_check_utf8(text, e) < 0)
 		return -1;
 	is_classic = matcher_read_classic(s, a, &raw, &classic) == 0;
-	if (is_classic && build(s, &raw, a, out, &classic) == 0)
+	if (is_classic && build(s, &raw, a, pool, out, &classic) == 0)
 		return 0;
-	if (matcher_read_utf8(s, a, &raw, e) == 0 && build(s, &raw, a, out, e) == 0)
+	if (matcher_read_utf8(s, a, &raw, e) == 0 && build(s, &raw, a, pool, out, e) == 0)
 		return 0;
 	if (is_classic)
 		*e = classic;
@@ -205,7 +192,7 @@ int matchers_parse(struct arena *a, struct str text, struct matchers *out, struc
 void matchers_release(struct matchers *m)
 {
 	for (size_t i = 0; i < m->n; i++)
-		pcre2_code_free(m->v[i].code);
+		regex_unref(m->v[i].regex);
 	*m = (struct matchers){0};
 }
 

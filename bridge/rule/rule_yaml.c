@@ -19,11 +19,12 @@ static void note_source(struct reader *r, struct rule *rule, const char *before,
 		rule->source_yaml.n ? before : "", STR_ARG(text));
 }
 
-static bool parse_matchers(struct reader *r, const struct yaml *y, struct matchers *out)
+static bool parse_matchers(
+	struct reader *r, const struct rule_build *b, const struct yaml *y, struct matchers *out)
 {
 	struct err e;
 
-	if (matchers_parse(r->arena, y->text, out, &e) == 0)
+	if (matchers_parse_pooled(r->arena, y->text, b->all->regexes, out, &e) == 0)
 		return true;
 	reader_error_in(r, y, "", &e);
 	return false;
@@ -40,7 +41,7 @@ static void read_match(struct reader *r, const struct yaml *y, void *into)
 	for (size_t i = 0; i < n; i++) {
 		struct matchers m;
 		note_source(r, b->rule, ", ", v[i]->text);
-		if (!parse_matchers(r, v[i], &m)) {
+		if (!parse_matchers(r, b, v[i], &m)) {
 			b->match_bad = true;
 		} else if (matchers_join(r->arena, &b->rule->match, &m, &e) < 0) {
 			matchers_release(&m);
@@ -60,7 +61,7 @@ static void read_any(struct reader *r, const struct yaml *y, void *into)
 	for (size_t i = 0; i < n && b->rule->any; i++) {
 		note_source(r, b->rule, i ? "; " : ", ",
 			i ? v[i]->text : arena_printf(r->arena, "any(%.*s", STR_ARG(v[i]->text)));
-		if (parse_matchers(r, v[i], &b->rule->any[b->rule->any_n]))
+		if (parse_matchers(r, b, v[i], &b->rule->any[b->rule->any_n]))
 			b->rule->any_n++;
 		else
 			b->match_bad = true;

@@ -16,6 +16,7 @@ struct rules_build {
 	struct rules_place *name_places;	/* of each rule's name */
 	struct str *broken;		/* runbooks that were found and refused: no finding that they are unknown */
 	size_t broken_n;
+	struct regex_pool *regexes;	/* of all rules */
 	struct diags *diags;
 };
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include "rule/correlation.h"
 #include "rule/index.h"
+#include "rule/regex.h"
 #include "rule/rule_yaml.h"
 
 #define OWN_SOURCE "runbookd"
@@ -108,10 +109,11 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 	rs->refs = 1;
 	arena_init(&rs->arena, RULESET_MEMORY_LIMIT);
 	rs->scratch = matcher_scratch_new(match_limit(in->conf));
-	struct rules_build b = {.rs = rs, .diags = d};
+	struct rules_build b = {.rs = rs, .diags = d, .regexes = regex_pool_new()};
 	read_runbooks(&b, in);
 	for (size_t i = 0; i < in->rules_n; i++)
 		rules_read_file(&b, &in->rules[i]);
+	regex_pool_free(b.regexes);
 	rules_check_names(&b);
 	correlation_read(rs, in->conf, d);
 	if (d->errors == errors)

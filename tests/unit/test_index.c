@@ -1,7 +1,8 @@
 /* The index over rules: it gives what a scan gives, for random rules and events of all kinds; and it
  * leads to few rules where there are many. What it reads out of regexes. */
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include "unit.h"
-#include <time.h>
+#include <pcre2.h>
 #include "base/clock.h"
 #include "rule/index.h"
 #include "rule/literals.h"
@@ -482,6 +483,89 @@ static void literals(void **state)
 	}
 }
 
+static bool is_one(const struct str *v, size_t n, struct str value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i], value))
+			return true;
+	return false;
+}
+
+static bool begins_with_one(const struct str *v, size_t n, struct str value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_starts(value, v[i]))
+			return true;
+	return false;
+}
+
+static bool holds_one(const struct str *v, size_t n, struct str value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memmem(value.p, value.n, v[i].p, v[i].n))
+			return true;
+	return n == 0;
+}
+
+/* Is what is said of the regex true of this value? */
+static bool is_true(const struct literals *l, struct str value, bool matches)
+{
+	if (l->precise && is_one(l->v, l->n, value) != matches)
+		return false;
+	if (!matches)
+		return true;
+	return (l->exact ? is_one : begins_with_one)(l->v, l->n, value) &&
+	       holds_one(l->part, l->part_n, value) && !(l->nonempty && value.n == 0);
+}
+
+/* A text that a set of random regexes is held against: a value, or two in one. */
+static struct str random_value(const struct literals *l)
+{
+	struct str v = l->n && one_in(3) ? l->v[pick((unsigned)l->n)] : str_of(PICK(values));
+
+	return one_in(3) ? arena_printf(&arena, "%.*s%s", STR_ARG(v), PICK(values)) : v;
+}
+
+static void literals_are_true_of_what_pcre2_matches(void **state)
+{
+	const char *given = getenv("INDEX_SEED");
+	uint64_t started = given ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ms();
+	pcre2_match_data *data = pcre2_match_data_create(100, NULL);
+	size_t said = 0, matched = 0;
+
+	(void)state;
+	seed = (started + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	for (int i = 0; i < 20000; i++) {
+		struct literals l;
+		struct buf b;
+		size_t at;
+		int code;
+		buf_init(&b, BUF_NO_LIMIT);
+		put_alternatives(&b);
+		struct str re = arena_strdup(&arena, buf_as_str(&b));
+		buf_release(&b);
+		bool known = literals_of(&arena, re, &l);
+		pcre2_code *c = pcre2_compile((PCRE2_SPTR)re.p, re.n,
+			PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY,
+			&code, &at, NULL);
+		if (known && l.precise && !c)
+			fail_msg("'%.*s' is no regex", STR_ARG(re));
+		for (int k = 0; known && c && k < 20; k++) {
+			struct str v = random_value(&l);
+			bool matches = pcre2_match(c, (PCRE2_SPTR)v.p, v.n, 0, 0, data, NULL) >= 0;
+			if (!is_true(&l, v, matches))
+				fail_msg("INDEX_SEED=%llu: '%.*s' on '%.*s'", (unsigned long long)started,
+					STR_ARG(re), STR_ARG(v));
+			matched += matches;
+			said++;
+		}
+		pcre2_code_free(c);
+		arena_reset(&arena);
+	}
+	pcre2_match_data_free(data);
+	assert_true(said > 20000 && matched > said / 20);
+}
+
 /* Past its bounds less is said, and never something wrong. */
 static void literals_have_bounds(void **state)
 {
@@ -516,6 +600,7 @@ static void literals_have_bounds(void **state)
 }
 
 TESTS_MAIN(cmocka_unit_test_setup_teardown(literals, begin, end),
+	cmocka_unit_test_setup_teardown(literals_are_true_of_what_pcre2_matches, begin, end),
 	cmocka_unit_test_setup_teardown(literals_have_bounds, begin, end),
 	cmocka_unit_test_setup_teardown(many_rules_few_candidates, begin, end),
 	cmocka_unit_test_setup_teardown(the_index_gives_what_a_scan_gives, begin, end))
