@@ -183,6 +183,16 @@ static void on_tick(void *ctx, const struct err *e, const struct store_tick_resu
 		log_kv(LOG_DEBUG, "past retention", "removed", log_i64(r->trimmed), (char *)NULL);
 }
 
+static void on_limit(void *ctx, const struct event *ev)
+{
+	char limit[40], text[600];
+
+	(void)ctx;
+	snprintf(limit, sizeof(limit), "%.*s", STR_ARG(event_label(ev, STR("limit"))));
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(ev->summary));
+	log_kv(LOG_ERROR, "a limit holds rules back", "limit", limit, "error", text, (char *)NULL);
+}
+
 /* ---- reload ---- */
 
 static void watch_files(struct bridge *b)
@@ -358,6 +368,7 @@ static struct store *open_store(struct bridge *b, struct err *e)
 		.slow_after_ms = c->redis_slow_after_ms,
 		.load_library = true,
 		.look_at_keeping = !c->redis_embedded,
+		.blocking = true,
 		.on_state = on_store_state,
 		.ctx = b,
 	};
@@ -389,6 +400,8 @@ static int start(struct bridge *b, struct err *e)
 	if (!b->server)
 		return -1;
 	b->tick = tick_new(&b->loop, &b->ic, on_tick, b);
+	b->ic.tick = b->tick;
+	b->ic.on_limit = on_limit;
 	b->watch = watch_new(&b->loop, on_files_changed, b);
 	if (!b->tick || !b->watch)
 		return err_set(e, ERR_NOMEM, "no memory to start");

@@ -271,6 +271,11 @@ struct store_limits decide_limits(const struct conf *c)
 	};
 }
 
+bool decide_is_limit(const struct event *ev)
+{
+	return str_is(ev->source, "runbookd") && str_is(ev->type, "limit");
+}
+
 void decide_count(
 	const struct event *ev, const struct store_event_in *in, const struct store_event_out *out)
 {
@@ -281,6 +286,11 @@ void decide_count(
 	metric_add(METRIC_EVENTS, 1, of_event);
 	if (out->outcome == STORE_DUPLICATE)
 		metric_add(METRIC_EVENTS_DUPLICATE, 1, &ev->source);
+	if (decide_is_limit(ev)) {
+		struct str held[] = {event_label(ev, STR("rule")), event_label(ev, STR("limit"))};
+
+		metric_add(METRIC_LIMIT_HELD, 1, held);
+	}
 	for (size_t i = 0; i < in->decisions_n; i++) {
 		struct str of_rule[] = {
 			in->decisions[i].rule, str_of(decision_name(out->decisions[i].decision))};

@@ -24,6 +24,8 @@ int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct 
 	struct store_event_in *out, struct err *e);
 /* The configuration's limits as the store takes them. */
 struct store_limits decide_limits(const struct conf *c);
+/* Is it the store's own word that a limit began to hold? Its summary is for the log. */
+bool decide_is_limit(const struct event *ev);
 /* Counts one event and what was decided on it. */
 void decide_count(
 	const struct event *ev, const struct store_event_in *in, const struct store_event_out *out);

@@ -239,6 +239,13 @@ static void go_on(struct inbox_run *b)
 	}
 }
 
+static void count(struct inbox_run *b, size_t i, const struct store_event_out *out)
+{
+	decide_count(&b->events[i], &b->in[i], out);
+	if (out->outcome != STORE_TAKEN && b->ic.on_limit && decide_is_limit(&b->events[i]))
+		b->ic.on_limit(b->ic.ctx, &b->events[i]);
+}
+
 static void on_piece(void *ctx, const struct err *e, const struct store_event_out *out, size_t n)
 {
 	struct inbox_run *b = ctx;
@@ -253,7 +260,7 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 		return;
 	} else {
 		for (size_t i = 0; i < n; i++)
-			decide_count(&b->events[b->at + i], &b->in[b->at + i], &out[i]);
+			count(b, b->at + i, &out[i]);
 		b->at += b->piece;
 		b->taken += b->piece;
 	}

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "flow/decide.h"
+#include "flow/tick.h"
 #include "store/message.h"
 
 #define KNOWN_SLOTS 32768 /* a power of two; 8 bytes each, touched as they are used */
@@ -29,6 +30,7 @@ static uint64_t known[KNOWN_SLOTS];
 
 struct batch_run {
 	struct store *store;
+	struct tick *tick;
 	struct ruleset *rules; /* a reference */
 	struct store_limits limits;
 	int64_t chain_depth;
@@ -126,6 +128,16 @@ static void write_decisions(
 	}
 }
 
+/* A rule waits for its time, which may come before the next tick. */
+static void note_pending(
+	struct tick *tick, const struct store_event_in *in, const struct store_event_out *out)
+{
+	for (size_t i = 0; tick && out->outcome == STORE_NEW && i < in->decisions_n; i++) {
+		if (out->decisions[i].decision == DECISION_PENDING)
+			tick_due(tick, in->decisions[i].for_ms);
+	}
+}
+
 static void on_piece(void *ctx, const struct err *e, const struct store_event_out *out, size_t n)
 {
 	struct batch_run *b = ctx;
@@ -147,6 +159,7 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 		else
 			b->new_++;
 		decide_count(b->in[i].event, &b->in[i], &out[i]);
+		note_pending(b->tick, &b->in[i], &out[i]);
 		write_decisions(&b->decisions, &b->in[i], &out[i]);
 	}
 	b->at += b->piece;
@@ -221,6 +234,7 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 			"once");
 	*b = (struct batch_run){
 		.store = ic->store,
+		.tick = ic->tick,
 		.limits = decide_limits(ic->conf),
 		.chain_depth = ic->conf->limits.chain_depth,
 		.keep_ms = ic->conf->incidents.retention_ms,

@@ -15,10 +15,16 @@
 #include "source/source.h"
 #include "store/store.h"
 
+struct tick;
+
 struct ingest_ctx { /* of the program; swapped whole at reload */
 	struct store *store;
 	struct ruleset *rules;
 	const struct conf *conf;
+	struct tick *tick; /* is told when something was put off; may be NULL */
+	/* A limit began to hold rules back; may be NULL. */
+	void (*on_limit)(void *ctx, const struct event *ev);
+	void *ctx;
 };
 
 struct ingest_result {

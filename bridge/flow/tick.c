@@ -1,7 +1,13 @@
-/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS, then the inbox: to its end
- * while something of it can be taken, else one bounded walk, which the next tick takes up.
+/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS and when something is due, then the
+ * inbox: to its end while something of it can be taken, else one bounded walk, which the next tick
+ * takes up. The inbox is also walked as soon as something comes into it, which a blocking read of
+ * the second connection tells; where that is not up, a tick finds it.
  *
- * At most one store_tick and one walk through the inbox are under way. While Redis is away nothing
+ * What is due is known of each store_tick's answer, and of the ingests of this bridge (tick_due), so
+ * that its moment is not missed by a whole tick. A timer that is early finds nothing and is told
+ * anew.
+ *
+ * At most one store_tick, one wait and one walk through the inbox are under way. While Redis is away nothing
  * is sent; what was due then is due at the first tick after, since all deadlines are values in
  * Redis. Two bridges may tick at once: the store's functions see to it that each thing happens
  * once.
@@ -12,28 +18,33 @@
 #include "flow/tick.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include "base/metrics.h"
 #include "flow/decide.h"
 
 struct tick {
-	uv_timer_t timer;
+	uv_timer_t timer, due;
 	const struct ingest_ctx *ic;
 	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r);
 	void *ctx;
 	struct ingest_place place;
-	bool ticking, draining, kicked;
-	bool closing, timer_closed;
+	char inbox_last[48]; /* the latest entry that a wait told of; "" none yet */
+	bool ticking, draining, kicked, listening;
+	bool closing;
+	int timers; /* that are not closed yet */
 	void (*done)(void *ctx);
 	void *done_ctx;
 };
 
 static void drain(struct tick *t);
+static void listen_inbox(struct tick *t);
 
 static void maybe_done(struct tick *t)
 {
 	void (*done)(void *ctx) = t->done;
 	void *ctx = t->done_ctx;
 
-	if (!t->closing || !t->timer_closed || t->ticking || t->draining)
+	if (!t->closing || t->timers || t->ticking || t->draining || t->listening)
 		return;
 	free(t);
 	done(ctx);
@@ -50,7 +61,34 @@ static void on_drained(void *ctx, const struct err *e, size_t taken)
 		t->on_result(t->ctx, e, NULL);
 	if (!e && again)
 		drain(t);
+	if (!t->draining)
+		listen_inbox(t);
 	maybe_done(t);
+}
+
+static void on_inbox(void *ctx, const struct err *e, struct str id)
+{
+	struct tick *t = ctx;
+
+	t->listening = false;
+	if (!e && id.n > 0 && id.n < sizeof(t->inbox_last)) {
+		memcpy(t->inbox_last, id.p, id.n);
+		t->inbox_last[id.n] = '\0';
+		drain(t); /* the next wait is its end's */
+	} else if (!e) {
+		listen_inbox(t);
+	}
+	maybe_done(t);
+}
+
+/* Where it cannot be waited, the next tick tries again. */
+static void listen_inbox(struct tick *t)
+{
+	struct err ignored;
+
+	if (!t->closing && !t->listening && store_up(t->ic->store))
+		t->listening = store_inbox_wait(t->ic->store, str_of(t->inbox_last), TICK_INBOX_WAIT_MS, on_inbox,
+				       t, &ignored) == 0;
 }
 
 static void drain(struct tick *t)
@@ -72,14 +110,43 @@ static void drain(struct tick *t)
 
 static void send_tick(struct tick *t);
 
+static void on_due(uv_timer_t *timer)
+{
+	send_tick(timer->data);
+}
+
+void tick_due(struct tick *t, int64_t in_ms)
+{
+	uint64_t in = in_ms > 0 ? (uint64_t)in_ms : 0;
+
+	if (t->closing || in >= TICK_EVERY_MS) /* a tick before that will tell */
+		return;
+	if (!uv_is_active((uv_handle_t *)&t->due) || uv_timer_get_due_in(&t->due) > in)
+		uv_timer_start(&t->due, on_due, in, 0);
+}
+
+static void count_late(const struct store_tick_result *r)
+{
+	for (size_t i = 0; i < r->late_n; i++) {
+		struct str labels[] = {r->late[i].rule, str_of(decision_name(r->late[i].decision))};
+
+		metric_add(METRIC_DECISIONS, 1, labels);
+	}
+}
+
 static void on_ticked(void *ctx, const struct err *e, const struct store_tick_result *r)
 {
 	struct tick *t = ctx;
 
 	t->ticking = false;
 	t->on_result(t->ctx, e, e ? NULL : r);
-	if (!e && r->more)
-		send_tick(t);
+	if (!e) {
+		count_late(r);
+		if (r->more)
+			send_tick(t);
+		else if (r->due_in_ms >= 0)
+			tick_due(t, r->due_in_ms);
+	}
 	drain(t);
 	maybe_done(t);
 }
@@ -126,20 +193,18 @@ struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
 	t->ctx = ctx;
 	uv_timer_init(loop, &t->timer);
 	t->timer.data = t;
+	uv_timer_init(loop, &t->due);
+	t->due.data = t;
+	t->timers = 2;
 	uv_timer_start(&t->timer, on_timer, TICK_EVERY_MS, TICK_EVERY_MS);
 	return t;
-}
-
-void tick_kick(struct tick *t)
-{
-	drain(t);
 }
 
 static void on_timer_closed(uv_handle_t *h)
 {
 	struct tick *t = h->data;
 
-	t->timer_closed = true;
+	t->timers--;
 	maybe_done(t);
 }
 
@@ -149,4 +214,5 @@ void tick_close(struct tick *t, void (*done)(void *ctx), void *ctx)
 	t->done = done;
 	t->done_ctx = ctx;
 	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&t->due, on_timer_closed);
 }

@@ -1,11 +1,12 @@
-/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second and drains
- * the inbox. */
+/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second, and at the
+ * moment when something is due that was put off; it drains the inbox when something comes into it. */
 #ifndef RB_FLOW_TICK_H
 #define RB_FLOW_TICK_H
 
 #include "flow/ingest.h"
 
 #define TICK_EVERY_MS 1000
+#define TICK_INBOX_WAIT_MS 10000 /* how long one wait for the inbox lasts */
 
 /* What a tick says of the configuration. */
 struct store_tick tick_input(const struct conf *c);
@@ -15,8 +16,8 @@ struct tick;
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
 	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r),
 	void *ctx);
-/* Soon: something was put in the inbox. */
-void tick_kick(struct tick *t);
+/* Something was put off that is due in so many ms. */
+void tick_due(struct tick *t, int64_t in_ms);
 void tick_close(struct tick *t, void (*done)(void *ctx), void *ctx);
 
 #endif

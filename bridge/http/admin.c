@@ -23,6 +23,8 @@ static const struct mirrored {
 	{"oldest_queued_seconds", METRIC_OLDEST_QUEUED_SECONDS},
 	{"runs_running", METRIC_RUNS_RUNNING},
 	{"incidents_open", METRIC_INCIDENTS_OPEN},
+	{"slo_objective_ratio", METRIC_SLO_OBJECTIVE},
+	{"slo_error_budget_remaining_ratio", METRIC_SLO_BUDGET},
 };
 
 static void clear_mirrored(void)

@@ -46,6 +46,7 @@ struct job {
 	bool ended;	  /* result is complete */
 	bool bare;	  /* the whole result was refused: this is what is left of it */
 	bool lost;	  /* not ours any more */
+	bool unwanted;	  /* somebody cancelled it */
 	bool finished;
 	struct run_result result;
 };
@@ -267,8 +268,11 @@ static void judge(struct job *j, const struct child_result *r, struct buf *why)
 				why, ", and longer than its grace of ", j->prepared.spec.grace_ms);
 	} else if (r->stopped) {
 		out->state = RUN_CANCELLED;
-		out->release = j->prepared.idempotent;
-		buf_puts(why, "worker stopping");
+		out->release = j->prepared.idempotent && !j->unwanted;
+		if (!j->unwanted)
+			buf_puts(why, "worker stopping");
+		else if (r->signal == SIGKILL)
+			put_times(why, "it took longer than its grace of ", j->prepared.spec.grace_ms);
 	} else if (r->unknown) {
 		buf_puts(why, "its keeper was killed, so how it ended is not known");
 	} else if (r->signal || r->exit_code) {
@@ -512,12 +516,18 @@ struct job *job_start(
 
 void job_stop(struct job *j, enum job_stop how)
 {
+	bool gently = how == JOB_STOP_TERM || how == JOB_CANCEL;
+
 	if (how == JOB_LOST)
 		j->lost = true;
 	else
 		j->stopping = true;
+	if (how == JOB_CANCEL && j->unwanted)
+		return;
+	if (how == JOB_CANCEL)
+		j->unwanted = true;
 	if (j->child)
-		child_stop(j->child, how == JOB_STOP_TERM ? CHILD_STOP_TERM : CHILD_STOP_KILL);
+		child_stop(j->child, gently ? CHILD_STOP_TERM : CHILD_STOP_KILL);
 	else if (j->lost && !j->calling)
 		finish(j);
 }

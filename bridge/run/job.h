@@ -37,6 +37,7 @@ struct job_host {
 enum job_stop {
 	JOB_STOP_TERM,		/* the worker stops: TERM, the runbook's grace, KILL */
 	JOB_STOP_KILL,
+	JOB_CANCEL,		/* nobody wants the run any more: TERM, grace, KILL; it is not given back */
 	JOB_LOST,		/* the fence is not ours any more: KILL, and no result */
 };
 

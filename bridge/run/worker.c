@@ -70,6 +70,8 @@ struct worker {
 	struct job *jobs;
 	size_t jobs_n;
 	bool hello_done, helloing, claiming, waiting, beating;
+	bool beat_again;   /* it was called while a heartbeat was under way */
+	bool waits_called; /* the wait under way is only for being called: no slot is free */
 	bool said_down;
 	bool refused;		/* its name is another worker's */
 	struct job **beat_jobs; /* the jobs of the heartbeat under way; NULL: ended since */
@@ -201,6 +203,8 @@ static void take(struct worker *w, const struct store_claimed *c)
 		log_kv(LOG_ERROR, "cannot take a run", "error", why.text, (char *)NULL);
 }
 
+static void beat(struct worker *w);
+
 static void claim_failed(struct worker *w, const struct err *e)
 {
 	if (e->code != ERR_AWAY)
@@ -217,18 +221,23 @@ static void on_waited(void *ctx, const struct err *e, const struct store_claimed
 		claim_failed(w, e);
 		return;
 	}
+	if (c->called)
+		beat(w);
 	if (c->run.n)
 		take(w, c);
 	pump(w);
 }
 
-static void wait_work(struct worker *w)
+/* Without a free slot it only waits to be called. */
+static void wait_work(struct worker *w, bool full)
 {
 	struct err e;
 
 	w->waiting = true;
-	if (store_claim_wait(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
-		    w->conf->worker.lease_ms, WORKER_WAIT_WORK_MS, on_waited, w, &e) < 0)
+	w->waits_called = full;
+	if (store_claim_wait(w->host.store, w->host.name, str_of(w->instance), w->pools,
+		    full ? 0 : w->pools_n, w->conf->worker.lease_ms,
+		    WORKER_WAIT_WORK_MS, on_waited, w, &e) < 0)
 		on_waited(w, &e, NULL);
 }
 
@@ -243,18 +252,26 @@ static void on_claim(void *ctx, const struct err *e, const struct store_claimed 
 		take(w, c);
 		pump(w);
 	} else if (!w->stopping && !w->waiting) {
-		wait_work(w);
+		wait_work(w, false);
+	} else if (w->waits_called) {
+		store_claim_wake(w->host.store); /* for the other wait */
 	}
 }
 
-/* Claims, where there is a slot and no reason not to. A wait under way claims by itself. */
+/* Claims, where there is a slot and no reason not to. A wait for work that is under way claims by
+ * itself. */
 static void pump(struct worker *w)
 {
+	bool full = (int64_t)w->jobs_n >= w->conf->worker.slots;
 	struct err e;
 
-	if (!w->hello_done || w->claiming || w->stopping || w->waiting ||
-		!store_up(w->host.store) || (int64_t)w->jobs_n >= w->conf->worker.slots)
+	if (!w->hello_done || w->claiming || w->stopping || !store_up(w->host.store) ||
+		(w->waiting && (full || !w->waits_called)))
 		return;
+	if (full) {
+		wait_work(w, true);
+		return;
+	}
 	w->claiming = true;
 	if (store_claim(w->host.store, w->host.name, str_of(w->instance), w->pools, w->pools_n,
 		    w->conf->worker.lease_ms, on_claim, w, &e) < 0) {
@@ -265,24 +282,34 @@ static void pump(struct worker *w)
 
 /* ---- leases ---- */
 
-static void on_heartbeat(void *ctx, const struct err *e, const size_t *lost, size_t n)
+static void stop_beaten(struct worker *w, const size_t *at, size_t n, enum job_stop how, const char *what)
 {
-	struct worker *w = ctx;
-
-	w->beating = false;
-	for (size_t i = 0; !e && i < n; i++) {
-		struct job *j = lost[i] < w->beat_n ? w->beat_jobs[lost[i]] : NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct job *j = at[i] < w->beat_n ? w->beat_jobs[at[i]] : NULL;
 		if (!j)
 			continue;
-		log_kv(LOG_WARN, "the run was taken from this worker", "run", job_held(j).run.p,
-			(char *)NULL);
-		job_stop(j, JOB_LOST);
+		log_kv(LOG_WARN, what, "run", job_held(j).run.p, (char *)NULL);
+		job_stop(j, how);
+	}
+}
+
+static void on_heartbeat(void *ctx, const struct err *e, const struct store_beat *b)
+{
+	struct worker *w = ctx;
+	bool again = w->beat_again;
+
+	w->beating = w->beat_again = false;
+	if (!e) {
+		stop_beaten(w, b->lost, b->lost_n, JOB_LOST, "the run was taken from this worker");
+		stop_beaten(w, b->cancel, b->cancel_n, JOB_CANCEL, "the run is cancelled");
 	}
 	if (e && e->code != ERR_AWAY)
 		log_kv(LOG_ERROR, "cannot renew leases", "error", e->text, (char *)NULL);
 	free(w->beat_jobs);
 	w->beat_jobs = NULL;
 	w->beat_n = 0;
+	if (again)
+		beat(w);
 }
 
 static void beat(struct worker *w)
@@ -290,6 +317,7 @@ static void beat(struct worker *w)
 	struct store_held *held;
 	struct err e;
 
+	w->beat_again = w->beating;
 	if ((!w->hello_done && !w->refused) || w->beating || w->closing || !store_up(w->host.store))
 		return;
 	held = calloc(w->jobs_n + 1, sizeof(*held));
@@ -305,7 +333,7 @@ static void beat(struct worker *w)
 		w->beating = true;
 		if (store_heartbeat(w->host.store, w->host.name, str_of(w->instance), held,
 			    w->beat_n, w->conf->worker.lease_ms, on_heartbeat, w, &e) < 0)
-			on_heartbeat(w, &e, NULL, 0);
+			on_heartbeat(w, &e, NULL);
 	}
 	free(held);
 }

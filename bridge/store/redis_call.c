@@ -180,6 +180,7 @@ static const struct {
 	{"FENCED ", ERR_CONFLICT, true},
 	{"NAMED ", ERR_CONFLICT, true},
 	{"WHOLE ", ERR_CONFLICT, true},
+	{"STATE ", ERR_CONFLICT, true},
 	{"KEYUSED ", ERR_CONFLICT, true},
 	{"NOTFOUND ", ERR_NOT_FOUND, true},
 	{"ERR Function not found", ERR_AWAY, false},

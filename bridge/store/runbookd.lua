@@ -25,6 +25,7 @@ local TEST_CLOCK = false -- a test's build says true: time is the number in the 
 local LOST_RETRIES = 3 -- how often an idempotent run may outlive its worker
 local BELLS = 64 -- entries of a doorbell list
 local TICK_WORK = 100 -- things of one kind that one tick looks at
+local DUE_AGAIN = 1000 -- ms until what was due is tried again where a queue was full
 local TICK_POOLS = 1000 -- pools that one tick, or one look at the counters, looks at; chosen anew each time
 local TIMELINE = 10000 -- entries that an incident keeps of its timeline, and of its runs: the latest
 local TIMELINE_SLACK = 1000 -- by how much it may grow over that before it is cut
@@ -162,6 +163,22 @@ local function time_or_null(s)
 	return s and s ~= '' and s ~= '0' and '"' .. rfc3339(num(s)) .. '"' or 'null'
 end
 
+-- 5400000 -> 1h30m. What is over a second is told to the second.
+local function period(ms)
+	if ms < 1000 then
+		return format('%dms', ms)
+	end
+	local second, s = floor(ms / 1000), ''
+	for _, unit in ipairs({{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}}) do
+		local n = floor(second / unit[1])
+		if n > 0 then
+			s = s .. format('%d', n) .. unit[2]
+			second = second - n * unit[1]
+		end
+	end
+	return s
+end
+
 local ulid_ms, ulid_head, ulid_high, ulid_high_head = -1, '', -1, ''
 
 local function base32(v, digits)
@@ -272,10 +289,110 @@ local function audit(p, json)
 	call('XADD', p .. 'audit', '*', 'event', json)
 end
 
+-- ---- alerts and incidents, as they are kept --------------------------------------------------------
+-- One text each, values with a blank between: read and written with one small command. docs/redis.md names them.
+
+-- "state start last count min max occurrences first since event incident". since is when the state last changed; behind
+-- that where there is more to say: the changes before within flapping.window, the latest first, each after a comma; '!'
+-- and until when it flaps; '+' where the hash alert:NAME:waits is there.
+local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+)$'
+local PLAIN = 13 -- digits of a since that says no more
+
+local function read_alert(v)
+	local state, start, last, n, min, max, occ, first, since, event, inc = match(v, ALERT)
+	return {
+		state = state, start = start, last = last, n = n, min = min, max = max, occ = occ, first = first,
+		since = since, event = event, inc = inc,
+	}
+end
+
+local function alert_text(a)
+	return a.state .. ' ' .. a.start .. ' ' .. a.last .. ' ' .. a.n .. ' ' .. a.min .. ' ' .. a.max .. ' ' ..
+		a.occ .. ' ' .. a.first .. ' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc
+end
+
+-- The alert's state changes from firing to resolved or back; limits: as read_limits has them.
+local function change_since(a, now, limits)
+	local most, window = limits[4], limits[5]
+	local list, n, oldest = now_text, 1, now
+	for time in string.gmatch(match(a.since, '^[%d,]+'), '%d+') do
+		local ms = num(time)
+		if n >= most or ms <= now - window then
+			break
+		elseif time ~= a.first then -- then it appeared, which is no change
+			list, n, oldest = list .. ',' .. time, n + 1, ms
+		end
+	end
+	if n >= most and most > 0 then
+		list = list .. '!' .. text(oldest + window)
+	end
+	a.since = list .. (sub(a.since, -1) == '+' and '+' or '')
+end
+
+-- Until when it flaps, or nil.
+local function flaps(a, now)
+	local till = #a.since > PLAIN and num(match(a.since, '!(%d+)') or 0)
+	return till and till > now and till or nil
+end
+
+local function waits(a)
+	return #a.since > PLAIN and sub(a.since, -1) == '+'
+end
+
+-- "status updated resolved alerts firing severity runs truncated opened sources"; times 0 where there is none.
+-- What seldom changes is last, and is taken apart only where it is needed.
+local INCIDENT, TAIL = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d) ()', '^(%d+) (%d+) (%d+) ()'
+
+local function read_incident(id, v)
+	local status, updated, resolved, alerts, firing, severity, tail = match(v, INCIDENT)
+	return {
+		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
+		firing = firing, severity = severity, tail = sub(v, tail), line_n = 0, dirty = false, line = false,
+	}
+end
+
+-- Sets runs, truncated, opened and sources.
+local function read_tail(inc)
+	if inc.tail then
+		local runs, truncated, opened, sources = match(inc.tail, TAIL)
+		inc.runs, inc.truncated, inc.opened, inc.sources = runs, truncated, opened, sub(inc.tail, sources)
+		inc.tail = nil
+	end
+	return inc
+end
+
+local function incident_text(inc)
+	return inc.status .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' .. inc.alerts .. ' ' .. inc.firing ..
+		' ' .. inc.severity .. ' ' ..
+		(inc.tail or inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' .. inc.sources)
+end
+
+-- source: quoted
+local function add_source(inc, source)
+	if find(inc.tail or inc.sources, source, 1, true) then
+		return
+	end
+	read_tail(inc)
+	inc.sources = inc.sources == '' and source or inc.sources .. ',' .. source
+end
+
+-- An alert's text after the same message once more, and how it ends: " min … incident". nil: it is not the same.
+local function same_again(v, mark)
+	local at = #mark
+	if sub(v, 1, at) ~= mark then
+		return nil
+	end
+	at = find(v, ' ', at + 1, true) -- after `last`
+	local stop = find(v, ' ', at + 1, true)
+	local rest = sub(v, stop)
+	return mark .. now_text .. ' ' .. up(sub(v, at + 1, stop - 1)) .. rest, rest
+end
+
 -- ---- runs: the only place that writes a state ------------------------------------------------------
 
 local CHANGES = {
 	queued = {running = true, cancelled = true},
+	approval = {queued = true, rejected = true, cancelled = true},
 	running = {
 		succeeded = true, failed = true, timed_out = true, cancelled = true, lost = true,
 		queued = true,
@@ -287,7 +404,7 @@ local FINAL = {
 local RUN_FIELDS = {
 	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
 	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
-	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home',
+	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after',
 }
 
 local function run_get(p, id)
@@ -389,6 +506,8 @@ local function set_state(p, r, to, now, who, reason, more)
 	call('HSET', spread(args))
 	if from == 'queued' then
 		call('ZREM', p .. 'queue:' .. r.pool, r.id)
+	elseif from == 'approval' then
+		call('ZREM', p .. 'approvals', r.id)
 	else
 		call('ZREM', p .. 'leases', r.id)
 		if call('HINCRBY', p .. 'running', r.pool, -1) <= 0 then
@@ -420,11 +539,140 @@ local function set_state(p, r, to, now, who, reason, more)
 	end
 end
 
+-- One run as it is made. t: its step; position 1 is ready at once, or when it is approved; the others wait for the one
+-- before. t.more: further fields, with their values.
+local function create_run(p, now, t, who, reason)
+	local waits, state = t.position > 1, t.approval and 'approval' or 'queued'
+	call('HSET', p .. 'run:' .. t.id, 'state', state, 'reason', waits and "waits for step '" .. t.before .. "'" or
+		t.approval and 'waits for a person to approve it' or '', 'rule', t.rule, 'runbook', t.runbook,
+		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'late', t.late,
+		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
+		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
+		t.ruleset, 'queued', now, 'prev', t.prev, 'next', t.next, 'first', (waits or t.later) and '' or '1')
+	if t.more then
+		call('HSET', p .. 'run:' .. t.id, spread(t.more))
+	end
+	call('ZADD', p .. 'runs:live', 0, t.id)
+	if t.approval then
+		call('ZADD', p .. 'approvals', t.approval, t.id)
+	elseif not waits then
+		enqueue(p, t.pool, t.id, now, now)
+	end
+	t.attempt = ''
+	audit_run(p, t, '', state, now, who, reason)
+end
+
+local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
+
+-- Plans runs, one behind the other; t.argv[k] is the first step. Returns the first one's id and the last one, or nil and
+-- the full pool. Full is what was full before this message: one message may go over limits.queue, so that no message is
+-- too large for ever. forced: no queue is too full.
+local function plan_runs(t, k, steps, rule, incident, depth, forced)
+	local argv, first, before = t.argv, nil, nil
+	if not t.runs then
+		t.runs, t.pools, t.added = {}, {}, {}
+	end
+	for position = 1, steps do
+		local r = {
+			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
+			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
+			depth = depth, ruleset = t.ruleset, prev = '', next = '',
+		}
+		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
+		k = k + 6
+		if before then
+			r.prev, r.before, before.next = before.id, before.step, r.id
+		else
+			first = r.id
+			local waiting = t.pools[r.pool] or call('ZCARD', t.p .. 'queue:' .. r.pool)
+			if waiting >= t.queue and not forced then
+				return nil, r.pool
+			end
+			t.pools[r.pool] = waiting
+			t.added[r.pool] = (t.added[r.pool] or 0) + 1
+		end
+		before = r
+		t.runs_n = t.runs_n + 1
+		t.runs[t.runs_n] = r
+	end
+	return first, before
+end
+
+-- ---- chains: the runs of one decision, step by step ------------------------------------------------
+-- A run's field `bad` says how its chain fared so far: '' well or merely not succeeded, '1' a step ended in failed,
+-- timed_out or lost, 'c' it was cancelled or rejected because somebody asked for it. `after`, on the last run, says what
+-- follows: f steps on failure (field `failure`), s it counts for the rule's slo (field `slo`).
+local go_on, cancel_chain
+do
+
+local BAD = {failed = '1', timed_out = '1', lost = '1', rejected = 'c'}
+
+-- objective, in 10^-6 percent; good or bad
+local function count_slo(p, rule, spec, good, now)
+	local objective, within, window, since = match(spec, '^(%d+) (%d+) (%d+) (%d+)$')
+	local key, hour = p .. 'slo:' .. rule, floor(now / 3600000)
+	good = good and now - since <= num(within)
+	call('HSET', key, 'objective', objective, 'window', window)
+	if call('HINCRBY', key, text(hour) .. (good and ' good' or ' bad'), 1) > 1 then
+		return
+	end
+	call('SADD', p .. 'slos', rule)
+	local fields = call('HKEYS', key)
+	for i = 1, #fields do
+		local at = match(fields[i], '^(%d+) ')
+		if at and (num(at) + 1) * 3600000 <= now - window then
+			call('HDEL', key, fields[i])
+		end
+	end
+end
+
+-- Runs that were made outside of an ingest are counted by their incident, and told of on its timeline.
+local function tell_runs(p, runs, n, now, reason)
+	local first = runs[1]
+	first.worker = ''
+	local sid = change_record(p, first, first.approval and 'approval' or 'queued', now, reason)
+	local v = first.incident ~= '' and call('GET', p .. 'incident:' .. first.incident)
+	if not v then
+		return
+	end
+	local inc, key = read_tail(read_incident(first.incident, v)), p .. 'incident:' .. first.incident
+	inc.runs = text(inc.runs + n)
+	call('SET', key, incident_text(inc))
+	for i = 1, n do
+		call('RPUSH', key .. ':runs', runs[i].id)
+	end
+	cut_timeline(key .. ':timeline', call('RPUSHX', key .. ':timeline', sid))
+end
+
+local function run_failure_steps(p, r, now)
+	local words = cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure'))
+	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0}
+	plan_runs(t, 1, #words / 6, r.rule, r.incident, num(r.depth), true)
+	t.runs[1].prev = r.id
+	for i = 1, t.runs_n do
+		t.runs[i].event, t.runs[i].later = r.event, true
+		create_run(p, now, t.runs[i], 'runbookd', "on_failure of rule '" .. r.rule .. "'")
+	end
+	tell_runs(p, t.runs, t.runs_n, now, "on_failure: step '" .. r.broken .. "' did not succeed")
+end
+
+local function chain_ended(p, r, now)
+	if find(r.after, 's', 1, true) and r.bad ~= 'c' then
+		count_slo(p, r.rule, call('HGET', p .. 'run:' .. r.id, 'slo'), r.broken == '', now)
+	end
+	if find(r.after, 'f', 1, true) and r.bad == '1' then
+		run_failure_steps(p, r, now)
+	end
+end
+
 -- The run has ended: its next step is let into the queue, or cancelled, and so on to the first that may run.
-local function go_on(p, r, now)
-	local broken = r.broken
+function go_on(p, r, now)
+	local broken, bad = r.broken, r.bad
 	if broken == '' and r.state ~= 'succeeded' then
 		broken = r.step
+	end
+	if bad ~= '1' then
+		bad = BAD[r.state] or (r.state == 'cancelled' and r.cancel ~= '' and 'c') or bad
 	end
 	while r.next ~= '' do
 		local nxt = run_get(p, r.next)
@@ -432,36 +680,67 @@ local function go_on(p, r, now)
 			return
 		end
 		if broken == '' or nxt.always == '1' then
-			call('HSET', p .. 'run:' .. nxt.id, 'reason', '', 'broken', broken)
+			call('HSET', p .. 'run:' .. nxt.id, 'reason', '', 'broken', broken, 'bad', bad)
 			enqueue(p, nxt.pool, nxt.id, now, now)
 			return
 		end
 		set_state(p, nxt, 'cancelled', now, 'runbookd',
-			"step '" .. broken .. "' did not succeed", {broken = broken})
+			"step '" .. broken .. "' did not succeed", {broken = broken, bad = bad})
 		r = nxt
+	end
+	if r.after ~= '' then
+		r.broken, r.bad = broken, bad
+		chain_ended(p, r, now)
 	end
 end
 
--- One run as it is made. t: its step; position 1 is ready at once, the others wait for the one before.
-local function create_run(p, now, t, who, reason)
-	local waits = t.position > 1
-	call('HSET', p .. 'run:' .. t.id, 'state', 'queued', 'reason',
-		waits and "waits for step '" .. t.before .. "'" or '', 'rule', t.rule, 'runbook', t.runbook,
-		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'late', t.late,
-		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
-		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
-		t.ruleset, 'queued', now, 'prev', t.prev, 'next', t.next, 'first', waits and '' or '1')
-	call('ZADD', p .. 'runs:live', 0, t.id)
-	if not waits then
-		enqueue(p, t.pool, t.id, now, now)
+-- A worker that is to look at once whether something of its own is to be stopped.
+local function call_worker(p, worker)
+	local key = p .. 'call:' .. worker
+	if call('LPUSH', key, '1') > BELLS then
+		call('LTRIM', key, 0, BELLS - 1)
 	end
-	t.attempt = ''
-	audit_run(p, t, '', 'queued', now, who, reason)
+	call('PEXPIRE', key, 60000)
+end
+
+-- The chain that begins with run id shall end: what nobody has begun is cancelled, and all of it where nothing was;
+-- what runs is asked to stop, and its worker tells of the end.
+function cancel_chain(p, id, now, who, reason)
+	local r, begun = run_get(p, id), false
+	while r do
+		begun = begun or r.attempt ~= ''
+		if r.state == 'running' then
+			if r.cancel == '' then
+				call('HSET', p .. 'run:' .. r.id, 'cancel', reason)
+				call_worker(p, r.worker)
+				audit_run(p, r, 'running', 'running', now, who, 'asked to stop: ' .. reason)
+				local key = p .. 'incident:' .. r.incident .. ':timeline'
+				cut_timeline(key, call('RPUSHX', key,
+					change_record(p, r, 'running', now, 'asked to stop: ' .. reason)))
+			end
+			return
+		elseif not FINAL[r.state] then
+			r.cancel = reason
+			set_state(p, r, 'cancelled', now, who, reason, {})
+			if begun then
+				go_on(p, r, now)
+				return
+			end
+		end
+		r = r.next ~= '' and run_get(p, r.next)
+	end
+end
+
 end
 
 -- A run whose worker is gone: again where that is safe, else lost.
 local function worker_gone(p, r, now, why)
 	local outlived = num(r.outlived) or 0
+	if r.cancel ~= '' then
+		set_state(p, r, 'cancelled', now, 'runbookd', r.cancel .. '; ' .. why, {})
+		go_on(p, r, now)
+		return true
+	end
 	if r.idempotent == '1' and outlived < LOST_RETRIES then
 		set_state(p, r, 'queued', now, 'runbookd', why .. '; it is idempotent and starts again',
 			{ready = now, outlived = outlived + 1})
@@ -472,74 +751,6 @@ local function worker_gone(p, r, now, why)
 		why .. '; it is not idempotent, so it does not start again', {})
 	go_on(p, r, now)
 	return true
-end
-
--- ---- alerts and incidents, as they are kept --------------------------------------------------------
--- One text each, values with a blank between: read and written with one small command. docs/redis.md names them.
-
--- "state start last count min max occurrences first since event incident"
-local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+)$'
-
-local function read_alert(v)
-	local state, start, last, n, min, max, occ, first, since, event, inc = match(v, ALERT)
-	return {
-		state = state, start = start, last = last, n = n, min = min, max = max, occ = occ, first = first,
-		since = since, event = event, inc = inc,
-	}
-end
-
-local function alert_text(a)
-	return a.state .. ' ' .. a.start .. ' ' .. a.last .. ' ' .. a.n .. ' ' .. a.min .. ' ' .. a.max .. ' ' ..
-		a.occ .. ' ' .. a.first .. ' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc
-end
-
--- "status updated resolved alerts firing severity runs truncated opened sources"; times 0 where there is none.
--- What seldom changes is last, and is taken apart only where it is needed.
-local INCIDENT, TAIL = '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d) ()', '^(%d+) (%d+) (%d+) ()'
-
-local function read_incident(id, v)
-	local status, updated, resolved, alerts, firing, severity, tail = match(v, INCIDENT)
-	return {
-		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
-		firing = firing, severity = severity, tail = sub(v, tail), line_n = 0, dirty = false, line = false,
-	}
-end
-
--- Sets runs, truncated, opened and sources.
-local function read_tail(inc)
-	if inc.tail then
-		local runs, truncated, opened, sources = match(inc.tail, TAIL)
-		inc.runs, inc.truncated, inc.opened, inc.sources = runs, truncated, opened, sub(inc.tail, sources)
-		inc.tail = nil
-	end
-	return inc
-end
-
-local function incident_text(inc)
-	return inc.status .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' .. inc.alerts .. ' ' .. inc.firing ..
-		' ' .. inc.severity .. ' ' ..
-		(inc.tail or inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' .. inc.sources)
-end
-
--- source: quoted
-local function add_source(inc, source)
-	if find(inc.tail or inc.sources, source, 1, true) then
-		return
-	end
-	read_tail(inc)
-	inc.sources = inc.sources == '' and source or inc.sources .. ',' .. source
-end
-
--- An alert's text after the same message once more, and how it ends: " min … incident". nil: it is not the same.
-local function same_again(v, mark)
-	local at = #mark
-	if sub(v, 1, at) ~= mark then
-		return nil
-	end
-	at = find(v, ' ', at + 1, true) -- after `last`
-	local stop = find(v, ' ', at + 1, true)
-	local rest = sub(v, stop)
-	return mark .. now_text .. ' ' .. up(sub(v, at + 1, stop - 1)) .. rest, rest
 end
 
 -- ---- ingest: the plan ------------------------------------------------------------------------------
@@ -567,6 +778,7 @@ local function new_plan(p, now)
 	t.corr = {} -- by correlation key: its incident's id, or false
 	t.out, t.out_n = {}, 0
 	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = nil, nil, nil, nil, nil, nil
+	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = nil, nil, nil, nil, nil, nil
 	t.argv, t.truncated, t.ruleset, t.as_new = nil, '0', '', false
 	return t
 end
@@ -645,6 +857,16 @@ local function leave(t, a)
 	return inc
 end
 
+-- Plans a record of the bus, {"id":…,"received":…, and rest: its entry id and its JSON.
+local function plan_add(t, kind, incident, decisions, rest)
+	local g, n = t.g, t.adds_n
+	local json = '{"id":"' .. new_id(g) .. '","received":"' .. received() .. '",' .. rest
+	local record = entry_id(g)
+	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4], adds[n + 5] = record, kind, incident, decisions, json
+	t.adds_n = n + 5
+	return record, json
+end
+
 local source_name, source_quoted = ':', '' -- of the last call: "source:", "\"source\""
 
 -- The source's name, quoted: what is before the last colon of an alert's name.
@@ -720,7 +942,9 @@ local function judge_resolve(t, a, starts)
 	local inc
 	if a.state == 'f' then
 		inc = leave(t, a)
+		change_since(a, t.now, t.limits)
 	elseif a.state then
+		a.since = string.gsub(a.since, '^%d+', now_text)
 		inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
 		if inc then
 			touch(t, inc)
@@ -729,7 +953,7 @@ local function judge_resolve(t, a, starts)
 		a.start, a.min, a.max = starts, starts, starts
 	end
 	widen(a, starts, false)
-	a.state, a.since = 'r', now_text
+	a.state = 'r'
 	return NEW, inc, false
 end
 
@@ -745,13 +969,14 @@ local function judge(t, a, k, e)
 		return judge_resolve(t, a, starts)
 	elseif state == 'x' and starts ~= '0' and num(starts) <= a.start + t.skew then
 		widen(a, starts, true)
-		a.state, a.since = 'f', now_text
+		a.state = 'f'
+		change_since(a, t.now, t.limits)
 		return REOPENED, join(t, a, k, e, true)
 	end
 	if state == 'f' then
 		leave(t, a)
-	else
-		a.since = now_text
+	elseif state then
+		change_since(a, t.now, t.limits)
 	end
 	if starts == '0' then
 		starts = now_text
@@ -771,41 +996,6 @@ local function cooling(t, key)
 		t.cooldowns[key] = deadline
 	end
 	return deadline > t.now and deadline or nil
-end
-
-local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
-
--- Plans the runs of one rule; argv[k] is its first step. Returns the first run's id, or nil and the full pool. Full is
--- what was full before this message: one message may go over limits.queue, so that no message is too large for ever.
-local function plan_runs(t, k, steps, rule, incident, depth)
-	local argv, first, before = t.argv, nil, nil
-	if not t.runs then
-		t.runs, t.pools, t.added = {}, {}, {}
-	end
-	for position = 1, steps do
-		local r = {
-			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
-			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
-			depth = depth, ruleset = t.ruleset, prev = '', next = '',
-		}
-		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
-		k = k + 6
-		if before then
-			r.prev, r.before, before.next = before.id, before.step, r.id
-		else
-			first = r.id
-			local waiting = t.pools[r.pool] or call('ZCARD', t.p .. 'queue:' .. r.pool)
-			if waiting >= t.queue then
-				return nil, r.pool
-			end
-			t.pools[r.pool] = waiting
-			t.added[r.pool] = (t.added[r.pool] or 0) + 1
-		end
-		before = r
-		t.runs_n = t.runs_n + 1
-		t.runs[t.runs_n] = r
-	end
-	return first
 end
 
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
@@ -837,29 +1027,317 @@ local function rule_of(s)
 	return u
 end
 
--- One rule that asks to run: decision, reason and run, or nil and the full pool.
-local function decide_run(t, k, u, corr, incident, depth)
-	local rule, key = t.argv[k], t.argv[k + 3]
+-- ---- ingest: what holds a rule back ----------------------------------------------------------------
+-- Of the event under way t has: name, alert (nil: it is none), key (its correlation key), incident (id or ''), inc,
+-- depth. What is decided in this call already counts.
+local decide, decide_now, end_waits, add_decision, waits_of, set_wait
+do
+
+-- The field `FIELD RULE` of an alert's hash of what waits for it; see docs/redis.md. Read where a says that there is one.
+function waits_of(t, name, a)
+	if not t.waits then
+		t.waits, t.due = {}, {}
+	end
+	local w = t.waits[name]
+	if not w then
+		w = {was = waits(a), fields = {}}
+		local flat = w.was and call('HGETALL', t.p .. 'alert:' .. name .. ':waits') or {}
+		for i = 1, #flat, 2 do
+			w.fields[flat[i]] = cjson.decode(flat[i + 1])
+		end
+		t.waits[name] = w
+	end
+	return w
+end
+
+-- value: nil takes the field away
+function set_wait(t, name, a, field, value)
+	local w = waits_of(t, name, a)
+	w.fields[field] = value
+	w.dirty = true
+	local marked, wanted = sub(a.since, -1) == '+', next(w.fields) ~= nil
+	if wanted and not marked then
+		a.since = a.since .. '+'
+	elseif marked and not wanted then
+		a.since = sub(a.since, 1, -2)
+	end
+end
+
+local function slice(v, from, n)
+	local out = {}
+	for i = 1, n do
+		out[i] = v[from + i - 1]
+	end
+	return out
+end
+
+local function decision_json(rule, decision, reason, run)
+	return '{"rule":' .. quote(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
+		',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
+end
+
+-- A decision on the event sid, made after its record was: a record of its own.
+function add_decision(t, inc, sid, rule, decision, reason, run)
+	local record = plan_add(t, 'decisions', inc and inc.id or '',
+		'[' .. decision_json(rule, decision, reason, run) .. ']', '"event":"' .. ulid_of(sid) .. '"}')
+	if inc then
+		touch(t, inc)
+		add_line(inc, record)
+	end
+end
+
+-- ---- limits ----
+-- A brake lets at most count things through within any per ms. One of runs is a list of the times at
+-- which it let one through, the latest first; one of hosts a sorted set of host by the time of its latest run. Neither holds more
+-- than count. The hash `brakes` names those that hold now.
+
+local function brake(t, what, rule, count, per)
+	local key = t.p .. 'limit:' .. what .. (rule and ':' .. rule or '')
+	local b = t.brakes[key]
+	if not b then
+		b = {key = key, what = what, rule = rule, count = count, per = per, added = 0, hosts = {}}
+		t.brakes[key] = b
+		t.brakes[#t.brakes + 1] = b
+	end
+	return b
+end
+
+-- Until when it holds, or nil.
+local function runs_hold(t, b)
+	local place = b.count - 1 - b.added
+	if place < 0 then
+		return t.now + b.per
+	end
+	if b.place ~= place then
+		b.place, b.oldest = place, num(match(call('LINDEX', b.key, place) or '', '^%d+') or 0)
+	end
+	return b.oldest > t.now - b.per and b.oldest + b.per or nil
+end
+
+local function hosts_hold(t, b, host)
+	local after = '(' .. text(t.now - b.per)
+	if b.hosts[host] == nil then
+		b.hosts[host] = num(call('ZSCORE', b.key, host) or 0) > t.now - b.per
+	end
+	if b.hosts[host] then
+		return nil
+	end
+	b.used = b.used or call('ZCOUNT', b.key, after, '+inf')
+	if b.used + b.added < b.count then
+		return nil
+	end
+	if not b.oldest then
+		local first = call('ZRANGE', b.key, after, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+		b.oldest = num(first[2] or t.now)
+	end
+	return b.oldest + b.per
+end
+
+-- The one loud event that a brake begins to hold: on the bus, and through the rules by way of the inbox.
+local function tell_brake(t, b, rule, reason)
+	local limit = (b.rule and '' or 'limits.') .. b.what
+	local rest = '"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
+		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"error","summary":' ..
+		quote("rule '" .. rule .. "' is held back: " .. reason) .. ',"labels":{"limit":"' .. limit ..
+		'","rule":' .. quote(rule) .. '},"annotations":{},"links":{},"data":{"limit":"' .. limit ..
+		'","rule":' .. quote(rule) .. ',"count":' .. text(b.count) .. ',"per_ms":' .. text(b.per) ..
+		'},"depth":' .. text(t.depth) .. '}'
+	local record, json = plan_add(t, 'info', t.incident, '[]', rest)
+	if t.inc then
+		add_line(t.inc, record)
+	end
+	t.inbox = t.inbox or {}
+	t.inbox[#t.inbox + 1] = {record, t.incident, json}
+end
+
+local function held(t, b, rule, till)
+	local what = b.what == 'runs' and ' runs within ' or ' hosts within '
+	local reason = (b.rule and 'its limit of ' or 'the limit of all rules, ') .. text(b.count) .. what ..
+		period(b.per) .. (b.rule and ',' or ' (limits.' .. b.what .. '),') .. ' holds until ' .. rfc3339(till)
+	if not b.holds then
+		if b.passed or call('HEXISTS', t.p .. 'brakes', sub(b.key, #t.p + 7)) == 0 then
+			tell_brake(t, b, rule, reason)
+		end
+		b.holds = true
+	end
+	return reason
+end
+
+-- The brakes of a decision that is about to be made, own ones before those of all rules. The reason why one holds, or nil
+-- and them.
+local function limited(t, u, rule, host, dry)
+	local mine, all = {}, t.limits
+	t.brakes = t.brakes or {}
+	if u.runs > 0 then
+		mine[1] = brake(t, 'runs', rule, u.runs, u.runs_ms)
+	end
+	if u.hosts > 0 and host ~= '' then
+		mine[#mine + 1] = brake(t, 'hosts', rule, u.hosts, u.hosts_ms)
+	end
+	if all[6] > 0 and not dry then
+		mine[#mine + 1] = brake(t, 'runs', nil, all[6], all[7])
+	end
+	if all[8] > 0 and host ~= '' and not dry then
+		mine[#mine + 1] = brake(t, 'hosts', nil, all[8], all[9])
+	end
+	for i = 1, #mine do
+		local b, till = mine[i], nil
+		if b.what == 'runs' then
+			till = runs_hold(t, b)
+		else
+			till = hosts_hold(t, b, host)
+		end
+		if till then
+			return held(t, b, rule, till)
+		end
+	end
+	return nil, mine
+end
+
+local function let_through(mine, host)
+	for i = 1, #mine do
+		local b = mine[i]
+		if b.what == 'runs' then
+			b.added, b.passed = b.added + 1, true
+		else
+			if not b.hosts[host] then
+				b.added, b.passed, b.hosts[host] = b.added + 1, true, true
+			end
+			b.touched = b.touched or {}
+			b.touched[host] = true
+		end
+	end
+end
+
+-- ---- what a run is given along ----
+
+-- The steps behind the first ones of argv[k], the event's words.
+local function after_steps(t, k, u, last)
+	local after, more = '', {}
+	if u.slo ~= '' then
+		after, more = 's', {'slo', u.slo .. ' ' .. now_text}
+	end
+	if u.failure > 0 then
+		local words = slice(t.argv, k + 5 + 6 * (u.steps + u.resolve), 6 * u.failure)
+		after = after .. 'f'
+		more[#more + 1], more[#more + 2] = 'failure', encode(words)
+	end
+	if after ~= '' then
+		more[#more + 1], more[#more + 2] = 'after', after
+		last.more = last.more or {}
+		for i = 1, #more do
+			last.more[#last.more + 1] = more[i]
+		end
+	end
+end
+
+-- What is to be done when the alert resolves; several runs for one alert since it began to fire add up.
+local function until_resolved(t, k, u, rule, first, last)
+	local field = 'on ' .. rule
+	local before = waits_of(t, t.name, t.alert).fields[field]
+	set_wait(t, t.name, t.alert, field, {
+		cancel = u.on_resolve == 1, runs = (before and before.runs .. ' ' or '') .. first, last = last.id,
+		ran = not u.approval or (before and before.ran) or false, ruleset = t.ruleset,
+		words = slice(t.argv, k + 5 + 6 * u.steps, 6 * u.resolve),
+	})
+end
+
+local function would_run(t, k, u)
+	local names = {}
+	for i = 1, u.steps do
+		names[i] = "'" .. t.argv[k + 5 + 6 * (i - 1) + 1] .. "'"
+	end
+	return (u.approval and 'would ask for approval to run ' or 'would run ') .. concat(names, ', then ')
+end
+
+-- The rule may run: its runs. decision, reason and run, or nil and the full pool.
+local function start(t, k, u, rule)
+	local first, last = plan_runs(t, k + 5, u.steps, rule, t.incident, t.depth + 1)
+	if not first then
+		return nil, last
+	end
+	if u.more then
+		after_steps(t, k, u, last)
+		if u.on_resolve > 0 and t.alert and t.alert.state == 'f' then
+			until_resolved(t, k, u, rule, first, last)
+		end
+		if u.approval then
+			t.runs[t.runs_n - u.steps + 1].approval = u.expires > 0 and text(t.now + u.expires) or '+inf'
+			return 'approval', 'waits for a person to approve it' ..
+				(u.expires > 0 and ' until ' .. rfc3339(t.now + u.expires) or ''), first
+		end
+	end
+	return 'run', 'matched', first
+end
+
+-- From cooldown on; argv[k] is the rule's first word. decision, reason and run, or nil and the full pool.
+function decide_now(t, k, u)
+	local argv = t.argv
+	local rule, host, key, dry = argv[k], argv[k + 2], argv[k + 3], argv[k + 1] == 'dry_run'
 	if u.cooldown > 0 then
-		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or corr)
+		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or t.key)
 		local deadline = cooling(t, key)
 		if deadline then
 			return 'cooldown', 'in cooldown until ' .. rfc3339(deadline), '-'
 		end
 	end
-	local run, full = plan_runs(t, k + 5, u.steps, rule, incident, depth + 1)
-	if not run then
-		return nil, full
+	local held_back, brakes = limited(t, u, rule, host, dry)
+	if held_back then
+		return 'limit', held_back, '-'
 	end
+	local decision, reason, run = 'dry_run', nil, '-'
+	if dry then
+		reason = 'its mode is dry_run; it ' .. would_run(t, k, u)
+	else
+		decision, reason, run = start(t, k, u, rule)
+		if not decision then
+			return nil, reason
+		end
+	end
+	let_through(brakes, host)
 	if u.cooldown > 0 then
 		t.cooldowns[key], t.cooldowns_new[key] = t.now + u.cooldown, u.cooldown
 	end
-	return 'run', 'matched', run
+	return decision, reason, run
+end
+
+-- ---- for ----
+
+-- What would run is kept with its words, so that it is decided with the rules of now.
+local function put_off(t, k, u, rule)
+	local due = t.now + u.for_ms
+	local rec = {
+		due = text(due), since = now_text, key = t.key, depth = t.depth, ruleset = t.ruleset,
+		words = slice(t.argv, k, u.words),
+	}
+	set_wait(t, t.name, t.alert, 'for ' .. rule, rec)
+	t.due[t.name .. ' ' .. rule] = due
+	t.put_off = t.put_off or {}
+	t.put_off[#t.put_off + 1] = rec
+	return 'pending', 'runs if it still fires at ' .. rfc3339(due), '-'
+end
+
+-- One rule that asks to run. decision, reason and run, or nil and the full pool.
+local function decide_rule(t, k, u)
+	local a = t.alert
+	if u.skip_flapping and a then
+		local till = flaps(a, t.now)
+		if till then
+			return 'flapping', 'the alert changed its state ' .. text(t.limits[4]) .. ' times within ' ..
+				period(t.limits[5]) .. '; it counts as flapping until ' .. rfc3339(till), '-'
+		end
+	end
+	if u.for_ms == 0 then
+		return decide_now(t, k, u)
+	elseif not a or a.state ~= 'f' then
+		return 'error', "'for' asks whether an alert still fires, and this event is none that does", '-'
+	end
+	return put_off(t, k, u, t.argv[k])
 end
 
 -- Decides the rules of one new event; argv[k] to argv[stop - 1] are theirs. Appends to the answer and returns
 -- the decisions as JSON, or nil and the full pool.
-local function decide(t, k, stop, outcome, corr, incident, depth)
+function decide(t, k, stop, outcome)
 	local argv, json = t.argv, nil
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
@@ -867,8 +1345,8 @@ local function decide(t, k, stop, outcome, corr, incident, depth)
 		if outcome == REOPENED then
 			decision = 'duplicate'
 			reason = 'the same occurrence again, after it had been resolved here for want of news'
-		elseif decision == 'run' then
-			decision, reason, run = decide_run(t, k, u, corr, incident, depth)
+		elseif decision == 'run' or decision == 'dry_run' then
+			decision, reason, run = decide_rule(t, k, u)
 			if not decision then
 				return nil, reason
 			end
@@ -876,10 +1354,71 @@ local function decide(t, k, stop, outcome, corr, incident, depth)
 		k = k + u.words
 		t.out_n = t.out_n + 1
 		t.out[t.out_n] = decision .. ' ' .. run .. ' ' .. reason
-		json = (json and json .. ',' or '[') .. '{"rule":' .. quote(rule) .. ',"decision":"' .. decision ..
-			'","reason":' .. quote(reason) .. ',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
+		json = (json and json .. ',' or '[') .. decision_json(rule, decision, reason, run)
 	end
 	return json and json .. ']' or '[]'
+end
+
+-- ---- the end of an occurrence ----
+
+-- Did any of the runs begin, or may it still? Not where all wait for approval or did not get it.
+local function had_run(t, rec)
+	if rec.ran then
+		return true
+	end
+	for id in string.gmatch(rec.runs, '%S+') do
+		local state = call('HGET', t.p .. 'run:' .. id, 'state')
+		if state and state ~= 'approval' and state ~= 'rejected' then
+			return true
+		end
+	end
+	return false
+end
+
+local function on_resolve(t, inc, sid, rule, rec)
+	local why = "the alert resolved, and rule '" .. rule .. "' says on_resolve: cancel"
+	if rec.cancel then
+		t.cancels = t.cancels or {}
+		for id in string.gmatch(rec.runs, '%S+') do
+			t.cancels[#t.cancels + 1] = {id, why}
+		end
+		return
+	elseif not had_run(t, rec) then
+		return
+	end
+	local argv, ruleset, from = t.argv, t.ruleset, t.runs_n
+	t.argv, t.ruleset = rec.words, rec.ruleset
+	local first = plan_runs(t, 1, #rec.words / 6, rule, inc and inc.id or '', t.depth + 1, true)
+	t.argv, t.ruleset = argv, ruleset
+	t.runs[from + 1].prev = rec.last
+	for i = from + 1, t.runs_n do
+		t.runs[i].event, t.runs[i].later = sid, true
+	end
+	add_decision(t, inc, sid, rule, 'run', 'on_resolve: the alert resolved', first)
+end
+
+-- What waited for the alert is over: why says what ended it. resolved: the event of the resolve, or nil where it fires on.
+function end_waits(t, name, a, inc, why, resolved)
+	local fields = {}
+	for field in pairs(waits_of(t, name, a).fields) do
+		fields[#fields + 1] = field
+	end
+	table.sort(fields)
+	for i = 1, #fields do
+		local what, rule = match(fields[i], '^(%a+) (.*)$')
+		local rec = waits_of(t, name, a).fields[fields[i]]
+		if what == 'for' then
+			t.due[name .. ' ' .. rule] = false
+			add_decision(t, inc, rec.event, rule, 'pending', 'dropped: ' .. why .. ' after ' ..
+				period(math.max(0, t.now - rec.since)), '-')
+			set_wait(t, name, a, fields[i], nil)
+		elseif resolved then
+			on_resolve(t, inc, resolved, rule, rec)
+			set_wait(t, name, a, fields[i], nil)
+		end
+	end
+end
+
 end
 
 -- An inbox entry: {event = the entry id of what is on the bus already or '', incident = id or ''}; nil where it is gone.
@@ -928,7 +1467,7 @@ end
 
 -- Plans the bus record of a new event. Its id comes after those of its runs (see the top).
 local function plan_record(t, k, entry, incident, decisions)
-	local g, kind, rest, sid = t.g, KINDS[sub(t.argv[k + 1], 1, 1)], t.argv[k + 5], nil
+	local kind, rest, sid = KINDS[sub(t.argv[k + 1], 1, 1)], t.argv[k + 5], nil
 	if entry and entry.event ~= '' then
 		sid = entry.event
 		if decisions == '[]' then
@@ -936,11 +1475,7 @@ local function plan_record(t, k, entry, incident, decisions)
 		end
 		kind, rest = 'decisions', '"event":"' .. ulid_of(sid) .. '"}'
 	end
-	local id = new_id(g)
-	local record, n = entry_id(g), t.adds_n
-	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = record, kind, incident, decisions
-	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '",' .. rest
-	t.adds_n = n + 5
+	local record = plan_add(t, kind, incident, decisions, rest)
 	return sid or record, record
 end
 
@@ -1056,9 +1591,13 @@ local function plan_event(t, k)
 	end
 	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
 	t.out_n = at
+	t.name, t.alert, t.key, t.incident, t.inc, t.depth = name, a, argv[k + 3], incident, inc, e.depth
+	if a and waits(a) and outcome == NEW and a.state == 'f' then
+		end_waits(t, name, a, inc, 'another occurrence of the alert began', nil)
+	end
 	local decisions, full = '[]', nil
 	if e.words > 0 then
-		decisions, full = decide(t, k + 6, stop, outcome, argv[k + 3], incident, e.depth)
+		decisions, full = decide(t, k + 6, stop, outcome)
 		if not decisions then
 			return nil, full
 		end
@@ -1067,6 +1606,15 @@ local function plan_event(t, k)
 	t.out[at] = outcome .. ' ' .. sid .. ' ' .. (inc and incident or '-')
 	for i = runs + 1, t.runs_n do
 		t.runs[i].event = sid
+	end
+	if t.put_off then
+		for i = 1, #t.put_off do
+			t.put_off[i].event = sid
+		end
+		t.put_off = nil
+	end
+	if a and a.state == 'r' and waits(a) then
+		end_waits(t, name, a, inc, 'the alert resolved', sid)
 	end
 	if a then
 		a.event = sid
@@ -1088,6 +1636,8 @@ local function plan_event(t, k)
 end
 
 -- ---- ingest: writing the plan ----------------------------------------------------------------------
+local write_plan
+do
 
 -- Alerts, incidents and correlation keys in one command.
 local function write_texts(t)
@@ -1143,7 +1693,8 @@ end
 local function write_runs(t)
 	for i = 1, t.runs_n do
 		local r = t.runs[i]
-		create_run(t.p, t.now, r, 'bridge', "rule '" .. r.rule .. "', event " .. ulid_of(r.event))
+		create_run(t.p, t.now, r, r.later and 'runbookd' or 'bridge',
+			(r.later and "on_resolve of rule '" or "rule '") .. r.rule .. "', event " .. ulid_of(r.event))
 		if r.incident ~= '' then
 			local key = t.p .. 'incident:' .. r.incident .. ':runs'
 			if call('RPUSH', key, r.id) > TIMELINE + TIMELINE_SLACK then
@@ -1151,13 +1702,62 @@ local function write_runs(t)
 			end
 		end
 	end
-	for key, every in pairs(t.cooldowns_new or {}) do
-		call('SET', key, t.cooldowns[key], 'PX', every + 60000)
+end
+
+local function write_waits(t)
+	for name, w in pairs(t.waits) do
+		local key = t.p .. 'alert:' .. name .. ':waits'
+		if w.dirty and w.was then
+			call('DEL', key)
+		end
+		if w.dirty then
+			for field, value in pairs(w.fields) do
+				call('HSET', key, field, encode(value))
+			end
+		end
+	end
+	for member, due in pairs(t.due) do
+		if due then
+			call('ZADD', t.p .. 'pending', due, member)
+		else
+			call('ZREM', t.p .. 'pending', member)
+		end
+	end
+end
+
+-- What a brake let through, and which ones hold.
+local function write_brakes(t)
+	for i = 1, #t.brakes do
+		local b = t.brakes[i]
+		local name = sub(b.key, #t.p + 7)
+		if b.holds then
+			call('HSET', t.p .. 'brakes', name, now_text)
+		elseif b.passed then
+			call('HDEL', t.p .. 'brakes', name)
+		end
+		if b.what == 'runs' and b.added > 0 then
+			local times = {}
+			for j = 1, b.added do
+				times[j] = now_text
+			end
+			if call('LPUSH', b.key, spread(times)) > b.count then
+				call('LTRIM', b.key, 0, b.count - 1)
+			end
+			call('PEXPIRE', b.key, b.per + 60000)
+		elseif b.touched then
+			for host in pairs(b.touched) do
+				call('ZADD', b.key, now_text, host)
+			end
+			if b.added > 0 then
+				call('ZREMRANGEBYSCORE', b.key, '-inf', t.now - b.per)
+			end
+			call('PEXPIRE', b.key, b.per + 60000)
+		end
 	end
 end
 
 -- False, with nothing written, where the bus has gone on without us.
-local function write_plan(t)
+function write_plan(t)
 	local bus = t.p .. 'bus'
 	for i = 1, t.adds_n, 5 do
 		local r = trycall('XADD', bus, adds[i], 'kind', adds[i + 1], 'incident', adds[i + 2], 'decisions',
@@ -1178,7 +1778,25 @@ local function write_plan(t)
 	if t.taken and #t.taken_list > 0 then
 		call('XDEL', t.p .. 'inbox', spread(t.taken_list))
 	end
+	for key, every in pairs(t.cooldowns_new or {}) do
+		call('SET', key, t.cooldowns[key], 'PX', every + 60000)
+	end
+	if t.waits then
+		write_waits(t)
+	end
+	if t.brakes then
+		write_brakes(t)
+	end
+	for i = 1, t.inbox and #t.inbox or 0 do
+		local entry = t.inbox[i]
+		call('XADD', t.p .. 'inbox', '*', 'event', entry[1], 'incident', entry[2], 'json', entry[3])
+	end
+	for i = 1, t.cancels and #t.cancels or 0 do
+		cancel_chain(t.p, t.cancels[i][1], t.now, 'runbookd', t.cancels[i][2])
+	end
 	return true
+end
+
 end
 
 local limits_text, limits = '', nil
@@ -1380,6 +1998,8 @@ local function timeline_json(sid, kind, incident, decisions, json)
 end
 
 -- ---- runs: for the worker --------------------------------------------------------------------------
+local claim, hello, heartbeat, output_add, run_change, run_approve, run_new
+do
 
 local function stdout_of(p, id)
 	local lines, n, size = {}, 0, 0
@@ -1439,7 +2059,7 @@ end
 
 -- rb_claim_v1 KEY worker instance lease_ms token again pools…: the run as an array, or an empty one. token names
 -- this call; again names an earlier one of this instance whose answer did not arrive: its run is given once more.
-local function claim(keys, argv)
+function claim(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local worker, instance, lease = argv[1], argv[2], now + argv[3]
@@ -1486,7 +2106,7 @@ end
 
 -- rb_hello_v1 KEY worker instance home lease_ms pools…: home names its state_dir. What an earlier instance from the same
 -- one held is taken from it. Two of one name from two are two workers: the later one is refused while the other lives.
-local function hello(keys, argv)
+function hello(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local worker, instance, home = argv[1], argv[2], argv[3]
@@ -1508,14 +2128,18 @@ local function hello(keys, argv)
 	return 1
 end
 
--- rb_heartbeat_v1 KEY worker instance lease_ms [run fence]…: the places (from 0) of the lost ones
-local function heartbeat(keys, argv)
+-- rb_heartbeat_v1 KEY worker instance lease_ms [run fence]…: the places (from 0) of the lost ones; of those that are to
+-- be stopped -1 - place
+function heartbeat(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local lost, leases, n = {}, {p .. 'leases', 'XX'}, 2
 	for i = 4, #argv, 2 do
-		local v = call('HMGET', p .. 'run:' .. argv[i], 'state', 'fence')
+		local v = call('HMGET', p .. 'run:' .. argv[i], 'state', 'fence', 'cancel')
 		if v[1] == 'running' and v[2] == argv[i + 1] then
+			if v[3] and v[3] ~= '' then
+				lost[#lost + 1] = -1 - (i - 4) / 2
+			end
 			leases[n + 1], leases[n + 2] = now + argv[3], argv[i]
 			n = n + 2
 		else
@@ -1535,7 +2159,7 @@ end
 local FENCED = {err = 'FENCED the run is not held under this fence any more'}
 
 -- rb_output_add_v1 KEY run fence line…: a line is o or e, the time in ms, a blank, the text
-local function output_add(keys, argv)
+function output_add(keys, argv)
 	local key = keys[1] .. ':run:' .. argv[1]
 	local v = call('HMGET', key, 'state', 'fence')
 	if v[1] ~= 'running' or v[2] ~= argv[2] then
@@ -1554,7 +2178,7 @@ local function put_emitted(p, r, json)
 end
 
 -- rb_run_change_v1 KEY run fence state reason exit signal artifacts params sha256 duration_ms who emitted…
-local function run_change(keys, argv)
+function run_change(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local r = run_get(p, argv[1])
@@ -1568,7 +2192,8 @@ local function run_change(keys, argv)
 	if r.state ~= 'running' then
 		-- Told again, because the first answer did not arrive.
 		if r.state == to or (to == 'retry' and (r.state == 'queued' or r.state == 'failed')) or
-			(to == 'release' and r.state == 'queued') then
+			(to == 'release' and r.state == 'queued') or
+			(r.state == 'cancelled' and r.cancel ~= '' and (to == 'release' or to == 'retry')) then
 			return 1
 		end
 		return FENCED
@@ -1585,6 +2210,12 @@ local function run_change(keys, argv)
 	end
 	for i = 12, #argv do
 		put_emitted(p, r, argv[i])
+	end
+	if r.cancel ~= '' and (to == 'release' or to == 'retry') then
+		to = 'cancelled' -- nobody wants it again
+	end
+	if r.cancel ~= '' and to == 'cancelled' then
+		reason = r.cancel .. (reason ~= '' and '; ' .. reason or '')
 	end
 	if to == 'release' then
 		-- Its worker stops, and it may start again: that is no failure, and uses up no retry.
@@ -1608,9 +2239,30 @@ local function run_change(keys, argv)
 	return 1
 end
 
+-- rb_run_approve_v1 KEY run yes|no who reason: a run that waits for approval may begin, or is rejected
+function run_approve(keys, argv)
+	local p = keys[1] .. ':'
+	local now = now_ms(p)
+	local r, who = run_get(p, argv[1]), argv[3]
+	if not r then
+		return {err = "NOTFOUND there is no run '" .. argv[1] .. "'"}
+	elseif r.state ~= 'approval' then
+		return {err = "STATE run '" .. argv[1] .. "' does not wait for approval; it is " .. r.state}
+	end
+	local reason = (argv[2] == 'yes' and 'approved by ' or 'rejected by ') .. who ..
+		(argv[4] ~= '' and ': ' .. argv[4] or '')
+	if argv[2] == 'yes' then
+		set_state(p, r, 'queued', now, who, reason, {ready = now})
+	else
+		set_state(p, r, 'rejected', now, who, reason, {})
+		go_on(p, r, now)
+	end
+	return 1
+end
+
 -- rb_run_new_v1 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v1 has it, then the digest of what was
 -- asked for: a key stands for one request only
-local function run_new(keys, argv)
+function run_new(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local asked = argv[11] or '' -- a bridge of before does not say it
@@ -1640,6 +2292,8 @@ local function run_new(keys, argv)
 		call('HSET', p .. 'run:' .. r.id, 'idempotency', argv[2])
 	end
 	return r.id
+end
+
 end
 
 -- ---- time ------------------------------------------------------------------------------------------
@@ -1697,31 +2351,35 @@ end
 local function resolve_stale(t, name, a)
 	local inc = leave(t, a)
 	local source, fingerprint = match(name, '^(.*):(.-)$')
-	local id = new_id(t.g)
-	local sid, n = entry_id(t.g), t.adds_n
-	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4] = sid, 'alert', a.inc ~= '-' and a.inc or '', '[]'
-	adds[n + 5] = '{"id":"' .. id .. '","received":"' .. received() .. '","source":' .. quote(source) ..
+	local sid = plan_add(t, 'alert', a.inc ~= '-' and a.inc or '', '[]', '"source":' .. quote(source) ..
 		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
-		time_or_null(a.last) .. ',"reason":"not reported for longer than incidents.stale_after"}'
-	t.adds_n = n + 5
-	a.state, a.since = 'x', now_text
+		time_or_null(a.last) .. ',"reason":"not reported for longer than incidents.stale_after"}')
+	local runs = t.runs_n
+	a.state = 'x'
+	change_since(a, t.now, t.limits)
+	if waits(a) then
+		t.depth = 0
+		end_waits(t, name, a, inc, 'the alert was not reported any more and counts as resolved', a.event)
+	end
 	keep_alert(t, name, alert_text(a))
 	move_alert(t, name, 'f', 'x')
 	if inc then
 		inc.updated = now_text
+		inc.runs = t.runs_n > runs and text(read_tail(inc).runs + t.runs_n - runs) or inc.runs
 		add_line(inc, sid)
 	end
 end
 
 -- An alert that fires is looked at when nothing changed for a while: resolved where nobody spoke of it for
 -- stale_after, else moved on to when it was last heard of, with its event beside it, since the bus is trimmed.
-local function tick_stale(p, now, stale_after, retention, done)
+local function tick_stale(p, now, stale_after, retention, limits_of_bridge, done)
 	local age = math.min(stale_after, floor(retention / 2))
 	local names = call('ZRANGE', p .. 'alerts:firing', '-inf', now - age, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	if #names == 0 then
 		return 0
 	end
 	local t = new_plan(p, now)
+	read_limits(t, limits_of_bridge)
 	for i = 1, #names do
 		local name = names[i]
 		local key = p .. 'alert:' .. name
@@ -1744,6 +2402,94 @@ local function tick_stale(p, now, stale_after, retention, done)
 		read_clock(p) -- the next tick does it
 	end
 	return #names
+end
+
+-- ---- for: what is due ----
+
+-- What was put off is decided now, from cooldown on. false: a queue is full, and it stays.
+local function decide_due(t, member, name, rule, a, rec, done)
+	local inc, runs = a.inc ~= '-' and get_incident(t, a.inc) or nil, t.runs_n
+	local u = rule_of(rec.words[5])
+	t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, name, a, rec.key
+	t.inc, t.incident, t.depth = inc, inc and inc.id or '', rec.depth
+	if inc then
+		touch(t, inc)
+	end
+	local decision, reason, run = decide_now(t, 1, u)
+	if not decision then
+		t.due[member] = t.now + DUE_AGAIN
+		return
+	end
+	set_wait(t, name, a, 'for ' .. rule, nil)
+	t.due[member] = false
+	for i = runs + 1, t.runs_n do
+		t.runs[i].event = rec.event
+	end
+	if decision == 'run' then
+		reason = 'it still fires after ' .. period(u.for_ms)
+	end
+	add_decision(t, inc, rec.event, rule, decision, reason, run)
+	if inc and t.runs_n > runs then
+		inc.runs = text(read_tail(inc).runs + t.runs_n - runs)
+	end
+	keep_alert(t, name, alert_text(a))
+	done.late[#done.late + 1], done.late[#done.late + 2] = rule, decision
+end
+
+local function tick_pending(p, now, limits_of_bridge, done)
+	local members = call('ZRANGE', p .. 'pending', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
+	if #members == 0 then
+		return 0
+	end
+	local t = new_plan(p, now)
+	read_limits(t, limits_of_bridge)
+	for i = 1, #members do
+		local name, rule = match(members[i], '^(.*) (%S+)$')
+		local v = t.alerts[name] or call('GET', p .. 'alert:' .. name)
+		local a = v and read_alert(v)
+		local rec = a and a.state == 'f' and waits_of(t, name, a).fields['for ' .. rule]
+		if rec then
+			decide_due(t, members[i], name, rule, a, rec, done)
+		else
+			call('ZREM', p .. 'pending', members[i])
+		end
+		if t.runs then
+			end_message(t)
+		end
+	end
+	if not write_plan(t) then
+		read_clock(p) -- the next tick does it
+		done.late = {}
+	end
+	return #members
+end
+
+local function tick_approvals(p, now, done)
+	local ids = call('ZRANGE', p .. 'approvals', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
+	for i = 1, #ids do
+		local r = run_get(p, ids[i])
+		if r and r.state == 'approval' then
+			set_state(p, r, 'rejected', now, 'runbookd', 'nobody approved it in time', {})
+			go_on(p, r, now)
+			done.expired = done.expired + 1
+		else
+			call('ZREM', p .. 'approvals', ids[i])
+		end
+	end
+	return #ids
+end
+
+-- In how many ms the next thing is due that does not wait for a tick; -1: none. What is due already had its turn.
+local function due_in(p, now)
+	local least = -1
+	for _, key in ipairs({'pending', 'approvals'}) do
+		local first = call('ZRANGE', p .. key, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+		local at = first[2] and first[2] ~= 'inf' and num(first[2]) - now
+		if at and (least < 0 or at < least) then
+			least = at
+		end
+	end
+	return least
 end
 
 -- Members of a set by id that were made before cutoff; those that forget() keeps are passed until the set is through.
@@ -1802,10 +2548,31 @@ local function forget_run(p, id, cutoff)
 	return true
 end
 
+-- One slo a tick: gone where no hour of its window has a run.
+local function trim_slo(p, now)
+	local rule = call('SRANDMEMBER', p .. 'slos')
+	if not rule then
+		return
+	end
+	local key = p .. 'slo:' .. rule
+	local from = now - (call('HGET', key, 'window') or 0)
+	local fields = call('HKEYS', key)
+	for i = 1, #fields do
+		local hour = match(fields[i], '^(%d+) ')
+		if hour and (num(hour) + 1) * 3600000 > from then
+			return
+		end
+	end
+	call('SREM', p .. 'slos', rule)
+	call('UNLINK', key)
+end
+
 local function tick_retention(p, now, cutoff, audit_cutoff, done)
+	trim_slo(p, now)
 	local names = call('ZRANGE', p .. 'alerts:resolved', '-inf', cutoff, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	for i = 1, #names do
-		call('UNLINK', p .. 'alert:' .. names[i], p .. 'alert:' .. names[i] .. ':event')
+		local key = p .. 'alert:' .. names[i]
+		call('UNLINK', key, key .. ':event', key .. ':waits')
 		call('ZREM', p .. 'alerts:resolved', names[i])
 	end
 	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
@@ -1824,22 +2591,24 @@ local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	return math.max(#names, looked, looked_runs, records >= 10 * TICK_WORK and TICK_WORK or 0)
 end
 
--- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms:
--- requeued, lost, expired, resolved_stale, trimmed, more
+-- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms limits (as rb_ingest_v1 has them):
+-- requeued, lost, expired, resolved_stale, trimmed, more, due_in_ms, [rule, decision]… of what was due
 function tick(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	call('HSETNX', p .. 'meta', 'schema', SCHEMA) -- Redis may have been emptied since the bridge opened it
-	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0}
+	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0, late = {}}
 	local retention = num(argv[3])
 	local most = math.max(
+		tick_pending(p, now, argv[5], done),
+		tick_approvals(p, now, done),
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
-		tick_stale(p, now, num(argv[2]), retention, done),
+		tick_stale(p, now, num(argv[2]), retention, argv[5], done),
 		tick_retention(p, now, now - retention, now - argv[4], done))
 	return {
 		done.requeued, done.lost, done.expired, done.resolved_stale, done.trimmed,
-		most >= TICK_WORK and 1 or 0,
+		most >= TICK_WORK and 1 or 0, due_in(p, now), done.late,
 	}
 end
 
@@ -1997,7 +2766,10 @@ local function alert_row(p, name)
 	local a = read_alert(v)
 	local _, _, _, json = record(p, a.event)
 	json = json or call('GET', key .. ':event')
-	return json and {name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, a.since}
+	return json and {
+		name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, match(a.since, '^%d+'),
+		#a.since > PLAIN and flaps(a, now_ms(p)) and '1' or '',
+	}
 end
 
 -- The first event of an alert in this incident. The row tells of the alert as it is now where it still is in it.
@@ -2011,7 +2783,7 @@ local function incident_alert_row(p, line)
 	if r and r[4] == incident then
 		return r
 	elseif json then
-		r = r or {name, '', '', '', '1', '1', '', '', ''}
+		r = r or {name, '', '', '', '1', '1', '', '', '', ''}
 		r[2], r[3], r[4] = json, 'r', incident
 	end
 	return json and r
@@ -2133,7 +2905,25 @@ local function audit_act(keys, argv)
 	return 1
 end
 
--- rb_stats_v1 KEY: {incidents open, [pool, depth, oldest_ms]…, [pool, running]…, [counter, value]…}
+-- [rule, objective, good, bad]… of the hours within each slo's window
+local function slos(p, now)
+	local out, rules = {}, call('SRANDMEMBER', p .. 'slos', TICK_POOLS)
+	for i = 1, #rules do
+		local m = map_of(call('HGETALL', p .. 'slo:' .. rules[i]))
+		local from, n = now - (m.window or 0), {good = 0, bad = 0}
+		for field, count in pairs(m) do
+			local hour, what = match(field, '^(%d+) (%a+)$')
+			if hour and (num(hour) + 1) * 3600000 > from then
+				n[what] = n[what] + count
+			end
+		end
+		local k = #out
+		out[k + 1], out[k + 2], out[k + 3], out[k + 4] = rules[i], m.objective or '0', text(n.good), text(n.bad)
+	end
+	return out
+end
+
+-- rb_stats_v1 KEY: {incidents open, [pool, depth, oldest_ms]…, [pool, running]…, [counter, value]…, slos}
 local function stats(keys)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
@@ -2163,7 +2953,7 @@ local function stats(keys)
 	end
 	return {
 		call('ZCARD', p .. 'incidents:open'), queues, call('HGETALL', p .. 'running'),
-		call('HGETALL', p .. 'stats'),
+		call('HGETALL', p .. 'stats'), slos(p, now),
 	}
 end
 
@@ -2209,6 +2999,7 @@ writes('rb_hello_v1', hello)
 writes('rb_heartbeat_v1', heartbeat)
 writes('rb_output_add_v1', output_add)
 writes('rb_run_change_v1', run_change)
+writes('rb_run_approve_v1', run_approve)
 writes('rb_run_new_v1', run_new)
 writes('rb_tick_v1', tick)
 writes('rb_audit_v1', audit_act)

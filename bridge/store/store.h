@@ -31,7 +31,7 @@ struct store_options {
 	int64_t slow_after_ms;		/* a call without answer for so long ends in ERR_AWAY */
 	bool load_library;		/* bridge: loads or upgrades the function library; worker: waits for it */
 	bool look_at_keeping;		/* sees whether this Redis keeps what it is told: store_warning */
-	bool blocking;			/* opens a second connection for store_claim_wait */
+	bool blocking;			/* opens a second connection for store_claim_wait or store_inbox_wait */
 	bool own_clock;			/* of a private server that nothing else uses: the library that it loads has a clock
 					 * that stands until store_set_clock moves it */
 	/* Up or down, and why; also called with ERR_VERSION, after which the program ends. */
@@ -196,6 +196,7 @@ struct store_claimed {
 	unsigned depth;
 	bool idempotent;		/* by what Redis decides: a lost worker's run starts again */
 	int64_t retries_max;		/* likewise */
+	bool called;			/* after a wait: a heartbeat would tell that a run is to be stopped */
 };
 typedef void (*store_claim_cb)(void *ctx, const struct err *e, const struct store_claimed *c);
 typedef void (*store_done_cb)(void *ctx, const struct err *e);
@@ -208,8 +209,9 @@ int store_worker_hello(struct store *s, struct str name, struct str instance, st
 /* Claims the best ready run of the pools. c->run "" : none. */
 int store_claim(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
 	int64_t lease_ms, store_claim_cb cb, void *ctx, struct err *e);
-/* Calls back when a run may be ready in one of the pools, or after at most wait_ms; maybe with a run that it claimed
- * in the same turn, else c->run is "" and says nothing. On the blocking connection; one at a time. */
+/* Calls back when a run may be ready in one of the pools, when this worker is called, or after at most wait_ms; maybe
+ * with a run that it claimed in the same turn, else c->run is "" and says nothing. n 0: claims nothing, only waits to
+ * be called. On the blocking connection; one at a time. */
 int store_claim_wait(struct store *s, struct str worker, struct str instance, const struct str *pools, size_t n,
 	int64_t lease_ms, int64_t wait_ms, store_claim_cb cb, void *ctx, struct err *e);
 /* Ends such a wait soon. Its callback still comes, and with a run where one was ready: so it must be waited for. */
@@ -219,8 +221,13 @@ struct store_held {
 	struct str run;
 	uint64_t fence;
 };
-/* Renews the leases; lost: indexes of held whose fence is not theirs any more. */
-typedef void (*store_heartbeat_cb)(void *ctx, const struct err *e, const size_t *lost, size_t n);
+/* Renews the leases. Indexes of held: lost are those whose fence is not theirs any more, cancel those that are to be
+ * stopped; the reason is Redis's to tell. */
+struct store_beat {
+	const size_t *lost, *cancel;
+	size_t lost_n, cancel_n;
+};
+typedef void (*store_heartbeat_cb)(void *ctx, const struct err *e, const struct store_beat *b);
 int store_heartbeat(struct store *s, struct str worker, struct str instance, const struct store_held *held, size_t n,
 	int64_t lease_ms, store_heartbeat_cb cb, void *ctx, struct err *e);
 
@@ -251,6 +258,13 @@ struct store_run_change {
 };
 int store_run_change(struct store *s, const struct store_run_change *c, store_done_cb cb, void *ctx, struct err *e);
 
+/* ---- approval ---- */
+
+/* A run that waits for approval may begin, or is rejected; who and reason (may be "") go into the audit. ERR_CONFLICT
+ * where it does not wait, ERR_NOT_FOUND. */
+int store_run_approve(struct store *s, struct str run, bool yes, struct str who, struct str reason, store_done_cb cb,
+	void *ctx, struct err *e);
+
 /* ---- runs by hand ---- */
 struct store_manual_run {
 	struct store_step_in step;
@@ -270,12 +284,19 @@ struct store_tick {
 	struct store_limits limits;
 	int64_t stale_after_ms, retention_ms, audit_retention_ms;
 };
+struct store_late {			/* a decision that was made because its time had come (for) */
+	struct str rule;
+	enum decision decision;
+};
 struct store_tick_result {
 	int64_t requeued, lost, expired, resolved_stale, trimmed;
 	bool more;			/* call again soon */
+	int64_t due_in_ms;		/* until the next thing is due that wants its moment (for, approval); -1: none */
+	const struct store_late *late;
+	size_t late_n;
 };
 typedef void (*store_tick_cb)(void *ctx, const struct err *e, const struct store_tick_result *r);
-/* Leases that ran out, runs past queue_ttl, stale alerts, retention; bounded work a call. Any bridge may call it at any time. */
+/* What was put off (for), approvals, leases that ran out, runs past queue_ttl, stale alerts, retention; bounded work a call. Any bridge may call it at any time. */
 int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, void *ctx, struct err *e);
 
 struct store_inbox_entry {
@@ -287,6 +308,10 @@ typedef void (*store_inbox_cb)(void *ctx, const struct err *e, const struct stor
  * of JSON, but one at least where there is one. They stay until an ingest takes them off. */
 int store_inbox(struct store *s, size_t limit, size_t bytes, struct str after, store_inbox_cb cb, void *ctx,
 	struct err *e);
+
+/* Calls back when an entry behind the one with id `after` comes ("": behind what is there now), or after wait_ms; id: that
+ * entry's, or "". On the blocking connection; one at a time. */
+int store_inbox_wait(struct store *s, struct str after, int64_t wait_ms, store_text_cb cb, void *ctx, struct err *e);
 
 /* ---- answers: rows are JSON as the API shows it ---- */
 enum store_list {

@@ -36,7 +36,7 @@ struct store {
 	struct buf head, args;		/* of an ingest on its way into a batch */
 	struct store_batch *batch;	/* of this turn of the loop; NULL: none yet */
 	int64_t batch_pause_ms;		/* no batches before this time (uv_now) */
-	bool waiting;			/* a store_claim_wait is under way */
+	bool waiting;			/* a store_claim_wait or store_inbox_wait is under way */
 	uint64_t claim_token;
 	uint64_t lost_claims[STORE_LOST_CLAIMS];
 	size_t lost_claims_n;
@@ -80,6 +80,11 @@ void store_plain_answer(void *ctx, const struct err *e, const redisReply *reply)
 
 /* s itself, or a copy in b with U+FFFD for each byte that is no UTF-8: what Lua puts into JSON must be. */
 struct str store_clean(struct buf *b, struct str s);
+
+/* store_ingest.c: the limits as every function takes them; in s->scratch. */
+struct str store_limits_text(struct store *s, const struct store_limits *l);
+/* What a function calls a decision. False: it is none. */
+bool store_decision_of(struct str name, enum decision *out);
 
 /* store_ingest.c: the words of one step, as rb_ingest_v1 and rb_run_new_v1 take them. */
 #define STORE_STEP_WORDS 6

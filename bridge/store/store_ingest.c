@@ -203,14 +203,18 @@ static void put_event(struct store *s, const struct store_event_in *in)
 		put_decision(s, &in->decisions[i], host);
 }
 
+struct str store_limits_text(struct store *s, const struct store_limits *l)
+{
+	const int64_t v[] = {l->occurrence_skew_ms, l->reopen_window_ms, l->queue, l->flapping.transitions,
+		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms};
+
+	return numbers(s, v, sizeof(v) / sizeof(v[0]));
+}
+
 /* The words of the call after the sizes. */
 static void put_head(struct store *s, const struct store_ingest *in)
 {
-	const struct store_limits *l = &in->limits;
-	const int64_t limits[] = {l->occurrence_skew_ms, l->reopen_window_ms, l->queue, l->flapping.transitions,
-		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms};
-
-	redis_arg(s->redis, numbers(s, limits, sizeof(limits) / sizeof(limits[0])));
+	redis_arg(s->redis, store_limits_text(s, &in->limits));
 	redis_arg_i64(s->redis, in->truncated);
 	redis_arg(s->redis, in->ruleset_hash);
 }
@@ -304,7 +308,7 @@ static int send_explain(struct store *s, const struct store_ingest *in, bool as_
 
 /* ---- the answer ---- */
 
-static bool decision_of(struct str name, enum decision *out)
+bool store_decision_of(struct str name, enum decision *out)
 {
 	for (enum decision d = DECISION_RUN; d <= DECISION_ERROR; d++) {
 		if (str_is(name, decision_name(d))) {
@@ -363,7 +367,7 @@ static bool take_decision(struct store_decision_out *d, struct str s)
 {
 	size_t at = 0;
 
-	if (!decision_of(next_word(s, &at), &d->decision))
+	if (!store_decision_of(next_word(s, &at), &d->decision))
 		return false;
 	d->run = none_as_empty(next_word(s, &at));
 	d->reason = (struct str){s.p + at, s.n - at};

@@ -168,7 +168,7 @@ static void put_member(struct json_w *w, const struct json *event, const char *n
 		json_w_null(w);
 }
 
-/* a: [name, event's JSON, state, incident, n, occurrences, first, last, since] */
+/* a: [name, event's JSON, state, incident, n, occurrences, first, last, since, whether it flaps] */
 static void alert_write(struct json_w *w, const struct json *event, const redisReply *a)
 {
 	bool firing = str_is(store_text_at(a, 2), "f");
@@ -193,7 +193,7 @@ static void alert_write(struct json_w *w, const struct json *event, const redisR
 	json_w_ktime_ms(w, "last_seen", store_number_at(a, 7));
 	json_w_ki64(w, "count", store_number_at(a, 4));
 	json_w_ki64(w, "occurrences", store_number_at(a, 5));
-	json_w_kbool(w, "flapping", false);
+	json_w_kbool(w, "flapping", store_text_at(a, 9).n > 0);
 	json_w_key(w, STR("incident"));
 	if (incident.n > 0)
 		json_w_str(w, incident);

@@ -47,27 +47,30 @@ struct heartbeat_call {
 	store_heartbeat_cb cb;
 	void *ctx;
 	size_t n;
-	size_t lost[];
+	size_t at[];	/* lost from the front, those to be stopped from the back: no run is both */
 };
 
 static void on_heartbeat(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct heartbeat_call *c = ctx;
-	size_t lost = 0;
+	size_t lost = 0, cancel = c->n;
 
-	for (size_t i = 0; !e && i < reply->elements && lost < c->n; i++) {
+	for (size_t i = 0; !e && i < reply->elements && lost < cancel; i++) {
 		int64_t at = store_number_at(reply, i);
 		if (at >= 0 && (size_t)at < c->n)
-			c->lost[lost++] = (size_t)at;
+			c->at[lost++] = (size_t)at;
+		else if (at < 0 && (size_t)(-1 - at) < c->n)
+			c->at[--cancel] = (size_t)(-1 - at);
 	}
-	c->cb(c->ctx, e, c->lost, lost);
+	const struct store_beat b = {c->at, c->at + cancel, lost, c->n - cancel};
+	c->cb(c->ctx, e, e ? NULL : &b);
 	free(c);
 }
 
 int store_heartbeat(struct store *s, struct str worker, struct str instance, const struct store_held *held, size_t n,
 	int64_t lease_ms, store_heartbeat_cb cb, void *ctx, struct err *e)
 {
-	struct heartbeat_call *c = store_call(sizeof(*c) + n * sizeof(c->lost[0]), e);
+	struct heartbeat_call *c = store_call(sizeof(*c) + n * sizeof(c->at[0]), e);
 
 	if (store_begin_for(s, "rb_heartbeat_v1", 3 + 2 * n, c, e))
 		return -1;
@@ -93,6 +96,7 @@ struct claim_call {
 	uint64_t token, again;	/* again: 0 none */
 	bool waits;		/* for a bell first */
 	bool sent;		/* with it: the claim is on its way, too */
+	bool called;		/* with it: it was this worker that was called */
 	struct err bell;	/* with it: what the wait ended with */
 };
 
@@ -167,6 +171,7 @@ static void on_claim(void *ctx, const struct err *e, const redisReply *reply)
 	}
 	if (c->waits)
 		c->s->waiting = false;
+	out.called = c->called;
 	c->cb(c->ctx, said, said ? NULL : &out);
 	buf_release(&steps);
 	free(c);
@@ -211,12 +216,19 @@ int store_claim(struct store *s, struct str worker, struct str instance, const s
 
 /* ---- the bell ---- */
 
+/* Is this "rb:{namespace:0}:call:WORKER", and not a pool's bell? */
+static bool is_call(const struct store *s, struct str key)
+{
+	return key.n > s->prefix.n &&
+	       str_starts((struct str){key.p + s->prefix.n, key.n - s->prefix.n}, STR(":call:"));
+}
+
 static void on_bell(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct claim_call *c = ctx;
 	struct store_claimed none = {.run = STR_NONE};
 
-	(void)reply;
+	c->called = none.called = !e && is_call(c->s, store_text_at(reply, 0));
 	if (c->sent) {
 		if (e)
 			c->bell = *e;
@@ -227,23 +239,29 @@ static void on_bell(void *ctx, const struct err *e, const redisReply *reply)
 	free(c);
 }
 
-static int send_wait(struct claim_call *c, const struct str *pools, size_t n, int64_t wait_ms, struct err *e)
+static void put_list_key(struct store *s, const char *what, struct str name)
+{
+	buf_clear(&s->scratch);
+	buf_str(&s->scratch, s->prefix);
+	buf_puts(&s->scratch, what);
+	buf_str(&s->scratch, name);
+	redis_arg(s->bell, buf_as_str(&s->scratch));
+}
+
+static int send_wait(struct claim_call *c, struct str worker, const struct str *pools, size_t n, int64_t wait_ms,
+	struct err *e)
 {
 	struct store *s = c->s;
 	char seconds[32];
 
 	if (!redis_up(s->bell))
 		return err_set(e, ERR_AWAY, "%s", redis_why(s->bell));
-	if (redis_begin(s->bell, 2 + n, e))
+	if (redis_begin(s->bell, 3 + n, e))
 		return -1;
 	redis_arg_z(s->bell, "BLPOP");
-	for (size_t i = 0; i < n; i++) {
-		buf_clear(&s->scratch);
-		buf_str(&s->scratch, s->prefix);
-		buf_puts(&s->scratch, ":bell:");
-		buf_str(&s->scratch, pools[i]);
-		redis_arg(s->bell, buf_as_str(&s->scratch));
-	}
+	put_list_key(s, ":call:", worker);
+	for (size_t i = 0; i < n; i++)
+		put_list_key(s, ":bell:", pools[i]);
 	/* 0 would be for ever. */
 	snprintf(seconds, sizeof(seconds), "%.3f", (double)(wait_ms > 0 ? wait_ms : 1) / 1000);
 	redis_arg_z(s->bell, seconds);
@@ -261,12 +279,12 @@ int store_claim_wait(struct store *s, struct str worker, struct str instance, co
 	if (!c)
 		return -1;
 	*c = (struct claim_call){.cb = cb, .ctx = ctx, .s = s, .waits = true};
-	if (send_wait(c, pools, n, wait_ms, e)) {
+	if (send_wait(c, worker, pools, n, wait_ms, e)) {
 		free(c);
 		return -1;
 	}
 	s->waiting = true;
-	if (redis_local(s->bell) && store_begin_on(s, s->bell, "rb_claim_v1", CLAIM_WORDS + n, &ignored) == 0) {
+	if (n > 0 && redis_local(s->bell) && store_begin_on(s, s->bell, "rb_claim_v1", CLAIM_WORDS + n, &ignored) == 0) {
 		take_tokens(c);
 		put_claim(s->bell, c, worker, instance, lease_ms, pools, n);
 		c->sent = redis_end(s->bell, wait_ms, on_claim, c, &ignored) == 0;
@@ -388,6 +406,22 @@ int store_run_change(struct store *s, const struct store_run_change *c, store_do
 	buf_release(&reason);
 	free(good);
 	return rc;
+}
+
+int store_run_approve(struct store *s, struct str run, bool yes, struct str who, struct str reason, store_done_cb cb,
+	void *ctx, struct err *e)
+{
+	if (!id_valid(run))
+		return err_set(e, ERR_NOT_FOUND, "there is no run '%.*s'", run.n > 80 ? 80 : (int)run.n,
+			run.p ? run.p : "");
+	struct store_plain *c = store_plain_new(cb, ctx, e);
+	if (store_begin_for(s, "rb_run_approve_v1", 4, c, e))
+		return -1;
+	redis_arg(s->redis, run);
+	redis_arg_z(s->redis, yes ? "yes" : "no");
+	redis_arg(s->redis, store_clean(&s->scratch, who));
+	redis_arg(s->redis, store_clean(&s->scratch, reason));
+	return store_end(s, store_plain_answer, c, e);
 }
 
 /* ---- by hand ---- */

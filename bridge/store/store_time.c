@@ -16,10 +16,24 @@ struct tick_call {
 	void *ctx;
 };
 
+/* [rule, decision]… */
+static size_t take_late(struct store_late *v, const redisReply *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; a && i + 1 < a->elements; i += 2) {
+		v[n].rule = store_text_at(a, i);
+		n += store_decision_of(store_text_at(a, i + 1), &v[n].decision);
+	}
+	return n;
+}
+
 static void on_tick(void *ctx, const struct err *e, const redisReply *reply)
 {
 	struct tick_call *c = ctx;
-	struct store_tick_result r = {.more = false};
+	struct store_tick_result r = {.due_in_ms = -1};
+	const redisReply *late = e ? NULL : store_at(reply, 7);
+	struct store_late *v = late ? calloc(late->elements / 2 + 1, sizeof(*v)) : NULL;
 
 	if (!e) {
 		r.requeued = store_number_at(reply, 0);
@@ -28,8 +42,12 @@ static void on_tick(void *ctx, const struct err *e, const redisReply *reply)
 		r.resolved_stale = store_number_at(reply, 3);
 		r.trimmed = store_number_at(reply, 4);
 		r.more = store_number_at(reply, 5) != 0;
+		r.due_in_ms = store_number_at(reply, 6);
+		r.late = v;
+		r.late_n = v ? take_late(v, late) : 0;
 	}
 	c->cb(c->ctx, e, e ? NULL : &r);
+	free(v);
 	free(c);
 }
 
@@ -37,7 +55,7 @@ int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, vo
 {
 	struct tick_call *c = store_call(sizeof(*c), e);
 
-	if (store_begin_for(s, "rb_tick_v1", 4, c, e))
+	if (store_begin_for(s, "rb_tick_v1", 5, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;
@@ -45,6 +63,7 @@ int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, vo
 	redis_arg_i64(s->redis, t->stale_after_ms);
 	redis_arg_i64(s->redis, t->retention_ms);
 	redis_arg_i64(s->redis, t->audit_retention_ms);
+	redis_arg(s->redis, store_limits_text(s, &t->limits));
 	return store_end(s, on_tick, c, e);
 }
 
@@ -87,6 +106,55 @@ int store_inbox(struct store *s, size_t limit, size_t bytes, struct str after, s
 	redis_arg_i64(s->redis, (int64_t)bytes);
 	redis_arg(s->redis, after);
 	return store_end(s, on_inbox, c, e);
+}
+
+struct inbox_wait {
+	store_text_cb cb;
+	void *ctx;
+	struct store *s;
+};
+
+/* [[stream, [[id, […]]]]], or nothing where the time was up. */
+static void on_inbox_entry(void *ctx, const struct err *e, const redisReply *reply)
+{
+	struct inbox_wait *c = ctx;
+	const redisReply *stream = e ? NULL : store_at(reply, 0);
+	const redisReply *entries = stream ? store_at(stream, 1) : NULL;
+	const redisReply *entry = entries ? store_at(entries, 0) : NULL;
+
+	c->s->waiting = false;
+	c->cb(c->ctx, e, entry ? store_text_at(entry, 0) : STR_NONE);
+	free(c);
+}
+
+int store_inbox_wait(struct store *s, struct str after, int64_t wait_ms, store_text_cb cb, void *ctx, struct err *e)
+{
+	struct redis *r = s->bell;
+
+	if (!r || s->waiting)
+		return err_set(e, ERR_CONFLICT, r ? "waiting already" : "opened without a second connection");
+	if (!redis_up(r))
+		return err_set(e, ERR_AWAY, "%s", redis_why(r));
+	struct inbox_wait *c = store_call(sizeof(*c), e);
+	if (!c)
+		return -1;
+	*c = (struct inbox_wait){cb, ctx, s};
+	if (redis_begin(r, 8, e) == 0) {
+		redis_arg_z(r, "XREAD");
+		redis_arg_z(r, "COUNT");
+		redis_arg_z(r, "1");
+		redis_arg_z(r, "BLOCK");
+		redis_arg_i64(r, wait_ms > 0 ? wait_ms : 1); /* 0 would be for ever */
+		redis_arg_z(r, "STREAMS");
+		redis_arg_join(r, s->prefix, STR(":inbox"));
+		redis_arg(r, after.n > 0 ? after : STR("$"));
+		if (redis_end(r, wait_ms, on_inbox_entry, c, e) == 0) {
+			s->waiting = true;
+			return 0;
+		}
+	}
+	free(c);
+	return -1;
 }
 
 int store_audit(struct store *s, struct str json, store_done_cb cb, void *ctx, struct err *e)
@@ -213,6 +281,19 @@ static void take_gauges(struct stats *st, const redisReply *reply)
 			store_text_at(running, i);
 }
 
+/* [rule, objective, good, bad]…; the objective in 10^-6 percent */
+static void take_slos(struct stats *st, const redisReply *a)
+{
+	for (size_t i = 0; a && i + 3 < a->elements; i += 4) {
+		double objective = (double)store_number_at(a, i + 1) / 1e8;
+		double good = (double)store_number_at(a, i + 2), bad = (double)store_number_at(a, i + 3);
+		double spent = good + bad > 0 && objective < 1 ? bad / (good + bad) / (1 - objective) : 0;
+
+		add_stat(st, "slo_objective_ratio", objective)->labels[0] = store_text_at(a, i);
+		add_stat(st, "slo_error_budget_remaining_ratio", 1 - spent)->labels[0] = store_text_at(a, i);
+	}
+}
+
 static size_t elements(const redisReply *reply, size_t i)
 {
 	const redisReply *a = store_at(reply, i);
@@ -228,13 +309,14 @@ static void on_stats(void *ctx, const struct err *e, const redisReply *reply)
 	struct err nomem;
 
 	if (!e) {
-		size_t most = 1 + elements(reply, 1) + elements(reply, 2) + elements(reply, 3);
+		size_t most = 1 + elements(reply, 1) + elements(reply, 2) + elements(reply, 3) + elements(reply, 4);
 		st.v = calloc(most, sizeof(*st.v));
 		st.buckets = calloc(most, metric_buckets_n * sizeof(*st.buckets));
 		samples = calloc(most, sizeof(*samples));
 		if (st.v && st.buckets && samples) {
 			take_gauges(&st, reply);
 			take_counters(&st, store_at(reply, 3), samples);
+			take_slos(&st, store_at(reply, 4));
 		} else {
 			err_set(&nomem, ERR_NOMEM, "no memory for the counters");
 			e = &nomem;

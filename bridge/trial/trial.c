@@ -209,7 +209,7 @@ int trial_begin(struct trial *t, const struct trial_setup *setup, struct err *e)
 	if (open_store(t, e) < 0)
 		return -1;
 	t->setup = *setup;
-	t->ic = (struct ingest_ctx){t->store, ruleset_ref(setup->rules), setup->conf};
+	t->ic = (struct ingest_ctx){.store = t->store, .rules = ruleset_ref(setup->rules), .conf = setup->conf};
 	set_clock(t, setup->start_ms);
 	return trial_await(t, e);
 }

@@ -174,6 +174,7 @@ struct rig_event {
 	const char *corr;	/* NULL: none */
 	int64_t window;		/* 0: 10 m */
 	const char *inbox;
+	const char *host;	/* for limits of hosts; NULL none */
 	bool light;		/* without its JSON */
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
@@ -256,14 +257,21 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.corr_json = in->corr ? STR("{\"instance\":\"a\"}") : STR_NONE,
 		.corr_window_ms = in->window ? in->window : 10 * MINUTE,
 		.inbox = str_of(in->inbox),
+		.host = str_of(in->host),
 		.decisions = in->rules,
 		.decisions_n = in->rules_n,
 	};
 }
 
+enum rig_how {
+	RIG_INGEST,
+	RIG_EXPLAIN,
+	RIG_EXPLAIN_NEW,	/* as if no alert were known */
+};
+
 /* One call with n events; out has room for n. */
-static inline enum err_code rig_ingest_n(struct rig *r, const struct rig_event *in, size_t n, int64_t truncated,
-	struct rig_answer *out)
+static inline enum err_code rig_call(struct rig *r, enum rig_how how, const struct rig_event *in, size_t n,
+	int64_t truncated, struct rig_answer *out)
 {
 	struct event *events = calloc(n, sizeof(*events));
 	struct store_event_in *v = calloc(n, sizeof(*v));
@@ -274,11 +282,18 @@ static inline enum err_code rig_ingest_n(struct rig *r, const struct rig_event *
 	for (size_t i = 0; i < n; i++)
 		rig_fill(&in[i], &events[i], &v[i], json[i], sizeof(json[i]));
 	struct store_ingest call = {v, n, STR("rulesethash"), truncated, r->limits};
-	int rc = store_ingest(r->s, &call, rig_on_ingest, &c, &r->e);
+	int rc = how == RIG_INGEST ? store_ingest(r->s, &call, rig_on_ingest, &c, &r->e)
+				   : store_explain(r->s, &call, how == RIG_EXPLAIN_NEW, rig_on_ingest, &c, &r->e);
 	free(events);
 	free(v);
 	free(json);
 	return rig_await(r, rc);
+}
+
+static inline enum err_code rig_ingest_n(struct rig *r, const struct rig_event *in, size_t n, int64_t truncated,
+	struct rig_answer *out)
+{
+	return rig_call(r, RIG_INGEST, in, n, truncated, out);
 }
 
 static inline struct rig_answer rig_ingest(struct rig *r, const struct rig_event *in)
@@ -453,15 +468,25 @@ static inline void rig_list(struct rig *r, enum store_list what, const struct st
 
 struct rig_tick {
 	struct rig *r;
-	struct store_tick_result result;
+	struct store_tick_result result;	/* late is NULL: see rig_late_rule */
 };
+
+/* Of the latest tick: the last decision that it made. */
+static char rig_late_rule[64];
+static enum decision rig_late_decision;
 
 static inline void rig_on_tick(void *ctx, const struct err *e, const struct store_tick_result *result)
 {
 	struct rig_tick *t = ctx;
 
-	if (result)
+	if (result) {
 		t->result = *result;
+		if (result->late_n > 0) {
+			rig_copy(rig_late_rule, sizeof(rig_late_rule), result->late[result->late_n - 1].rule);
+			rig_late_decision = result->late[result->late_n - 1].decision;
+		}
+		t->result.late = NULL;
+	}
 	rig_done(t->r, e);
 }
 
@@ -470,8 +495,8 @@ static inline struct store_tick_result rig_tick(struct rig *r)
 	struct rig_tick t = {.r = r};
 	struct store_tick in = {r->limits, 24 * HOUR, 30 * DAY, 365 * DAY};
 
-	rig_await(r, store_tick(r->s, &in, rig_on_tick, &t, &r->e));
-	assert_int_equal(r->e.code, ERR_NONE);
+	if (rig_await(r, store_tick(r->s, &in, rig_on_tick, &t, &r->e)) != ERR_NONE)
+		fail_msg("a tick: %s", r->e.text);
 	return t.result;
 }
 

@@ -73,7 +73,7 @@ static void flow_start(struct flow *f)
 	f->conf.incidents.stale_after_ms = DAY;
 	f->conf.incidents.retention_ms = 30 * DAY;
 	f->conf.audit_retention_ms = 30 * DAY;
-	f->ic = (struct ingest_ctx){f->rig.s, build(&f->conf, rules_text), &f->conf};
+	f->ic = (struct ingest_ctx){.store = f->rig.s, .rules = build(&f->conf, rules_text), .conf = &f->conf};
 }
 
 static void flow_stop(struct flow *f)

@@ -73,7 +73,8 @@ static void idle_init(struct idle *t, const char *address)
 	memset(t, 0, sizeof(*t));
 	uv_loop_init(&t->r.loop);
 	uv_timer_init(&t->r.loop, &t->r.deadline);
-	t->r.limits = (struct store_limits){5 * MINUTE, 15 * MINUTE, 100, HOUR};
+	t->r.limits = (struct store_limits){.occurrence_skew_ms = 5 * MINUTE,
+		.reopen_window_ms = 15 * MINUTE, .queue = 100, .queue_ttl_ms = HOUR};
 	t->o = (struct store_options){
 		.loop = &t->r.loop,
 		.address = str_of(address),

@@ -212,12 +212,13 @@ static void oldest_of_the_pools(void **state)
 	rig_stop(&r);
 }
 
-static void on_lost(void *ctx, const struct err *e, const size_t *lost, size_t n)
+static void on_lost(void *ctx, const struct err *e, const struct store_beat *b)
 {
 	struct rig_claim *c = ctx;
 
-	c->out->attempt = (int64_t)n;
-	c->out->depth = n ? (unsigned)lost[0] : 99;
+	assert_int_equal(b->cancel_n, 0);
+	c->out->attempt = (int64_t)b->lost_n;
+	c->out->depth = b->lost_n ? (unsigned)b->lost[0] : 99;
 	rig_done(c->r, e);
 }
 
@@ -332,10 +333,9 @@ static void hello_takes_what_was_held(void **state)
 	rig_stop(&r);
 }
 
-static void on_beat(void *ctx, const struct err *e, const size_t *lost, size_t n)
+static void on_beat(void *ctx, const struct err *e, const struct store_beat *b)
 {
-	(void)lost;
-	assert_int_equal(n, 0);
+	assert_int_equal(b->lost_n, 0);
 	rig_done(ctx, e);
 }
 
