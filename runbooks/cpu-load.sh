@@ -57,10 +57,10 @@ blocked=$(printf '%s\n' "$processes_after" | awk -F '\t' '$3 == "D"')
 blocked_count=$(printf '%s' "$blocked" | grep -c .)
 
 {
-	printf '%s\n%s\n' "$before" "$after" | awk -v here="$here" -v cpus="$cpus" -v load="$load1 $load5 $load15" '
+	printf '%s\n%s\n' "$before" "$after" | awk -v here="$here" -v cpus="$cpus" -v average="$load1 $load5 $load15" '
 		NR == 1 { for (i = 2; i <= NF; i++) was[i] = $i; next }
 		{ for (i = 2; i <= 9; i++) { d[i] = $i - was[i]; all += d[i] } if (all <= 0) all = 1
-		  printf "CPUs of %s are %.0f%% busy; load %s on %d CPUs\n", here, (all - d[5] - d[6]) * 100 / all, load, cpus
+		  printf "CPUs of %s are %.0f%% busy; load %s on %d CPUs\n", here, (all - d[5] - d[6]) * 100 / all, average, cpus
 		  printf "user %.0f%%, nice %.0f%%, system %.0f%%, interrupts %.0f%%, waiting for disk %.0f%%, stolen by the hypervisor %.0f%%\n",
 			d[2] * 100 / all, d[3] * 100 / all, d[4] * 100 / all, (d[7] + d[8]) * 100 / all, d[6] * 100 / all, d[9] * 100 / all
 		  if (d[9] * 100 / all >= 10) print "STEAL is high: the trouble is a neighbour on the same hardware, not a process here"

@@ -44,12 +44,15 @@ states=$(printf '%s\n' "$tcp" | awk -F '\t' 'NF { n[$1]++; all++ }
 listen_overflows=$(counter TcpExt ListenOverflows)
 conntrack=$(cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null)
 conntrack_max=$(cat /proc/sys/net/netfilter/nf_conntrack_max 2>/dev/null)
-read -r port_low port_high </proc/sys/net/ipv4/ip_local_port_range
+# By cat: a shell that reads byte by byte gets the first digit of a file in /proc/sys, and no more.
+read -r port_low port_high <<EOF
+$(cat /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null)
+EOF
 interfaces=$(awk -F ':' 'NR > 2 { name = $1; gsub(/ /, "", name); n = split($2, f, " ")
 	if (n >= 12) printf "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n", name, f[1], f[9], f[3], f[11], f[4], f[12] }' /proc/net/dev)
 # What a person should look at first; nothing here: nothing stands out.
 findings=$(
-	printf '%s\n' "$tcp" | awk -F '\t' -v low="$port_low" -v high="$port_high" '
+	printf '%s\n' "$tcp" | awk -F '\t' -v low="${port_low:-0}" -v high="${port_high:-0}" '
 		$1 == "CLOSE-WAIT" { closing++ }
 		$1 == "SYN-RECV" { half++ }
 		$1 != "LISTEN" && $2 >= low && $2 <= high { ports++ }
