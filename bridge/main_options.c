@@ -118,7 +118,7 @@ static void print_findings(const struct diags *d)
 
 struct loaded *options_load_all(const struct options *o, struct diags *d, int *status)
 {
-	struct loaded *l = load_all(o->conf_path, d);
+	struct loaded *l = (o->check ? load_checked : load_all)(o->conf_path, d);
 
 	*status = l ? 0 : EXIT_CONFIG;
 	if (l && !o->dump && !o->check)

@@ -1,8 +1,8 @@
 /* cmd_check.c: check: what the daemons would say to a configuration, without a daemon.
  *
- * Loads in this process with the code that start and reload use (flow/load.h), prints every finding as
- * file:line:column, and exits 0 or 1. The owner and mode of runbooks are judged for the user that runs
- * it, as for the worker.
+ * Loads in this process with the code that start and reload use (flow/load.h), looks closer at rules that are good,
+ * prints every finding as file:line:column, errors before warnings, and exits 1 where there is an error, else 0. The
+ * owner and mode of runbooks are judged for the user that runs it, as for the worker.
  */
 #include "cli/commands.h"
 
@@ -15,7 +15,7 @@ static int run(struct cli *c, int argc, char **argv)
 	int rc;
 
 	diags_init(&d);
-	l = load_all(argc ? argv[0] : NULL, &d);
+	l = load_checked(argc ? argv[0] : NULL, &d);
 	cli_print_findings(c, &d, l != NULL);
 	if (l && c->o.format == CLI_TABLE)
 		buf_printf(&c->out, "good: %zu rules, %zu runbooks, %zu warnings\n", l->rules->rules_n,

@@ -4,12 +4,19 @@
  */
 #include "cli/cli.h"
 
+/* Errors and warnings apart: what must be mended comes first. */
 void cli_print_lines(struct cli *c, const struct diags *d)
 {
+	struct diag v[DIAGS_MAX];
+	struct diags sorted = {.v = v, .errors = d->errors, .warnings = d->warnings};
 	struct buf lines;
 
+	for (int kind = DIAG_ERROR; kind <= DIAG_WARNING; kind++)
+		for (size_t i = 0; i < d->n && sorted.n < DIAGS_MAX; i++)
+			if ((int)d->v[i].kind == kind)
+				v[sorted.n++] = d->v[i];
 	buf_init(&lines, BUF_NO_LIMIT);
-	diags_print(d, &lines);
+	diags_print(&sorted, &lines);
 	term_escape_lines(&c->out, buf_as_str(&lines));
 	buf_release(&lines);
 }

@@ -15,7 +15,7 @@
 
 struct conf *conf_parse(struct str bytes, const char *name, const char *dir, struct diags *d)
 {
-	return conf_build(bytes, name, name, dir, d);
+	return conf_build(bytes, name, name, dir, false, d);
 }
 
 /* A password that others may read is worth a word, no refusal. */
@@ -42,7 +42,7 @@ static char *absolute(const char *path)
 	return out;
 }
 
-static struct conf *load_path(const char *path, struct str bytes, struct diags *d)
+static struct conf *load_path(const char *path, struct str bytes, bool some, struct diags *d)
 {
 	char *full = absolute(path);
 	char *dir = full ? strdup(full) : NULL;
@@ -51,7 +51,7 @@ static struct conf *load_path(const char *path, struct str bytes, struct diags *
 	if (dir) {
 		char *slash = strrchr(dir, '/');
 		slash[slash == dir] = '\0';
-		c = conf_build(bytes, path, full, dir, d);
+		c = conf_build(bytes, path, full, dir, some, d);
 		if (c)
 			warn_loose(c, path, d);
 	} else {
@@ -62,21 +62,31 @@ static struct conf *load_path(const char *path, struct str bytes, struct diags *
 	return c;
 }
 
-struct conf *conf_load(const char *path, struct diags *d)
+static struct conf *load(const char *path, bool some, struct diags *d)
 {
 	struct buf bytes;
 	struct err e;
 	struct conf *c = NULL;
 
 	if (!path || !*path)
-		return conf_build(STR_NONE, "", "", RB_SYSCONFDIR, d);
+		return conf_build(STR_NONE, "", "", RB_SYSCONFDIR, some, d);
 	buf_init(&bytes, YAML_FILE_LIMIT);
 	if (file_read(path, &bytes, &e) == 0)
-		c = load_path(path, buf_as_str(&bytes), d);
+		c = load_path(path, buf_as_str(&bytes), some, d);
 	else
 		diag_add(d, DIAG_ERROR, path, 0, 0, "%s", e.text);
 	buf_release(&bytes);
 	return c;
+}
+
+struct conf *conf_load(const char *path, struct diags *d)
+{
+	return load(path, false, d);
+}
+
+struct conf *conf_load_some(const char *path, struct diags *d)
+{
+	return load(path, true, d);
 }
 
 void conf_free(struct conf *c)

@@ -95,7 +95,8 @@ struct conf {
 		int64_t chain_depth;
 		int64_t queue;
 		int64_t queue_ttl_ms;
-		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (1000000) */
+		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */
+		int64_t match_budget;	/* limits.match_budget: an event (250000); 0: none */
 	} limits;
 	struct conf_source *sources;
 	size_t sources_n;
@@ -108,7 +109,10 @@ struct conf {
 
 /* Reads `path` (NULL or "": only defaults). NULL where d got an error. The caller owns the result. */
 struct conf *conf_load(const char *path, struct diags *d);
-/* The same from bytes; dir is what relative paths start at. For tests and fuzzers. */
+/* The same, but where d got an error, what could be read, and defaults for the rest: only to look for errors in what it
+ * names. NULL: nothing could, or not where rules and runbooks are. */
+struct conf *conf_load_some(const char *path, struct diags *d);
+/* The same as conf_load from bytes; dir is what relative paths start at. For tests and fuzzers. */
 struct conf *conf_parse(struct str bytes, const char *name, const char *dir, struct diags *d);
 void conf_free(struct conf *c);
 

@@ -28,6 +28,7 @@ struct loader {
 	struct diags *diags;
 	const char *name;
 	size_t errors_before;
+	bool lost;	/* where rules and runbooks are is not known */
 };
 
 static void *field(struct conf *c, const struct conf_key *k)
@@ -296,6 +297,8 @@ static void set_policy(struct loader *l, const struct yaml *y, struct conf_corre
 static void set_policies(struct loader *l, const struct yaml *y)
 {
 	struct conf *c = l->conf;
+	size_t errors = l->diags->errors;
+
 	if (y->kind != YAML_SEQ || y->count > CONF_POLICIES_MAX) {
 		complain(l, y, "'correlation' must be a list of at most %d policies",
 			CONF_POLICIES_MAX);
@@ -307,6 +310,8 @@ static void set_policies(struct loader *l, const struct yaml *y)
 	size_t n = 0;
 	for (const struct yaml *e = y->child; e; e = e->next)
 		set_policy(l, e, &v[n++]);
+	if (l->diags->errors > errors)
+		return;
 	c->correlation = v;
 	c->correlation_n = n;
 }
@@ -343,6 +348,8 @@ static void set_source(struct loader *l, const struct yaml *y, struct conf_sourc
 static void set_sources(struct loader *l, const struct yaml *y)
 {
 	struct conf *c = l->conf;
+	size_t errors = l->diags->errors;
+
 	if (y->kind != YAML_MAP || y->count > CONF_SOURCES_MAX) {
 		complain(l, y, "'sources' must be a map of at most %d sources", CONF_SOURCES_MAX);
 		return;
@@ -353,6 +360,8 @@ static void set_sources(struct loader *l, const struct yaml *y)
 	size_t n = 0;
 	for (const struct yaml *e = y->child; e; e = e->next)
 		set_source(l, e, &v[n++]);
+	if (l->diags->errors > errors)
+		return;
 	c->sources = v;
 	c->sources_n = n;
 }
@@ -469,6 +478,14 @@ static void unknown_in_section(struct loader *l, const char *section, const stru
 
 static void load_map(struct loader *l, const char *section, const struct yaml *map);
 
+/* Without these, rules would be read from elsewhere, or held against no runbooks. */
+static bool names_paths(struct str key)
+{
+	static const char *const names[] = {"rules", "runbooks"};
+
+	return nearest(key, names, 2) != NULL;
+}
+
 /* One key of the file: of the table, or the name of a section, or unknown. */
 static void load_key(struct loader *l, const char *section, const struct yaml *y)
 {
@@ -501,8 +518,12 @@ static void load_key(struct loader *l, const char *section, const struct yaml *y
 /* Sections are one level deep, as the table's paths are. */
 static void load_map(struct loader *l, const char *section, const struct yaml *map)
 {
-	for (const struct yaml *y = map->child; y; y = y->next)
+	for (const struct yaml *y = map->child; y; y = y->next) {
+		size_t errors = l->diags->errors;
 		load_key(l, section, y);
+		if (!*section && l->diags->errors > errors && names_paths(y->key))
+			l->lost = true;
+	}
 }
 
 /* Nobody wrote a default: a finding about it has no place in the file. */
@@ -534,6 +555,7 @@ static void load_file(struct loader *l, struct str bytes)
 	struct arena scratch;
 	arena_init(&scratch, ARENA_LIMIT);
 	const struct yaml *y = yaml_parse(&scratch, bytes, l->name, l->diags);
+	l->lost = !y;
 	if (y && y->kind == YAML_MAP)
 		load_map(l, "", y);
 	else if (y && y->kind != YAML_NULL)
@@ -553,7 +575,7 @@ static struct conf *new_conf(const char *path, const char *dir)
 }
 
 struct conf *conf_build(struct str bytes, const char *name, const char *path, const char *dir,
-	struct diags *d)
+	bool some, struct diags *d)
 {
 	struct loader l = {.diags = d, .name = name, .errors_before = d->errors};
 	l.conf = new_conf(path, dir);
@@ -567,7 +589,7 @@ struct conf *conf_build(struct str bytes, const char *name, const char *path, co
 	l.conf->redis_embedded = str_is(l.conf->redis.text, "embedded");
 	if (arena_failed(&l.conf->arena))
 		diag_add(d, DIAG_ERROR, name, 0, 0, "the file needs more memory than it may have");
-	if (d->errors > l.errors_before) {
+	if (d->errors > l.errors_before && (!some || l.lost || arena_failed(&l.conf->arena))) {
 		conf_free(l.conf);
 		return NULL;
 	}

@@ -61,9 +61,9 @@ conf_check conf_check_user;
 conf_check conf_check_source;
 conf_check conf_check_filled;
 
-/* The parser behind conf_parse and conf_load: name is for findings, path is the conf's. */
+/* The parser behind conf_parse and conf_load: name is for findings, path is the conf's. some: as conf_load_some. */
 struct conf *conf_build(struct str bytes, const char *name, const char *path, const char *dir,
-	struct diags *d);
+	bool some, struct diags *d);
 
 /* Where the password of a redis:// URL is; n == 0 where it has none. */
 struct str conf_redis_password(struct str url);

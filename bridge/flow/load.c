@@ -503,19 +503,24 @@ static void check_source_kinds(const struct conf *c, struct diags *d)
 	}
 }
 
-struct conf *load_conf(const char *path, struct diags *d)
+static struct conf *load_any_conf(const char *path, bool some, struct diags *d)
 {
 	static const char fallback[] = RB_SYSCONFDIR "/runbookd.yml";
 
-	if (path && *path)
-		return conf_load(path, d);
-	if (access(fallback, F_OK) == 0 || errno != ENOENT)
-		return conf_load(fallback, d);
+	if (!path || !*path)
+		path = fallback;
+	if (path != fallback || access(fallback, F_OK) == 0 || errno != ENOENT)
+		return some ? conf_load_some(path, d) : conf_load(path, d);
 	diag_add(d, DIAG_WARNING, fallback, 0, 0, "is not there; going on with the defaults");
 	return conf_parse(STR(""), fallback, RB_SYSCONFDIR, d);
 }
 
 /* safe: nobody else may change the runbooks. */
+struct conf *load_conf(const char *path, struct diags *d)
+{
+	return load_any_conf(path, false, d);
+}
+
 static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags *d)
 {
 	struct files rules = {0}, runbooks = {0};
@@ -541,8 +546,15 @@ static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags 
 	return rs;
 }
 
-/* Takes conf over. before: errors in d when it began. */
-static struct loaded *load_with(struct conf *conf, bool safe, size_t before, struct diags *d)
+enum load_how {
+	LOAD_TRIAL,	/* who may change a runbook does not matter */
+	LOAD_SAFE,
+	LOAD_CHECK,	/* and look closer at rules that are good */
+};
+
+/* Takes conf over; where it has errors, the rules are still read, so that all findings come at once. before: errors in d
+ * when it began. */
+static struct loaded *load_with(struct conf *conf, enum load_how how, size_t before, struct diags *d)
 {
 	struct loaded *l = calloc(1, sizeof(*l));
 
@@ -554,8 +566,10 @@ static struct loaded *load_with(struct conf *conf, bool safe, size_t before, str
 	l->conf = conf;
 	if (l->conf) {
 		check_source_kinds(l->conf, d);
-		l->rules = load_rules(l->conf, safe, d);
+		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 	}
+	if (l->rules && how == LOAD_CHECK)
+		ruleset_check(l->rules, d);
 	if (!l->rules || d->errors > before) {
 		loaded_free(l);
 		return NULL;
@@ -567,7 +581,14 @@ struct loaded *load_all(const char *conf_path, struct diags *d)
 {
 	size_t before = d->errors;
 
-	return load_with(load_conf(conf_path, d), true, before, d);
+	return load_with(load_any_conf(conf_path, true, d), LOAD_SAFE, before, d);
+}
+
+struct loaded *load_checked(const char *conf_path, struct diags *d)
+{
+	size_t before = d->errors;
+
+	return load_with(load_any_conf(conf_path, true, d), LOAD_CHECK, before, d);
 }
 
 static void forget_places(struct conf_list *l)
@@ -597,7 +618,7 @@ struct loaded *load_beside(const char *folder, struct diags *d)
 		}
 	}
 	if (conf)
-		l = load_with(conf, false, before, d);
+		l = load_with(conf, LOAD_TRIAL, before, d);
 	arena_release(&a);
 	return l;
 }

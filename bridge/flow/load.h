@@ -18,6 +18,8 @@ struct loaded {
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.
  * Runbooks that another user may change are errors (file_check_safe). */
 struct loaded *load_all(const char *conf_path, struct diags *d);
+/* The same, and looks closer at rules that are good (ruleset_check): for --check and runbookctl check. */
+struct loaded *load_checked(const char *conf_path, struct diags *d);
 /* The same without a runbookd.yml, for rules that are only tried out: the rules in this folder and its rules/, the
  * runbooks in its runbooks/ and in the one beside it; all else as by default. Who may change a runbook does not matter,
  * for none is executed. A runbookd.yml that stands in the folder is taken instead. */

@@ -19,6 +19,14 @@ static void note_source(struct reader *r, struct rule *rule, const char *before,
 		rule->source_yaml.n ? before : "", STR_ARG(text));
 }
 
+static void note_place(struct rule *rule, const struct yaml *y)
+{
+	if (rule->match_line == 0) {
+		rule->match_line = y->line;
+		rule->match_column = y->column;
+	}
+}
+
 static bool parse_matchers(
 	struct reader *r, const struct rule_build *b, const struct yaml *y, struct matchers *out)
 {
@@ -37,6 +45,7 @@ static void read_match(struct reader *r, const struct yaml *y, void *into)
 	size_t n;
 	struct err e;
 
+	note_place(b->rule, y);
 	b->match_bad |= !reader_list(r, y, true, &v, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct matchers m;
@@ -56,6 +65,7 @@ static void read_any(struct reader *r, const struct yaml *y, void *into)
 	const struct yaml **v;
 	size_t n;
 
+	note_place(b->rule, y);
 	b->match_bad |= !reader_list(r, y, false, &v, &n);
 	b->rule->any = arena_array(r->arena, n ? n : 1, sizeof(*b->rule->any));
 	for (size_t i = 0; i < n && b->rule->any; i++) {

@@ -72,6 +72,7 @@ struct rule {
 	struct str description;
 	struct str file;
 	int line;
+	int match_line, match_column;	/* of the text of `match`, else of `any` */
 	struct str source_yaml;		/* the texts of `match` as written, joined by ", ", and those of `any` as
 					 * "any(a; b)": for GET /rules */
 	struct matchers match;		/* all must hold */
@@ -128,11 +129,14 @@ struct ruleset_input {
 	size_t rules_n;
 	const struct ruleset_file *runbooks;	/* whole files, sorted by path */
 	size_t runbooks_n;
-	const struct conf *conf;		/* correlation, limits.match_limit; used only during the call */
+	const struct conf *conf;		/* correlation, limits.match_*; used only during the call */
 };
 
 /* NULL where d got an error. One reference for the caller. */
 struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d);
+/* What is allowed and hardly meant, as warnings: rules that can never match, that do what another one does, regexes
+ * that can take very long. Costs more than building; not for a reload. */
+void ruleset_check(const struct ruleset *rs, struct diags *d);
 struct ruleset *ruleset_ref(struct ruleset *rs);
 void ruleset_unref(struct ruleset *rs);
 const struct runbook *ruleset_runbook(const struct ruleset *rs, struct str name);
@@ -141,7 +145,7 @@ const struct runbook *ruleset_runbook(const struct ruleset *rs, struct str name)
 struct rule_match {
 	const struct rule *rule;
 	struct matcher_groups groups;
-	bool failed;		/* a regex hit its limit: decision `error` */
+	bool failed;		/* a regex gave up: decision `error` */
 	struct str reason;	/* where failed */
 };
 

@@ -43,6 +43,11 @@ static const char *const member_names[] = {
 	[MEMBER_ENDS_AT] = "ends_at",
 };
 
+/* As docs/http-api.md has it; what is below `key` and `labels` is the incident's own. */
+static const char *const incident_names[] = {"id", "status", "acked", "severity", "title", "key", "labels",
+	"opened", "updated", "resolved", "alerts", "firing", "sources", "runs", "truncated"};
+static const char *const step_names[] = {"state", "exit_code", "output"};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- parsing ---- */
@@ -112,11 +117,21 @@ static int check_path(struct expr *x, size_t offset, struct err *e)
 		return 0;
 	case TEMPLATE_STEPS:
 		x->late = true;
-		return x->path_n > 1 ? 0
-				     : cursor_fail(e, offset,
-					       "want steps.NAME.x, as in steps.disk-usage.output");
+		if (x->path_n < 2)
+			return cursor_fail(e, offset, "want steps.NAME.x, as in steps.disk-usage.output");
+		if (x->path_n > 2)
+			return cursor_fail(e, offset, "steps.NAME.x has no parts below it");
+		if (find_name(x->path[1], step_names, COUNT(step_names)) < 0)
+			return unknown(e, offset, "member of a step", x->path[1], step_names,
+				COUNT(step_names), "state exit_code output");
+		return 0;
 	case TEMPLATE_INCIDENT:
 		x->late = true;
+		if (find_name(x->path[0], incident_names, COUNT(incident_names)) < 0)
+			return unknown(e, offset, "member of incident", x->path[0], incident_names,
+				COUNT(incident_names),
+				"id status acked severity title key labels opened updated resolved alerts "
+				"firing sources runs truncated");
 		return 0;
 	case TEMPLATE_DATA:
 	case TEMPLATE_CONSTANT:

@@ -4,22 +4,33 @@
 
 static const char runbook[] = "# ---\n# summary: x\n# params: {path: {pattern: '^/'}, n: {type: int}}\n# ---\n";
 
+static void render(const struct rule_match *m, struct arena *a, const struct event *ev)
+{
+	const struct rule *r = m->rule;
+	struct rule_rendered_step *steps;
+	struct err e;
+	size_t n;
+
+	if (rule_render(m, a, ev, &steps, &n, &e) < 0 ||
+		rule_render_steps(m, r->resolve_steps, r->resolve_steps_n, a, ev, &steps, &e) < 0 ||
+		rule_render_steps(m, r->failure_steps, r->failure_steps_n, a, ev, &steps, &e) < 0)
+		FUZZ_MUST(e.text[0]);
+}
+
 static void use(struct ruleset *rs)
 {
 	struct kv labels[] = {{STR("alertname"), STR("DiskFull")}, {STR("instance"), STR("web-1:9100")}, {STR("path"), STR("/x")}};
 	struct event ev = {.source = STR("am"), .type = STR("alert"), .labels = labels, .labels_n = 3};
 	struct arena a;
 	struct rule_match *m;
-	struct rule_rendered_step *steps;
 	struct rule_correlation c;
-	struct err e;
-	size_t n, steps_n;
+	size_t n;
 
 	arena_init(&a, FUZZ_MEMORY);
 	if (ruleset_match(rs, &a, &ev, &m, &n) == 0)
 		for (size_t i = 0; i < n; i++)
-			if (!m[i].failed && rule_render(&m[i], &a, &ev, &steps, &steps_n, &e) < 0)
-				FUZZ_MUST(e.text[0]);
+			if (!m[i].failed)
+				render(&m[i], &a, &ev);
 	(void)ruleset_correlate(rs, &a, &ev, &c);
 	arena_release(&a);
 }
@@ -35,8 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	diags_init(&d);
 	struct ruleset *rs = ruleset_build(&in, &d);
 	FUZZ_MUST((rs != NULL) == (d.errors == 0));
-	if (rs)
+	if (rs) {
 		use(rs);
+		ruleset_check(rs, &d);
+		FUZZ_MUST(d.errors == 0);
+	}
 	ruleset_unref(rs);
 	diags_release(&d);
 	return 0;

@@ -252,6 +252,38 @@ def test_check_prints_all_errors_with_their_place(tree):
     assert data["findings"][0]["line"] == 3 and data["findings"][0]["file"].endswith("a.yml")
 
 
+def test_check_tells_warnings_from_errors(tree):
+    """Warnings alone are good; errors come first; an error in runbookd.yml hides none in the rules; --check says the same."""
+    conf = str(tree / "runbookd.yml")
+    rules = tree / "rules" / "a.yml"
+    rules.write_text("rules:\n- {name: a, match: 'x = y, x = z', steps: [{runbook: fail}]}\n"
+                     "- {name: b, match: 'x =~ \"(a+)+b\"', steps: [{runbook: fail}]}\n"
+                     "- {name: c, match: 'x =~ \"(a+)+b\"', steps: [{runbook: fail}]}\n")
+    done = run_ctl("check", conf)
+    assert done.returncode == 0
+    said = done.stdout.splitlines()
+    assert len(said) == 5 and all("warning: " in line for line in said[:4]), done
+    assert re.match(rf"{rules}:2:20: warning: rule 'a': it never matches", said[0])
+    assert re.search(r"a\.yml:3:\d+: .*can take very long", said[1]) and re.search(r"a\.yml:4:\d+: .*can take very long", said[2])
+    assert re.search(r"a\.yml:4:\d+: .*what rule 'b' in .*a\.yml:3 does", said[3])
+    assert said[4] == "good: 3 rules, 1 runbooks, 4 warnings"
+    data = json.loads(run_ctl("-o", "json", "check", conf).stdout)
+    assert (data["good"], data["errors"], data["warnings"]) == (True, 0, 4)
+    assert {f["kind"] for f in data["findings"]} == {"warning"}
+    for name in ("runbookd", "runbook-bridge", "runbook-worker"):
+        done = subprocess.run([program(name), "-c", conf, "--check"], capture_output=True, text=True, timeout=DEADLINE)
+        assert (done.returncode, done.stderr.splitlines()) == (0, said[:4]), done
+
+    (tree / "runbookd.yml").write_text("patterns: [1]\nlimits: {queue: none at all}\nrules: [rules/*.yml, no/*.yml]\n")
+    rules.write_text("rules:\n- {name: a, match: 'x = y', steps: [{runbook: fial}]}\n")
+    done = run_ctl("check", conf)
+    kinds = ["warning" if "warning: " in line else "error" for line in done.stdout.splitlines()]
+    assert done.returncode == 1 and kinds == sorted(kinds) and set(kinds) == {"error", "warning"}, done
+    assert "did you mean 'fail'" in done.stdout and "runbookd.yml:2:" in done.stdout, done
+    done = subprocess.run([program("runbook-bridge"), "-c", conf, "--check"], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 3
+
+
 def test_lint(tree):
     done = run_ctl("lint", "-c", str(tree / "runbookd.yml"))
     assert (done.returncode, done.stdout) == (0, "1 runbook, 0 errors, 0 warnings\n"), done
@@ -353,7 +385,7 @@ def test_lists_take_the_api_s_parameters(server):
     assert len(done.stdout.splitlines()) == 3 and "more incidents" in done.stderr
     done = server.ctl("incidents", "--status", "closed")
     assert (done.stdout, done.stderr) == ("", "no incidents\n")
-    assert "Bad Request: " in server.ctl("incidents", "--filter", "instance ==", code=1).stderr
+    assert "Bad Request: " in server.ctl("incidents", "--filter", "instance", code=1).stderr
 
 
 def test_run_by_hand(server):

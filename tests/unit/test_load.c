@@ -263,6 +263,61 @@ static void test_all_errors_at_once(void **state)
 	assert_has(str_of(d.v[0].text), "did you mean 'alertmanager'");
 }
 
+/* What is wrong in runbookd.yml does not hide what is wrong in the rules. */
+static void test_errors_of_both(void **state)
+{
+	(void)state;
+	good_tree("http: {listn: []}\ncorrelation: [{match: 'a=', by: []}]\nrules: [rules/*.yml]\nworker: {slots: many}\n");
+	put("rules/c.yml", 0644, "rules:\n- {name: c, match: 'x=y', steps: [{runbook: oen}]}\n");
+	assert_null(load());
+	assert_int_equal(d.errors, 4);
+	assert_has(str_of(d.v[0].text), "did you mean 'listen'");
+	assert_has(str_of(d.v[3].text), "there is no runbook 'oen', did you mean 'one'");
+}
+
+/* Where it is not known where rules and runbooks are, the rules are left alone: what would be said of them is wrong. */
+static void test_rules_that_cannot_be_found(void **state)
+{
+	static const char *const confs[] = {"rules: [", "rule: [rules/*.yml]\n", "runbooks: {a: b}\n", "runboks: [x]\n"};
+
+	(void)state;
+	good_tree("");
+	put("rules/c.yml", 0644, "rules:\n- {name: c, match: 'x=y', steps: [{runbook: oen}]}\n");
+	for (size_t i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
+		put("runbookd.yml", 0644, confs[i]);
+		assert_null(load());
+		assert_int_equal(d.errors, 1);
+		diags_release(&d);
+		diags_init(&d);
+	}
+}
+
+/* Warnings about rules that are good: for --check, not for a reload. */
+static void test_checked(void **state)
+{
+	struct loaded *l;
+
+	(void)state;
+	good_tree("");
+	put("rules/c.yml", 0644, "rules:\n- {name: c, match: 'x=y, x=z', steps: [{runbook: one}]}\n");
+	l = load();
+	assert_non_null(l);
+	assert_int_equal(d.n, 0);
+	loaded_free(l);
+	l = load_checked(in_dir("runbookd.yml"), &d);
+	assert_non_null(l);
+	assert_int_equal(d.warnings, 1);
+	assert_has(str_of(d.v[0].text), "it never matches");
+	loaded_free(l);
+	/* Also where the configuration has errors, but not where the rules do. */
+	put("runbookd.yml", 0644, "x: y\n");
+	assert_null(load_checked(in_dir("runbookd.yml"), &d));
+	assert_int_equal(d.warnings, 2);
+	put("rules/d.yml", 0644, "rules:\n- {name: d}\n");
+	assert_null(load_checked(in_dir("runbookd.yml"), &d));
+	assert_int_equal(d.warnings, 2);
+}
+
 static void test_missing_file(void **state)
 {
 	(void)state;
@@ -314,4 +369,5 @@ static void test_watch_paths(void **state)
 TESTS_MAIN(TEST(test_empty_file_is_valid), TEST(test_files_in_order_without_tests), TEST(test_folder_with_glob_characters),
 	TEST(test_written_out_names_without_files_are_warned_of), TEST(test_what_is_no_runbook), TEST(test_two_of_one_name),
 	TEST(test_unsafe_runbook_is_refused), TEST(test_unsafe_folder_is_said_once), TEST(test_unsafe_rules_are_warned_of),
-	TEST(test_all_errors_at_once), TEST(test_missing_file), TEST(test_find_runbook), TEST(test_watch_paths))
+	TEST(test_all_errors_at_once), TEST(test_errors_of_both),
+	TEST(test_rules_that_cannot_be_found), TEST(test_checked), TEST(test_missing_file), TEST(test_find_runbook), TEST(test_watch_paths))

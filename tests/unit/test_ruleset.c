@@ -513,7 +513,7 @@ static void renders_late(void **state)
 	      "  - runbook: page-oncall\n"
 	      "    with: {to: \"{{ labels.alertname }}\", text: \"{{ match.all }} {{ steps.disk-usage.output }} {{ incident.id }}\"}\n"
 	      "- name: b\n  match: '{}'\n  steps:\n"
-	      "  - {runbook: rotate-logs, with: {path: \"{{ labels.mountpoint }}\", days: \"{{ incident.days | default 3 }}\"}}\n");
+	      "  - {runbook: rotate-logs, with: {path: \"{{ labels.mountpoint }}\", days: \"{{ incident.truncated | default 3 }}\"}}\n");
 	ev.labels = evil;
 	ev.labels_n = 2;
 	struct rule_match *m;

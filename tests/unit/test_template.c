@@ -163,6 +163,9 @@ static void errors(void **state)
 		{"{{ event.tpye }}", 3, "did you mean 'type'"},
 		{"{{ event.type.x }}", 3, "unknown member of event"},
 		{"{{ steps.x }}", 3, "want steps.NAME.x"},
+		{"{{ steps.x.outptu }}", 3, "unknown member of a step 'outptu', did you mean 'output'; known are state"},
+		{"{{ steps.x.output.y }}", 3, "no parts below it"},
+		{"{{ incident.titel }}", 3, "unknown member of incident 'titel', did you mean 'title'; known are id"},
 		{"{{ labels.x | uper }}", 14, "unknown filter 'uper'"},
 		{"{{ labels.x | lowr }}", 14, "did you mean 'lower'"},
 		{"{{ labels.x | }}", 14, "unknown filter ''"},
@@ -215,7 +218,7 @@ static void missing(void **state)
 
 static void without_an_event(void **state)
 {
-	static const char *const texts[] = {"labels.x", "annotations.x", "data.x", "event.type", "match.x", "incident.x", "steps.a.b"};
+	static const char *const texts[] = {"labels.x", "annotations.x", "data.x", "event.type", "match.x", "incident.id", "steps.a.output"};
 	struct template_ctx none = {0};
 	struct str out;
 	struct err e;
@@ -283,7 +286,7 @@ static void late_and_constant(void **state)
 		bool late, constant;
 	} cases[] = {
 		{"", false, true}, {"x", false, true}, {"{{ \"x\" }}", false, true}, {"{{ labels.x }}", false, false},
-		{"{{ incident.x }}", true, false}, {"a {{ labels.x }} {{ steps.a.b }}", true, false},
+		{"{{ incident.id }}", true, false}, {"a {{ labels.x }} {{ steps.a.state }}", true, false},
 		{"{{ event.id }}", true, false}, {"{{ event.received }}", true, false}, {"{{ event.type }}", false, false},
 	};
 
