@@ -279,8 +279,12 @@ static void on_tick(void *ctx, const struct err *e, const struct store_tick_resu
 {
 	struct tick_wait *w = ctx;
 
+	struct err mine = {.code = ERR_NONE};
+
 	w->more = r && r->more;
-	trial_ended(w->t, e);
+	if (r && r->due_in_ms > 0)
+		trial_due_at(w->t, w->t->now + r->due_in_ms, &mine);
+	trial_ended(w->t, e ? e : mine.code ? &mine : NULL);
 }
 
 static void on_inbox(void *ctx, const struct err *e, size_t taken)

@@ -218,6 +218,32 @@ static int end_run(struct trial *t, struct held_run *h, struct err *e)
 	return r.retry ? trial_due_at(t, t->now + h->backoff_ms, e) : 0;
 }
 
+static void on_beat(void *ctx, const struct err *e, const struct store_beat *b)
+{
+	struct trial *t = ctx;
+
+	for (size_t i = 0; !e && i < b->cancel_n; i++)
+		if (b->cancel[i] < t->held_n)
+			t->held[b->cancel[i]].outcome = (struct trial_outcome){.ends_ms = t->now, .state = RUN_CANCELLED};
+	trial_ended(t, e);
+}
+
+/* Runs that are to be stopped stop at once: a trial knows no grace. */
+static int look_for_cancels(struct trial *t, struct err *e)
+{
+	struct store_held *held;
+
+	if (t->held_n == 0)
+		return 0;
+	held = arena_array(&t->scratch, t->held_n, sizeof(*held));
+	if (!held)
+		return trial_full(e);
+	for (size_t i = 0; i < t->held_n; i++)
+		held[i] = (struct store_held){t->runs[t->held[i].at].run, t->held[i].fence};
+	trial_began(t, store_heartbeat(t->store, WORKER, INSTANCE, held, t->held_n, TRIAL_LEASE_MS, on_beat, t, &t->failed));
+	return trial_await(t, e);
+}
+
 static int end_due(struct trial *t, bool *moved, struct err *e)
 {
 	size_t kept = 0;
@@ -240,7 +266,7 @@ int trial_play_worker(struct trial *t, bool *moved, struct err *e)
 {
 	struct pools_wait pools;
 
-	if (end_due(t, moved, e) < 0 || find_pools(t, &pools, e) < 0 || claim_all(t, &pools, moved, e) < 0)
+	if (look_for_cancels(t, e) < 0 || end_due(t, moved, e) < 0 || find_pools(t, &pools, e) < 0 || claim_all(t, &pools, moved, e) < 0)
 		return -1;
 	return end_due(t, moved, e);
 }
