@@ -400,7 +400,7 @@ static int take_answer(struct trial *t, struct str text, struct trial_answer *ou
 		return -1;
 	if (!out->duplicate && trial_read_bus(t, &moved, e) < 0)
 		return -1;
-	out->decisions = t->decisions + before;
+	out->decisions = t->decisions ? t->decisions + before : NULL;
 	out->decisions_n = list ? list->count : 0;
 	if (out->decisions_n > t->decisions_n - before)
 		out->decisions_n = t->decisions_n - before;
