@@ -45,6 +45,7 @@ enum cli_scope {
 	SCOPE_FOLLOW = 1 << 5,
 	SCOPE_RUN = 1 << 6,	/* -p --wait */
 	SCOPE_CONFIG = 1 << 7,	/* -c */
+	SCOPE_IMPORT = 1 << 12,	/* --to */
 };
 
 #define CLI_PARAMS_MAX 100
@@ -67,6 +68,7 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *params[CLI_PARAMS_MAX];	/* name=value */
 	size_t params_n;
 	const char *config;
+	const char *to;
 	bool help;
 	bool version;
 	const struct cli_option *given[CLI_OPTIONS_MAX];

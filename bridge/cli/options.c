@@ -26,6 +26,7 @@ enum option_id {
 	OPTION_PARAM,
 	OPTION_WAIT,
 	OPTION_CONFIG,
+	OPTION_TO,
 };
 
 const struct cli_option cli_options[] = {
@@ -51,6 +52,8 @@ const struct cli_option cli_options[] = {
 		"print the output as it comes; exit 0 where the run succeeded, else 1"},
 	{OPTION_CONFIG, 'c', "config", "FILE", SCOPE_CONFIG,
 		"the configuration that names the runbooks' folders"},
+	{OPTION_TO, 0, "to", "FOLDER", SCOPE_IMPORT,
+		"write the files there, into rules/ and runbooks/, and never over one that is there"},
 	{0, 0, NULL, NULL, 0, NULL},
 };
 
@@ -146,6 +149,9 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 		return set_param(o, value);
 	case OPTION_WAIT:
 		o->wait = true;
+		break;
+	case OPTION_TO:
+		o->to = value;
 		break;
 	case OPTION_CONFIG:
 		o->config = value;
