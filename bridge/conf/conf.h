@@ -96,7 +96,7 @@ struct conf {
 		int64_t queue;
 		int64_t queue_ttl_ms;
 		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */
-		int64_t match_budget;	/* limits.match_budget: an event (250000); 0: none */
+		int64_t match_budget;	/* limits.match_budget: an event (150000); 0: none */
 	} limits;
 	struct conf_source *sources;
 	size_t sources_n;

@@ -118,10 +118,14 @@ const struct conf_key conf_keys[] = {
 	{"limits.queue_ttl", CONF_DURATION, AT(limits.queue_ttl_ms), "1h", SECOND, 30 * DAY, NULL,
 		NULL, false,
 		"A run that no worker claimed for this long is cancelled."},
-	{"limits.match_limit", CONF_INT, AT(limits.match_limit), "1000000", 1000, 100000000, NULL,
+	{"limits.match_limit", CONF_INT, AT(limits.match_limit), "100000", 1000, 100000000, NULL, NULL,
+		false,
+		"Steps that one regular expression may take on one value (PCRE2's match limit); a "
+		"million is 5 to 30 ms."},
+	{"limits.match_budget", CONF_INT, AT(limits.match_budget), "150000", 1000, 1000000000, NULL,
 		NULL, false,
-		"Steps that one regular expression may take on one value (PCRE2's match limit); "
-		"a million is about 2 ms."},
+		"Steps that the regular expressions of all rules together may take on one event; on "
+		"values of more than 100 bytes a step counts more. The rest of them give up."},
 	{"sources", CONF_SOURCES, AT(sources), "{}", 0, 0, NULL, NULL, false,
 		"Further sources, by name: NAME: {kind: KIND} takes POST /ingest/NAME. Each kind "
 		"has a source of its own name without being listed."},

@@ -225,6 +225,7 @@ int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct ev
 	struct rule_correlation *out)
 {
 	*out = (struct rule_correlation){0};
+	matcher_scratch_begin(rs->scratch);
 	for (size_t i = 0; i < rs->correlation_n; i++) {
 		const struct correlation *c = &rs->correlation[i];
 		/* A regex that gives up (-1) leaves the event to the next policy. */

@@ -115,8 +115,13 @@ static inline void look_for_part(struct index *ix, size_t group, const char *p, 
 	uint64_t key = index_key(index_part_hash(p, n), group, INDEX_PART);
 	uint64_t bit = index_part_bit(ix, key);
 
-	if (ix->part_bits[bit / 64] >> bit % 64 & 1)
-		look(ix, key, a, ev);
+	if (!(ix->part_bits[bit / 64] >> bit % 64 & 1))
+		return;
+	uint64_t *last = &ix->followed[key % INDEX_FOLLOWED], this = key ^ index_mix(ix->event);
+	if (*last == this)
+		return;
+	*last = this;
+	look(ix, key, a, ev);
 }
 
 static void look_for_parts(struct index *ix, size_t group, struct str v, struct arena *a,

@@ -9,16 +9,18 @@
 #include "rule/matcher.h"
 
 #define INDEX_PREFIX_MAX 32	/* bytes of a beginning that count */
+#define INDEX_PART_LEAST 3	/* bytes of a part; a shorter one is not looked for */
 #define INDEX_LEAF 1		/* so few rules need not be told apart */
 #define INDEX_DEPTH 4		/* fields that tell rules apart, one after the other */
 #define INDEX_PART_RULES 2	/* fewer rules are not worth going through a value's bytes */
+#define INDEX_FOLLOWED 64	/* a long value has the same part again and again */
 #define INDEX_PLACES_FACTOR 16	/* a rule may be filed so many times, on average */
 
 /* How a text is asked for. */
 enum index_kind {
 	INDEX_WORD,	/* the value is it */
 	INDEX_PREFIX,	/* begins with it */
-	INDEX_PART,	/* holds it: its first 8, 4, 3, 2 or 1 bytes */
+	INDEX_PART,	/* holds it: its first or last 8, 4 or 3 bytes */
 	INDEX_PRESENT,	/* the value is not "" */
 };
 
@@ -75,6 +77,7 @@ struct index {
 	/* of the event at hand */
 	struct index_value *values;
 	uint32_t *seen;		/* fields that the event has */
+	uint64_t followed[INDEX_FOLLOWED];	/* parts that were found in it already */
 	uint64_t event;
 	uint64_t *bits, *blocks;	/* candidates; words of `bits` that are not 0 */
 	size_t blocks_n, block_at;

@@ -152,6 +152,15 @@ static int match_empty(const pcre2_code *code)
 	return rc;
 }
 
+/* A part of a byte or two is in most values. */
+static bool are_long(const struct str *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].n < INDEX_PART_LEAST)
+			return false;
+	return n > 0;
+}
+
 /* The ends of long texts: "on svc-1234" and "on svc-1299" differ only there. */
 static void drop_heads(struct str *v, size_t n)
 {
@@ -172,7 +181,7 @@ static void offer_regex(struct index_keys *k, const struct matcher *m)
 		offer(k, &m->field, INDEX_WORD, l.v, l.n);
 	else if (known && !has_empty(l.v, l.n))
 		offer(k, &m->field, INDEX_PREFIX, l.v, l.n);
-	if (known && !l.exact && l.part_n) {
+	if (known && !l.exact && are_long(l.part, l.part_n)) {
 		offer(k, &m->field, INDEX_PART, l.part, l.part_n);
 		drop_heads(l.part, l.part_n);
 		offer(k, &m->field, INDEX_PART, l.part, l.part_n);

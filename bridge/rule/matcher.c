@@ -7,17 +7,33 @@
  *
  * Bounds: match limit, JIT stack and heap. A regex that meets one of them has no answer:
  * matchers_eval says so instead of guessing.
+ *
+ * The budget of an event: PCRE2 does not tell how many steps a match took, only that it took more than
+ * a limit. So a regex is tried with a small limit first, and again with more where that was not enough,
+ * and what it did not manage with is counted. A step costs the more the longer the value is, since
+ * between two of them PCRE2 may go through it: the costs below are those of the slowest regexes of
+ * tests/unit/nasty.h. Second tries stop at half of the budget: one bad
+ * regex leaves room for the first tries of the many good ones.
  */
 #include "rule/matcher_impl.h"
 
 #include <stdlib.h>
 
 #define JIT_STACK_START (32 * 1024)
+#define FIRST_TRY 32	/* steps; what most regexes manage with */
+#define TRY_FACTOR 8	/* the next try may take so many times more */
+#define TRY_COST 4	/* of a try, and for each repetition of the regex one more by */
+#define LOOP_BYTES 16	/* so many bytes of the value */
+#define PASS_BYTES 8	/* going through so many bytes costs as much as a step */
+#define PASSES 16	/* so many steps of a try may each go through the whole value, */
+#define STEP_BYTES 128	/* all others through a part: one more for so many bytes */
 
 struct matcher_scratch {
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
+	uint32_t match_limit;
+	uint64_t budget, used; /* steps of one event; budget 0: no bound */
 };
 
 bool matchers_name_event_origin(const struct matchers *m)
@@ -73,7 +89,7 @@ struct matcher_scratch *matcher_scratch_new(uint32_t match_limit)
 		matcher_scratch_free(s);
 		return NULL;
 	}
-	pcre2_set_match_limit(s->context, match_limit);
+	s->match_limit = match_limit;
 	pcre2_set_heap_limit(s->context, MATCHER_HEAP_LIMIT);
 	if (s->stack)
 		pcre2_jit_stack_assign(s->context, NULL, s->stack);
@@ -105,24 +121,100 @@ static bool word_holds(const struct matcher *m, struct str v)
 	return m->op == MATCH_NRE;
 }
 
-/* 1, 0, or -1 where PCRE2 gave up. */
+void matcher_scratch_budget(struct matcher_scratch *s, uint64_t steps)
+{
+	s->budget = steps;
+}
+
+void matcher_scratch_begin(struct matcher_scratch *s)
+{
+	s->used = 0;
+}
+
+uint64_t matcher_scratch_used(const struct matcher_scratch *s)
+{
+	return s->used;
+}
+
+static int try_with(const struct matcher *m, struct matcher_scratch *s, struct str v, uint64_t limit)
+{
+	pcre2_set_match_limit(s->context, (uint32_t)limit);
+	return pcre2_match(
+		m->code, (PCRE2_SPTR)(v.p ? v.p : ""), v.n, 0, 0, s->data, s->context);
+}
+
+/* What a try with this limit may cost, besides what each try costs. */
+static uint64_t cost_of(uint64_t limit, size_t bytes)
+{
+	uint64_t passes = limit < PASSES ? limit : PASSES;
+
+	return passes * (bytes / PASS_BYTES) + limit * (1 + bytes / STEP_BYTES);
+}
+
+/* The largest limit for which that is at most `left`. */
+static uint64_t affordable(uint64_t left, size_t bytes)
+{
+	uint64_t pass = bytes / PASS_BYTES, step = 1 + bytes / STEP_BYTES;
+
+	if (left < PASSES * (pass + step))
+		return left / (pass + step);
+	return (left - PASSES * pass) / step;
+}
+
+/* As pcre2_match; 0 where the budget does not allow for an answer. */
+static int match(const struct matcher *m, struct matcher_scratch *s, struct str v)
+{
+	const uint64_t try_cost = TRY_COST + v.n / LOOP_BYTES * m->regex->loops;
+
+	if (s->budget == 0)
+		return try_with(m, s, v, s->match_limit);
+	for (uint64_t wanted = FIRST_TRY;; wanted *= TRY_FACTOR) {
+		uint64_t all = wanted == FIRST_TRY ? s->budget : s->budget / 2;
+		uint64_t left = all > s->used ? all - s->used : 0;
+		uint64_t limit = wanted < s->match_limit ? wanted : s->match_limit;
+		uint64_t most = left > try_cost ? affordable(left - try_cost, v.n) : 0;
+		if (most == 0)
+			return 0;
+		limit = limit < most ? limit : most;
+		int rc = try_with(m, s, v, limit);
+		s->used += try_cost;
+		if (rc < PCRE2_ERROR_NOMATCH || wanted > FIRST_TRY)
+			s->used += cost_of(limit, v.n);
+		if (rc != PCRE2_ERROR_MATCHLIMIT || limit == s->match_limit)
+			return rc;
+	}
+}
+
+static void say_why(struct err *e, const struct matcher *m, const struct matcher_scratch *s, struct str v,
+	int rc)
+{
+	PCRE2_UCHAR text[128];
+	int shown = (int)(m->text.n < 200 ? m->text.n : 200);
+
+	if (rc == 0) {
+		err_set(e, ERR_LIMIT,
+			"'%.*s' gave up on a value of %zu bytes: the budget of the event is used up "
+			"(limits.match_budget, %llu steps); make the regexes simpler",
+			shown, m->text.p, v.n, (unsigned long long)s->budget);
+		return;
+	}
+	pcre2_get_error_message(rc, text, sizeof(text));
+	err_set(e, ERR_LIMIT, "'%.*s' gave up on a value of %zu bytes: %s; make the regex simpler", shown,
+		m->text.p, v.n, (const char *)text);
+}
+
+/* 1, 0, or -1 where it gave up. */
 static int regex_holds(
 	const struct matcher *m, struct matcher_scratch *s, struct str v, struct err *e)
 {
-	PCRE2_UCHAR text[128];
-	int rc = pcre2_match(m->code, (PCRE2_SPTR)(v.p ? v.p : ""), v.n, 0, 0, s->data, s->context);
+	int rc = match(m, s, v);
 
-	if (rc >= 0)
+	if (rc > 0)
 		return m->op == MATCH_RE;
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return m->op == MATCH_NRE;
-	if (e) {
-		pcre2_get_error_message(rc, text, sizeof(text));
-		err_set(e, ERR_LIMIT,
-			"'%.*s' gave up on a value of %zu bytes: %s; make the regex simpler",
-			(int)(m->text.n < 200 ? m->text.n : 200), m->text.p, v.n,
-			(const char *)text);
-	}
+	if (e)
+		say_why(e, m, s, v, rc);
 	return -1;
 }
 
@@ -213,7 +305,8 @@ size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *
 	for (i = 0; i < m->n; i++) {
 		const struct matcher *x = &m->v[i];
 		struct str v = field_value(a, &x->field, ev);
-		if (is_regex(x) ? regex_holds(x, s, v, NULL) == 1 : word_holds(x, v))
+		/* One that gave up has not failed: were it the only one, the whole would be an error. */
+		if (is_regex(x) ? regex_holds(x, s, v, NULL) != 0 : word_holds(x, v))
 			continue;
 		*text = x->text;
 		*saw = v;

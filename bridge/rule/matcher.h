@@ -86,6 +86,12 @@ bool matchers_have_group(const struct matchers *m, struct str name);
 struct matcher_scratch;
 struct matcher_scratch *matcher_scratch_new(uint32_t match_limit);
 void matcher_scratch_free(struct matcher_scratch *s);
+/* How many steps all regexes may take from one matcher_scratch_begin to the next; past it they give up. Without it there
+ * is no such bound. A step is PCRE2's and costs more on a long value (matcher.c); on one over 550 KB even the first one
+ * costs more than the default of limits.match_budget. */
+void matcher_scratch_budget(struct matcher_scratch *s, uint64_t steps);
+void matcher_scratch_begin(struct matcher_scratch *s);
+uint64_t matcher_scratch_used(const struct matcher_scratch *s);
 
 struct matcher_groups {		/* named groups that took part, in the order met, no name twice (the first one
 				 * wins); they point into the event and the compiled regex */
@@ -93,7 +99,7 @@ struct matcher_groups {		/* named groups that took part, in the order met, no na
 	size_t n;
 };
 
-/* 1 all hold, 0 one does not, -1 a regex hit the match limit and no other matcher says no (e names it). groups may be
+/* 1 all hold, 0 one does not, -1 a regex gave up and no other matcher says no (e names it). groups may be
  * NULL; else it is {0} or what an earlier call filled, and is appended to. */
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e);

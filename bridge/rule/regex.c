@@ -66,6 +66,9 @@ static int compile(struct regex *r, struct str text, size_t *at, struct err *e)
 			"a regex of %u groups, at most %d are taken; write (?:…) where nothing is "
 			"captured",
 			groups, MATCHER_GROUPS_LIMIT);
+	for (size_t i = 0; i < text.n; i++)
+		r->loops += text.p[i] == '*' || text.p[i] == '+' || text.p[i] == '{';
+	r->loops += r->loops == 0;
 	/* Where the system forbids JIT, PCRE2 interprets: slower, the same answer. */
 	(void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
 	return 0;

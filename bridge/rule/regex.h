@@ -15,6 +15,7 @@
 struct regex {
 	pcre2_code *code;
 	uint32_t names_n;	/* named groups */
+	uint32_t loops;		/* how many repetitions stand in it, at least 1 */
 	uint32_t refs;
 };
 

@@ -90,7 +90,7 @@ static void hash_all(struct ruleset *rs, const struct ruleset_input *in)
 	buf_release(&b);
 }
 
-static uint32_t match_limit(const struct conf *c)
+static uint32_t match_limit_of(const struct conf *c)
 {
 	int64_t v = c->limits.match_limit;
 
@@ -108,7 +108,9 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 	}
 	rs->refs = 1;
 	arena_init(&rs->arena, RULESET_MEMORY_LIMIT);
-	rs->scratch = matcher_scratch_new(match_limit(in->conf));
+	rs->scratch = matcher_scratch_new(match_limit_of(in->conf));
+	if (rs->scratch)
+		matcher_scratch_budget(rs->scratch, (uint64_t)in->conf->limits.match_budget);
 	struct rules_build b = {.rs = rs, .diags = d, .regexes = regex_pool_new()};
 	read_runbooks(&b, in);
 	for (size_t i = 0; i < in->rules_n; i++)
@@ -247,6 +249,7 @@ int ruleset_match(const struct ruleset *rs, struct arena *a, const struct event 
 	int rc = 0;
 	size_t i;
 
+	matcher_scratch_begin(rs->scratch);
 	index_find(rs->index, a, ev);
 	while ((i = index_next(rs->index)) != INDEX_END) /* to its end, also after a failure */
 		if (rc == 0)
@@ -262,6 +265,7 @@ int ruleset_match_scan(const struct ruleset *rs, struct arena *a, const struct e
 	struct match_list list = {0};
 	int rc = 0;
 
+	matcher_scratch_begin(rs->scratch);
 	for (size_t i = 0; i < rs->rules_n && rc == 0; i++)
 		rc = match_rule(&rs->rules[i], rs, a, ev, &list);
 	*out = list.v;

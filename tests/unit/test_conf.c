@@ -140,7 +140,8 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c->limits.chain_depth, 8);
 	assert_int_equal(c->limits.queue, 10000);
 	assert_int_equal(c->limits.queue_ttl_ms, 3600000);
-	assert_int_equal(c->limits.match_limit, 1000000);
+	assert_int_equal(c->limits.match_limit, 100000);
+	assert_int_equal(c->limits.match_budget, 150000);
 	assert_int_equal(c->sources_n, 0);
 	assert_int_equal(c->audit_retention_ms, INT64_C(31536000000));
 	assert_int_equal(c->log.format, LOG_LOGFMT);
@@ -168,7 +169,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "occurrence_skew: 0}\n"
 		      "flapping: {transitions: 2, window: 1m}\n"
 		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, queue: 1, "
-		      "queue_ttl: 1s, match_limit: 1000}\n"
+		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
 		      "sources: {am2: {kind: alertmanager}}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
@@ -182,7 +183,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"incidents:\n  reopen_window: 0s\n  stale_after: 1m\n  retention: 1h\n"
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
-		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n"
+		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
 		"sources:\n  am2: {kind: alertmanager}\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
