@@ -1,9 +1,10 @@
 /* matcher_classic.c: Alertmanager's classic syntax of matchers.
  *
- * One brace at the beginning and one at the end are dropped, each whether or not the other is there; commas outside
- * of quotes separate; a matcher is a name, an operator, and all the rest as its value, without the blanks around it. The
- * value may stand in double quotes; in quotes or not, \" \\ and \n are escapes and every other backslash is itself. So
- * `a==b`, `a={b}` and `a=b c` have values "=b", "{b}" and "b c".
+ * One brace at the beginning and one at the end are dropped, each whether or not the other is
+ * there; commas outside of quotes separate; a matcher is a name, an operator, and all the rest as
+ * its value, without the blanks around it. The value may stand in double quotes; in quotes or not,
+ * \" \\ and \n are escapes and every other backslash is itself. So `a==b`, `a={b}` and `a=b c` have
+ * values "=b", "{b}" and "b c".
  *
  * Names are those of Prometheus's labels, and besides them the fields of an event (field.c).
  */
@@ -53,8 +54,8 @@ static bool quotes_ok(struct str s, const struct word *w)
 }
 
 /* One matcher, from byte i to end. */
-static int read_matcher(struct str s, size_t i, size_t end, struct arena *a, struct raw_matcher *m,
-	struct err *e)
+static int read_matcher(
+	struct str s, size_t i, size_t end, struct arena *a, struct raw_matcher *m, struct err *e)
 {
 	while (i < end && is_blank(s.p[i]))
 		i++;
@@ -69,14 +70,17 @@ static int read_matcher(struct str s, size_t i, size_t end, struct arena *a, str
 		;
 	while (end > i && is_blank(s.p[end - 1]))
 		end--;
-	m->value = (struct word){
-		.from = i, .to = end, .quoted = i < end && s.p[i] == '"', .escapes = ESCAPES_CLASSIC};
+	m->value = (struct word){.from = i,
+		.to = end,
+		.quoted = i < end && s.p[i] == '"',
+		.escapes = ESCAPES_CLASSIC};
 	if (m->value.quoted && end - i < 2)
 		return cursor_fail(e, i, "this double quote is never closed");
 	if (!quotes_ok(s, &m->value))
 		return cursor_fail(e, i, "a double quote in a value is written \\\"");
-	return matcher_unescape(a, s, &m->name, e) < 0 || matcher_unescape(a, s, &m->value, e) < 0 ? -1
-												   : 0;
+	return matcher_unescape(a, s, &m->name, e) < 0 || matcher_unescape(a, s, &m->value, e) < 0
+		       ? -1
+		       : 0;
 }
 
 /* The last matcher loses all of Unicode's blanks round it, not only those of \s. */

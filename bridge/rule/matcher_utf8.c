@@ -1,8 +1,8 @@
 /* matcher_utf8.c: Alertmanager's UTF-8 syntax of matchers.
  *
- * NAME OP VALUE, commas between, one before the end allowed, braces round the whole allowed in pairs. Names and values
- * are plain words of any letters or stand in double quotes. What a plain word may not hold ({ } ! = ~ , \ " ' ` and
- * blanks) needs the quotes, and so does the empty value.
+ * NAME OP VALUE, commas between, one before the end allowed, braces round the whole allowed in
+ * pairs. Names and values are plain words of any letters or stand in double quotes. What a plain
+ * word may not hold ({ } ! = ~ , \ " ' ` and blanks) needs the quotes, and so does the empty value.
  *
  * Its errors are those that people see where neither syntax takes a text: they say what to write.
  */

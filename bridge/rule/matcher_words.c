@@ -1,8 +1,9 @@
 /* matcher_words.c: names and values as they stand in a matcher, and what they mean.
  *
- * Owns the two rules of escapes that Alertmanager has: the classic one, in which \" \\ and \n are escapes and every
- * other backslash is itself, and that of its UTF-8 syntax, which is Go's. Both work on one table of what a backslash
- * does, so that the way back from a byte of the meaning to the byte of the text is the same walk.
+ * Owns the two rules of escapes that Alertmanager has: the classic one, in which \" \\ and \n are
+ * escapes and every other backslash is itself, and that of its UTF-8 syntax, which is Go's. Both
+ * work on one table of what a backslash does, so that the way back from a byte of the meaning to
+ * the byte of the text is the same walk.
  */
 #include "rule/matcher_impl.h"
 
@@ -74,8 +75,8 @@ static size_t go_number(struct str s, size_t i, char out[4], size_t *n)
 	return count + 2;
 }
 
-/* What stands at s[i]: the bytes that it means into out, how many into *n. Returns its length, 0 where it is no escape
- * that there is. */
+/* What stands at s[i]: the bytes that it means into out, how many into *n. Returns its length, 0
+ * where it is no escape that there is. */
 static size_t decode(struct str s, size_t i, enum escapes how, char out[4], size_t *n)
 {
 	static const char names[] = "abfnrtv\\\"", means[] = "\a\b\f\n\r\t\v\\\"";
@@ -111,7 +112,8 @@ static int bad_escape(struct str body, size_t i, size_t offset, struct err *e)
 	if (body.p[i] == '\n')
 		return cursor_fail(e, offset + i, "a line feed in such quotes is written \\n");
 	err_set(e, ERR_INPUT,
-		"'%.*s' is no escape here; write \\\\ for a backslash (with names in quotes or of other "
+		"'%.*s' is no escape here; write \\\\ for a backslash (with names in quotes or of "
+		"other "
 		"letters, Alertmanager reads escapes as in Go)",
 		(int)(i + 1 < body.n ? 1 + utf8_char(body.p + i + 1, body.n - i - 1) : 1),
 		body.p + i);

@@ -13,7 +13,6 @@
 #include "base/str.h"
 
 #define REGEX_PUMPS_LIMIT 48	/* texts of one regex */
-#define REGEX_WALK_DEPTH 32	/* groups within groups */
 #define REGEX_WALK_MEMORY ((size_t)4 << 20)
 
 /* A text that leads to a repetition, and one that it takes again and again. */

@@ -1,8 +1,9 @@
 /* rule_check.c: what is allowed in rules and hardly meant, said as warnings.
  *
- * Looks at a ruleset that is built and good; changes nothing in it. Each part is a file of its own: matchers that
- * exclude each other (rule_check_match.c), regexes that can take very long (rule_check_regex.c), rules that do the
- * work of another one (rule_check_twins.c). A warning is a claim: what is not sure is not said.
+ * Looks at a ruleset that is built and good; changes nothing in it. Each part is a file of its own:
+ * matchers that exclude each other (rule_check_match.c), regexes that can take very long
+ * (rule_check_regex.c), rules that do the work of another one (rule_check_twins.c). A warning is a
+ * claim: what is not sure is not said.
  */
 #include "rule/rule_check.h"
 
@@ -20,8 +21,8 @@ void rule_check_warn(struct rule_check *c, const struct rule *r, const char *fmt
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	diag_add(c->diags, DIAG_WARNING, r->file.p, r->match_line, r->match_column, "rule '%.*s': %s",
-		STR_ARG(r->name), text);
+	diag_add(c->diags, DIAG_WARNING, r->file.p, r->match_line, r->match_column,
+		"rule '%.*s': %s", STR_ARG(r->name), text);
 }
 
 int rule_check_regex_on(struct rule_check *c, const pcre2_code *code, struct str value)

@@ -1,8 +1,10 @@
-/* rule_check_match.c: matchers that exclude each other, and values that are not what they look like.
+/* rule_check_match.c: matchers that exclude each other, and values that are not what they look
+ * like.
  *
- * For each left side that a rule compares: where its values are few (an equality, an alternation of words, a field
- * that only has so many), each is held against all matchers of that side; where they are not, the texts that the
- * regexes must begin with are. What a regex cannot be asked is taken to match.
+ * For each left side that a rule compares: where its values are few (an equality, an alternation of
+ * words, a field that only has so many), each is held against all matchers of that side; where they
+ * are not, the texts that the regexes must begin with are. What a regex cannot be asked is taken to
+ * match.
  */
 #include "rule/rule_check.h"
 
@@ -70,8 +72,7 @@ static bool one_may_hold(struct rule_check *c, const struct side *s, const struc
 
 static bool status_may_hold(struct rule_check *c, const struct rule *r, const struct side *s)
 {
-	static const struct str v[] = {
-		{"firing", 6}, {"info", 4}, {"resolved", 8}};
+	static const struct str v[] = {{"firing", 6}, {"info", 4}, {"resolved", 8}};
 
 	switch (r->when) {
 	case WHEN_FIRING:
@@ -143,7 +144,8 @@ static bool values_may_hold(struct rule_check *c, const struct side *s)
 			return all_may_hold(c, s, m->value);
 		if (m->op == MATCH_RE && !m->code)
 			return one_may_hold(c, s, m->words, m->words_n);
-		if (m->op != MATCH_RE || n == MATCHER_LIMIT || !literals_of(&c->scratch, m->value, &l[n]))
+		if (m->op != MATCH_RE || n == MATCHER_LIMIT ||
+			!literals_of(&c->scratch, m->value, &l[n]))
 			continue;
 		if (l[n].exact)
 			return one_may_hold(c, s, l[n].v, l[n].n);
@@ -173,13 +175,15 @@ static const char *also(const struct rule *r, const struct field *f)
 		return "; there are critical, error, warning, info and unknown";
 	if (!is_event(f, FIELD_EVENT_STATUS))
 		return "";
-	return r->when == WHEN_FIRING	? " with 'when: firing', the default; there are firing and info"
+	return r->when == WHEN_FIRING
+		       ? " with 'when: firing', the default; there are firing and info"
 	       : r->when == WHEN_RESOLVED ? " with 'when: resolved'"
 					  : "; there are firing, info and resolved";
 }
 
 /* The first left side of which no value passes, as a side of its own; false where there is none. */
-static bool find_dead(struct rule_check *c, const struct rule *r, const struct side *all, struct side *dead)
+static bool find_dead(
+	struct rule_check *c, const struct rule *r, const struct side *all, struct side *dead)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		const struct field *f = &all->v[i]->field;
@@ -198,7 +202,8 @@ static bool find_dead(struct rule_check *c, const struct rule *r, const struct s
 	return false;
 }
 
-static void warn_dead(struct rule_check *c, const struct rule *r, const char *what, const struct side *dead)
+static void warn_dead(
+	struct rule_check *c, const struct rule *r, const char *what, const struct side *dead)
 {
 	const struct field *f = &dead->v[0]->field;
 	struct str texts = texts_of(c, dead);
@@ -250,7 +255,8 @@ static void check_value(struct rule_check *c, const struct rule *r, const struct
 		if (b >= 0x20 || b == '\t' || b == '\n' || b == '\r')
 			continue;
 		rule_check_warn(c, r,
-			"the regex of '%.*s' holds the control character 0x%02x; in a text with names in quotes "
+			"the regex of '%.*s' holds the control character 0x%02x; in a text with "
+			"names in quotes "
 			"escapes are Go's, and a backslash is written \\\\",
 			STR_ARG(m->text), b);
 		return;
@@ -258,12 +264,14 @@ static void check_value(struct rule_check *c, const struct rule *r, const struct
 	if (matcher_read_classic(m->text, &c->scratch, &raw, &e) < 0 || raw.n != 1 ||
 		raw.v[0].value.quoted)
 		return;
-	struct str written = {m->text.p + raw.v[0].value.from, raw.v[0].value.to - raw.v[0].value.from};
+	struct str written = {
+		m->text.p + raw.v[0].value.from, raw.v[0].value.to - raw.v[0].value.from};
 	for (size_t i = 0; i < written.n; i++)
 		odd |= matcher_is_reserved(written, i);
 	if (odd)
 		rule_check_warn(c, r,
-			"'%.*s' has the value '%.*s'; put it into double quotes, so that it says so",
+			"'%.*s' has the value '%.*s'; put it into double quotes, so that it says "
+			"so",
 			STR_ARG(m->text), STR_ARG(m->value));
 }
 

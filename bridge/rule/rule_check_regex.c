@@ -1,8 +1,8 @@
 /* rule_check_regex.c: regexes that can take very long.
  *
- * A regex is suspicious by its form (regex_walk.c); it is warned of only where PCRE2, given a text of 256 bytes that
- * was made for it, needs more than 100,000 steps. So a warning is never wrong about the regex, and says with which
- * text; that there is none is no proof.
+ * A regex is suspicious by its form (regex_walk.c); it is warned of only where PCRE2, given a text
+ * of 256 bytes that was made for it, needs more than 100,000 steps. So a warning is never wrong
+ * about the regex, and says with which text; that there is none is no proof.
  *
  * A regex that many rules have is tried once.
  */
@@ -20,7 +20,8 @@ struct use {
 };
 
 /* before, then again and again, then what the regex cannot take. In scratch. */
-static struct str text_of(struct rule_check *c, const struct regex_pump *p, struct str last, bool bad)
+static struct str text_of(
+	struct rule_check *c, const struct regex_pump *p, struct str last, bool bad)
 {
 	struct buf b;
 
@@ -46,8 +47,8 @@ static struct str worst_of(struct rule_check *c, struct str regex, const pcre2_c
 		return STR_NONE;
 	for (size_t i = 0; i < pumps.n; i++)
 		for (int how = 0; how < 3; how++) {
-			struct str text = text_of(
-				c, &pumps.v[i], how == 1 ? pumps.plain : STR_NONE, how > 0);
+			struct str text =
+				text_of(c, &pumps.v[i], how == 1 ? pumps.plain : STR_NONE, how > 0);
 			if (rule_check_regex_on(c, code, text) >= 0)
 				continue;
 			size_t n = text.n < SHOWN ? text.n : SHOWN;
@@ -102,15 +103,17 @@ static void check_rules(struct rule_check *c)
 		sorted[i] = &v[i];
 	qsort(sorted, n, sizeof(*sorted), by_regex);
 	for (size_t i = 0; i < n; i++)
-		sorted[i]->worst = i > 0 && by_regex(&sorted[i - 1], &sorted[i]) == 0
-					   ? sorted[i - 1]->worst
-					   : worst_of(c, sorted[i]->matcher->value,
-						     sorted[i]->matcher->code);
+		sorted[i]->worst =
+			i > 0 && by_regex(&sorted[i - 1], &sorted[i]) == 0
+				? sorted[i - 1]->worst
+				: worst_of(c, sorted[i]->matcher->value, sorted[i]->matcher->code);
 	for (size_t i = 0; i < n; i++)
 		if (v[i].worst.n > 0)
 			rule_check_warn(c, v[i].rule,
-				"the regex of '%.*s' can take very long: a value such as '%.*s…' of %d bytes "
-				"needs more than %d steps, and past limits.match_limit the decision is 'error'; "
+				"the regex of '%.*s' can take very long: a value such as '%.*s…' "
+				"of %d bytes "
+				"needs more than %d steps, and past limits.match_limit the "
+				"decision is 'error'; "
 				"let its repetitions not take the same text in two ways",
 				(int)(v[i].matcher->text.n < 200 ? v[i].matcher->text.n : 200),
 				v[i].matcher->text.p, STR_ARG(v[i].worst), RULE_CHECK_LENGTH,
@@ -124,11 +127,13 @@ static void check_runbook(struct rule_check *c, const struct runbook *b)
 		struct str worst = p->code ? worst_of(c, p->pattern, p->code) : STR_NONE;
 		if (worst.n > 0)
 			diag_add(c->diags, DIAG_WARNING, b->path.p, 0, 0,
-				"parameter '%.*s': its pattern '%.*s' can take very long: a value such as '%.*s…' "
-				"of %d bytes needs more than %d steps; let its repetitions not take the same "
+				"parameter '%.*s': its pattern '%.*s' can take very long: a value "
+				"such as '%.*s…' "
+				"of %d bytes needs more than %d steps; let its repetitions not "
+				"take the same "
 				"text in two ways",
-				STR_ARG(p->name), (int)(p->pattern.n < 200 ? p->pattern.n : 200), p->pattern.p,
-				STR_ARG(worst), RULE_CHECK_LENGTH, RULE_CHECK_STEPS);
+				STR_ARG(p->name), (int)(p->pattern.n < 200 ? p->pattern.n : 200),
+				p->pattern.p, STR_ARG(worst), RULE_CHECK_LENGTH, RULE_CHECK_STEPS);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* rule_check_twins.c: rules that do the work of an earlier one.
  *
- * Every rule that matches runs, so no rule hides another; but two with the same matchers and the same steps do all of
- * it twice. They are found by a text of what they match and run, in which order and spelling of matchers do not count.
+ * Every rule that matches runs, so no rule hides another; but two with the same matchers and the
+ * same steps do all of it twice. They are found by a text of what they match and run, in which
+ * order and spelling of matchers do not count.
  */
 #include "rule/rule_check.h"
 
@@ -116,8 +117,10 @@ void rule_check_twins(struct rule_check *c)
 	for (size_t i = 1; i < n; i++)
 		if (str_eq(v[i - 1].text, v[i].text))
 			rule_check_warn(c, v[i].rule,
-				"it does what rule '%.*s' in %.*s:%d does: the same matchers and the same "
-				"steps, so that each of its events runs them twice; remove one of them",
+				"it does what rule '%.*s' in %.*s:%d does: the same matchers and "
+				"the same "
+				"steps, so that each of its events runs them twice; remove one of "
+				"them",
 				STR_ARG(v[i - 1].rule->name), STR_ARG(v[i - 1].rule->file),
 				v[i - 1].rule->line);
 }

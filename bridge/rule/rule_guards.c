@@ -1,8 +1,9 @@
-/* rule_guards.c: the keys that hold a rule back or count it, from YAML: for, cooldown, limits, approval, on_flapping, slo.
+/* rule_guards.c: the keys that hold a rule back or count it, from YAML: for, cooldown, limits,
+ * approval, on_flapping, slo.
  *
- * Guarantee: where no finding was added, each value is within the bounds that ruleset.h names, and the keys go
- * together: what could never come true (a `for` of a rule that waits for the resolve) is a finding here, not a rule
- * that silently does nothing.
+ * Guarantee: where no finding was added, each value is within the bounds that ruleset.h names, and
+ * the keys go together: what could never come true (a `for` of a rule that waits for the resolve)
+ * is a finding here, not a rule that silently does nothing.
  */
 #include "rule/rule_yaml.h"
 
@@ -71,8 +72,7 @@ void rule_read_on_flapping(struct reader *r, const struct yaml *y, void *into)
 
 static void read_expires(struct reader *r, const struct yaml *y, void *into)
 {
-	reader_duration(
-		r, y, 1, RULE_DURATION_MAX_MS, &((struct rule *)into)->approval_expires_ms);
+	reader_duration(r, y, 1, RULE_DURATION_MAX_MS, &((struct rule *)into)->approval_expires_ms);
 }
 
 void rule_read_approval(struct reader *r, const struct yaml *y, void *into)
@@ -120,8 +120,8 @@ static void read_limit(
 	if (!reader_map(r, y, what, keys, limit))
 		return;
 	if (!yaml_get(y, "count") || !yaml_get(y, "per"))
-		reader_error(r, y, "%s needs both 'count' and 'per', as in {count: 5, per: 1h}",
-			what);
+		reader_error(
+			r, y, "%s needs both 'count' and 'per', as in {count: 5, per: 1h}", what);
 }
 
 static void read_runs(struct reader *r, const struct yaml *y, void *into)
@@ -183,8 +183,7 @@ static void read_objective(struct reader *r, const struct yaml *y, void *into)
 
 static void read_within(struct reader *r, const struct yaml *y, void *into)
 {
-	reader_duration(
-		r, y, 1, RULE_SLO_WINDOW_MAX_MS, &((struct rule *)into)->slo.within_ms);
+	reader_duration(r, y, 1, RULE_SLO_WINDOW_MAX_MS, &((struct rule *)into)->slo.within_ms);
 }
 
 static void read_window(struct reader *r, const struct yaml *y, void *into)
