@@ -26,6 +26,7 @@ local LOST_RETRIES = 3 -- how often an idempotent run may outlive its worker
 local BELLS = 64 -- entries of a doorbell list
 local TICK_WORK = 100 -- things of one kind that one tick looks at
 local DUE_AGAIN = 1000 -- ms until what was due is tried again where a queue was full
+local RESOLVE_RUNS = 16 -- runs of one rule that a resolve looks at: the latest ones for that alert
 local TICK_POOLS = 1000 -- pools that one tick, or one look at the counters, looks at; chosen anew each time
 local TIMELINE = 10000 -- entries that an incident keeps of its timeline, and of its runs: the latest
 local TIMELINE_SLACK = 1000 -- by how much it may grow over that before it is cut
@@ -777,9 +778,10 @@ local function new_plan(p, now)
 	t.incidents = {} -- by id
 	t.corr = {} -- by correlation key: its incident's id, or false
 	t.out, t.out_n = {}, 0
-	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = nil, nil, nil, nil, nil, nil
-	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = nil, nil, nil, nil, nil, nil
-	t.argv, t.truncated, t.ruleset, t.as_new = nil, '0', '', false
+	-- Not nil: a field that comes and goes makes Lua count the table's room anew, at 15 thousand instructions.
+	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = false, false, false, false, false, false
+	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = false, false, false, false, false, false
+	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	return t
 end
 
@@ -1151,9 +1153,9 @@ local function tell_brake(t, b, rule, reason)
 end
 
 local function held(t, b, rule, till)
-	local what = b.what == 'runs' and ' runs within ' or ' hosts within '
-	local reason = (b.rule and 'its limit of ' or 'the limit of all rules, ') .. text(b.count) .. what ..
-		period(b.per) .. (b.rule and ',' or ' (limits.' .. b.what .. '),') .. ' holds until ' .. rfc3339(till)
+	local what = text(b.count) .. ' ' .. (b.count == 1 and sub(b.what, 1, -2) or b.what) .. ' within ' .. period(b.per)
+	local reason = (b.rule and 'its limit of ' .. what or 'the limit of all rules, ' .. what .. ' (limits.' ..
+		b.what .. '),') .. ' holds until ' .. rfc3339(till)
 	if not b.holds then
 		if b.passed or call('HEXISTS', t.p .. 'brakes', sub(b.key, #t.p + 7)) == 0 then
 			tell_brake(t, b, rule, reason)
@@ -1235,8 +1237,9 @@ end
 local function until_resolved(t, k, u, rule, first, last)
 	local field = 'on ' .. rule
 	local before = waits_of(t, t.name, t.alert).fields[field]
+	local runs = (before and before.runs .. ' ' or '') .. first
 	set_wait(t, t.name, t.alert, field, {
-		cancel = u.on_resolve == 1, runs = (before and before.runs .. ' ' or '') .. first, last = last.id,
+		cancel = u.on_resolve == 1, runs = sub(runs, 1 - 27 * RESOLVE_RUNS), last = last.id,
 		ran = not u.approval or (before and before.ran) or false, ruleset = t.ruleset,
 		words = slice(t.argv, k + 5 + 6 * u.steps, 6 * u.resolve),
 	})
@@ -1591,7 +1594,7 @@ local function plan_event(t, k)
 	end
 	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
 	t.out_n = at
-	t.name, t.alert, t.key, t.incident, t.inc, t.depth = name, a, argv[k + 3], incident, inc, e.depth
+	t.name, t.alert, t.key, t.incident, t.inc, t.depth = name, a or false, argv[k + 3], incident, inc or false, e.depth
 	if a and waits(a) and outcome == NEW and a.state == 'f' then
 		end_waits(t, name, a, inc, 'another occurrence of the alert began', nil)
 	end
@@ -1611,7 +1614,7 @@ local function plan_event(t, k)
 		for i = 1, #t.put_off do
 			t.put_off[i].event = sid
 		end
-		t.put_off = nil
+		t.put_off = false
 	end
 	if a and a.state == 'r' and waits(a) then
 		end_waits(t, name, a, inc, 'the alert resolved', sid)
@@ -2411,7 +2414,7 @@ local function decide_due(t, member, name, rule, a, rec, done)
 	local inc, runs = a.inc ~= '-' and get_incident(t, a.inc) or nil, t.runs_n
 	local u = rule_of(rec.words[5])
 	t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, name, a, rec.key
-	t.inc, t.incident, t.depth = inc, inc and inc.id or '', rec.depth
+	t.inc, t.incident, t.depth = inc or false, inc and inc.id or '', rec.depth
 	if inc then
 		touch(t, inc)
 	end

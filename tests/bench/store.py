@@ -121,7 +121,7 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None):
 
 
 def ingest(e):
-    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, "300000 900000 10000 6 900000 100 60000 10 600000", 0, "5" * 64, *e)
+    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, "300000 900000 10000 6 900000 1000000 60000 1000000 600000", 0, "5" * 64, *e)
 
 
 def kinds(calls, base):

@@ -49,7 +49,7 @@ def test_ten_thousand_hosts_at_once(runbookd):
     decisions = storm(rb, HOSTS)
     assert Counter(d["decision"] for d in decisions) == {"run": 3, "limit": HOSTS - 3}
     reasons = {d["reason"].split(" until ")[0] for d in decisions if d["decision"] == "limit"}
-    assert reasons == {"its limit of 3 hosts within 1h, holds"}
+    assert reasons == {"its limit of 3 hosts within 1h holds"}
     rb.wait_run(rule="tell", state="succeeded")
     rb.wait_settled()
     assert len(rb.lines("touched")) == 3

@@ -326,6 +326,23 @@ static void cancels_what_waits(void **state)
 	rig_stop(&r);
 }
 
+/* Occurrences that follow each other without a resolve between them. */
+static void cancels_runs_of_all_occurrences(void **state)
+{
+	struct rig r;
+	struct store_decision_in rule = a_rule("fix");
+
+	(void)state;
+	rig_start(&r, true);
+	rule.on_resolve = STORE_ON_RESOLVE_CANCEL;
+	for (int i = 0; i < 18; i++)
+		assert_int_equal(tell(&r, 'f', T0 + i * HOUR, &rule).d[0].decision, DECISION_RUN);
+	tell(&r, 'r', T0 + 17 * HOUR, NULL);
+	assert_int_equal(count(&r, STORE_RUNS, "", "\"state\":\"cancelled\""), 16); /* RESOLVE_RUNS */
+	assert_int_equal(count(&r, STORE_RUNS, "", "\"state\":\"queued\""), 2);
+	rig_stop(&r);
+}
+
 static void asks_what_runs_to_stop(void **state)
 {
 	struct rig r;
@@ -674,7 +691,8 @@ static void slo(void **state)
 TESTS_MAIN(cmocka_unit_test(still_fires), cmocka_unit_test(resolved_first), cmocka_unit_test(stale_first),
 	cmocka_unit_test(another_occurrence_begins_again), cmocka_unit_test(only_for_what_fires),
 	cmocka_unit_test(many_are_due), cmocka_unit_test(limits_at_the_due_time),
-	cmocka_unit_test(cancels_what_waits), cmocka_unit_test(asks_what_runs_to_stop),
+	cmocka_unit_test(cancels_what_waits), cmocka_unit_test(cancels_runs_of_all_occurrences),
+	cmocka_unit_test(asks_what_runs_to_stop),
 	cmocka_unit_test(lost_while_cancelled), cmocka_unit_test(a_step_on_resolve),
 	cmocka_unit_test(failure_steps), cmocka_unit_test(failure_before_an_always),
 	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(slo))

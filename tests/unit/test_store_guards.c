@@ -67,7 +67,7 @@ static void runs_of_a_rule(void **state)
 	assert_int_equal(loud(&r, last, sizeof(last)), 0);
 	struct rig_answer a = fire_on(&r, "a", 3, &rule);
 	assert_int_equal(a.d[0].decision, DECISION_LIMIT);
-	assert_string_equal(a.d[0].reason, "its limit of 3 runs within 1h, holds until 2025-11-22T21:00:00.000Z");
+	assert_string_equal(a.d[0].reason, "its limit of 3 runs within 1h holds until 2025-11-22T21:00:00.000Z");
 	assert_string_equal(a.d[0].run, "");
 	assert_int_equal(fire_on(&r, "a", 4, &rule).d[0].decision, DECISION_LIMIT);
 	/* Said once, on the incident, and for the rules to see. */
@@ -109,7 +109,7 @@ static void hosts_of_a_rule(void **state)
 	assert_int_equal(fire_on(&r, "b", 1, &rule).d[0].decision, DECISION_RUN);
 	struct rig_answer a = fire_on(&r, "c", 2, &rule);
 	assert_int_equal(a.d[0].decision, DECISION_LIMIT);
-	assert_string_equal(a.d[0].reason, "its limit of 2 hosts within 1h, holds until 2025-11-22T21:00:00.000Z");
+	assert_string_equal(a.d[0].reason, "its limit of 2 hosts within 1h holds until 2025-11-22T21:00:00.000Z");
 	/* A host that is in it already is no further one, and one without a name is none. */
 	assert_int_equal(fire_on(&r, "a", 3, &rule).d[0].decision, DECISION_RUN);
 	assert_int_equal(fire_on(&r, NULL, 4, &rule).d[0].decision, DECISION_RUN);
