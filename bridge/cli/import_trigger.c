@@ -3,9 +3,9 @@
  * A rule of ours is "all of these, and one of those": any nesting is multiplied out into alternatives
  * of matchers, with `not` pushed down to them.
  *
- * There, a value that is not in the payload is an error that ends the evaluation: nothing is triggered,
- * also under `not`; an `or` alone goes on after it. So a negated matcher comes with one that the value
- * is there (strict), but for those that hang on an `or`.
+ * There, a value that is not in the payload is false and an error at once; `not` makes it true and
+ * keeps the error, and only an `and` heeds that: it is false then. So each part is translated with what
+ * it has to be where a value is missing (`missing`).
  *
  * Signatures and addresses at the top are who may send, and become the source's auth. What cannot be
  * said (headers, query, a signature inside an `or`) is left out, and the rule is put into dry_run.
@@ -115,25 +115,29 @@ static struct terms left_out(struct trigger *t, const struct yaml *y, const char
 	return always(t);
 }
 
+/* Below a `not` that is below another one, a missing value may have to hold. */
+static struct terms or_missing(struct trigger *t, struct terms x, struct str field, bool missing)
+{
+	return missing ? either(t, x, one(t, import_matcher(t->im->a, field, "=", STR_NONE), STR_NONE)) : x;
+}
+
 static struct terms value_match(
-	struct trigger *t, const struct yaml *m, struct str field, bool negated, bool strict)
+	struct trigger *t, const struct yaml *m, struct str field, bool negated, bool missing)
 {
 	struct arena *a = t->im->a;
 	struct str value = import_text(yaml_get(m, "value"));
 	struct str there = import_matcher(a, field, "!=", STR_NONE);
 
-	if (!negated && value.n == 0)
-		import_note(t->im, &t->rule->notes, m,
-			"%.*s had to be there and empty; here a missing one counts as empty", STR_ARG(field));
-	if (!negated)
-		return one(t, import_matcher(a, field, "=", value), STR_NONE);
 	if (value.n == 0)
-		return one(t, there, STR_NONE);
-	return one(t, strict ? there : STR_NONE, import_matcher(a, field, "!=", value));
+		import_note(t->im, &t->rule->notes, m,
+			"%.*s is compared with the empty text; here a missing value counts as empty", STR_ARG(field));
+	if (!negated)
+		return or_missing(t, one(t, import_matcher(a, field, "=", value), STR_NONE), field, missing);
+	return one(t, missing ? STR_NONE : there, import_matcher(a, field, "!=", value));
 }
 
 static struct terms regex_match(
-	struct trigger *t, const struct yaml *m, struct str field, bool negated, bool strict)
+	struct trigger *t, const struct yaml *m, struct str field, bool negated, bool missing)
 {
 	struct arena *a = t->im->a;
 	struct str go = import_text(yaml_get(m, "regex")), ours = import_regex(a, go);
@@ -145,9 +149,10 @@ static struct terms regex_match(
 	if (differs)
 		import_note(t->im, &t->rule->notes, m, "in this regex %s", differs);
 	if (negated)
-		return one(t, strict ? there : STR_NONE, import_matcher(a, field, "!~", ours));
-	return one(t, import_matcher(a, field, "=~", ours),
-		import_regex_empty(a, ours) ? there : STR_NONE);
+		return one(t, missing ? STR_NONE : there, import_matcher(a, field, "!~", ours));
+	return or_missing(t,
+		one(t, import_matcher(a, field, "=~", ours), import_regex_empty(a, ours) ? there : STR_NONE),
+		field, missing);
 }
 
 static const char *hmac_of(struct str type)
@@ -181,7 +186,7 @@ static void add_ranges(struct trigger *t, const struct yaml *y)
 	}
 }
 
-static struct terms match(struct trigger *t, const struct yaml *m, bool negated, bool strict, bool top)
+static struct terms match(struct trigger *t, const struct yaml *m, bool negated, bool missing, bool top)
 {
 	struct str type = import_text(yaml_get(m, "type"));
 	const struct yaml *parameter = yaml_get(m, "parameter");
@@ -214,32 +219,44 @@ static struct terms match(struct trigger *t, const struct yaml *m, bool negated,
 	struct str field = import_field(t->im->a, "data", import_text(yaml_get(parameter, "name")));
 	if (field.n == 0)
 		return left_out(t, m, "the name of its value cannot be written as data.NAME in a matcher");
-	return str_is(type, "value") ? value_match(t, m, field, negated, strict)
-				     : regex_match(t, m, field, negated, strict);
+	return str_is(type, "value") ? value_match(t, m, field, negated, missing)
+				     : regex_match(t, m, field, negated, missing);
 }
 
 /* ---- and, or, not ---- */
 
-static struct terms node(struct trigger *t, const struct yaml *y, bool negated, bool strict, bool top);
+static struct terms node(struct trigger *t, const struct yaml *y, bool negated, bool missing, bool top);
 
-static struct terms and_list(struct trigger *t, const struct yaml *y, bool top)
+/* What y is where a value in it is missing and no `and` is there to heed it: false, but for each `not`. */
+static bool when_missing(const struct yaml *y)
+{
+	bool value = false;
+
+	while (!yaml_get(y, "and") && !yaml_get(y, "or") && yaml_get(y, "not")) {
+		y = yaml_get(y, "not");
+		value = !value;
+	}
+	return value;
+}
+
+static struct terms and_list(struct trigger *t, const struct yaml *y, bool missing, bool top)
 {
 	struct terms out = always(t);
 
 	for (const struct yaml *m = y->child; m; m = m->next)
-		out = both(t, out, node(t, m, false, true, top));
+		out = both(t, out, node(t, m, false, missing, top));
 	return out;
 }
 
 /* The first that does not hold, the ones before it do: as it is evaluated there, one after the other. */
-static struct terms not_and_list(struct trigger *t, const struct yaml *y, bool strict)
+static struct terms not_and_list(struct trigger *t, const struct yaml *y, bool missing)
 {
 	struct terms out = {0}, before = always(t);
 
 	for (const struct yaml *m = y->child; m; m = m->next) {
-		out = either(t, out, both(t, before, node(t, m, true, strict, false)));
-		if (strict)
-			before = both(t, before, node(t, m, false, true, false));
+		out = either(t, out, both(t, before, node(t, m, true, missing, false)));
+		if (!missing)
+			before = both(t, before, node(t, m, false, false, false));
 	}
 	return out;
 }
@@ -249,25 +266,25 @@ static struct terms or_list(struct trigger *t, const struct yaml *y, bool negate
 	struct terms out = negated ? always(t) : (struct terms){0};
 
 	for (const struct yaml *m = y->child; m; m = m->next) {
-		struct terms x = node(t, m, negated, false, false);
+		struct terms x = node(t, m, negated, when_missing(m) != negated, false);
 		out = negated ? both(t, out, x) : either(t, out, x);
 	}
 	return out;
 }
 
 /* webhook looks at the first of these that is there. Depth is bounded by the reader of the file. */
-static struct terms node(struct trigger *t, const struct yaml *y, bool negated, bool strict, bool top)
+static struct terms node(struct trigger *t, const struct yaml *y, bool negated, bool missing, bool top)
 {
 	const struct yaml *m;
 
 	if ((m = yaml_get(y, "and")) && m->kind == YAML_SEQ)
-		return negated ? not_and_list(t, m, strict) : and_list(t, m, top);
+		return negated ? not_and_list(t, m, missing) : and_list(t, m, missing, top);
 	if ((m = yaml_get(y, "or")) && m->kind == YAML_SEQ)
 		return or_list(t, m, negated);
 	if ((m = yaml_get(y, "not")) && m->kind == YAML_MAP)
-		return node(t, m, !negated, strict, false);
+		return node(t, m, !negated, missing, false);
 	if ((m = yaml_get(y, "match")) && m->kind == YAML_MAP)
-		return match(t, m, negated, strict, top);
+		return match(t, m, negated, missing, top);
 	return left_out(t, y, "it is none of and, or, not, match");
 }
 
@@ -283,7 +300,7 @@ static struct str joined_text(struct arena *a, const struct texts *t)
 void trigger_import(struct import *im, const struct yaml *trigger, struct import_rule *rule, struct trigger_auth *auth)
 {
 	struct trigger t = {im, rule, auth};
-	struct terms terms = node(&t, trigger, false, true, true);
+	struct terms terms = node(&t, trigger, false, when_missing(trigger), true);
 
 	if (terms.failed) {
 		left_out(&t, trigger, "it is too large when multiplied out; split it into several rules");

@@ -232,6 +232,7 @@ RULES = {
                      {"not": {"or": [value("who", "bot"), value("n.0.a", "1")]}},
                      {"or": [value("n.0.a", "2"), {"and": [value("n.0.a", "3"), value("who", "me")]}]}]},
     "not-and": {"not": {"and": [value("who", "bot"), {"not": value("n.0.a", "2")}, value("ref", "x")]}},
+    "and-not": {"and": [value("ref", "^refs/", "regex"), {"not": {"and": [value("who", "bot"), value("n.0.a", "2")]}}]},
     "or-not": {"or": [{"not": value("who", "bot")}, {"and": [{"not": value("n.0.a", "2")}, value("ref", "x")]}]},
 }
 PAYLOADS = [{"ref": ref, **who, **n} for ref in ("refs/heads/a\"b\\c", "refs/heads/xxb", "refs/tags", "x", "x$y", "a.b\nb")
@@ -239,7 +240,7 @@ PAYLOADS = [{"ref": ref, **who, **n} for ref in ("refs/heads/a\"b\\c", "refs/hea
 
 
 def holds(rule, payload):
-    """(value, whether something was missing), as webhook's Evaluate gives them: `or` alone goes on after an error."""
+    """(value, whether something was missing), as webhook's Evaluate gives them: `and` alone heeds that."""
     if "and" in rule:
         for r in rule["and"]:
             value_, missing = holds(r, payload)
@@ -262,8 +263,7 @@ def holds(rule, payload):
 
 
 def triggers(rule, payload):
-    value_, missing = holds(rule, payload)
-    return value_ and not missing
+    return holds(rule, payload)[0]
 
 
 def test_webhook_trigger_rules_hold_for_the_same_payloads(folder, imports, runbookd):
