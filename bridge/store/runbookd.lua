@@ -314,6 +314,10 @@ end
 
 -- The alert's state changes from firing to resolved or back; limits: as read_limits has them.
 local function change_since(a, now, limits)
+	if a.since == a.first then -- its first change, since it appeared
+		a.since = now_text
+		return
+	end
 	local most, window = limits[4], limits[5]
 	local list, n, oldest = now_text, 1, now
 	for time in string.gmatch(match(a.since, '^[%d,]+'), '%d+') do
@@ -1728,34 +1732,44 @@ local function write_waits(t)
 	end
 end
 
--- What a brake let through, and which ones hold.
+-- What a brake let through. Keys of a rule go some time after it; those of all rules stay.
+local function write_brake(t, b)
+	if b.what == 'runs' and b.added > 0 then
+		local times = {}
+		for j = 1, b.added do
+			times[j] = now_text
+		end
+		if call('LPUSH', b.key, spread(times)) > b.count then
+			call('LTRIM', b.key, 0, b.count - 1)
+		end
+	elseif b.touched then
+		for host in pairs(b.touched) do
+			call('ZADD', b.key, now_text, host)
+		end
+		if b.added > 0 then
+			call('ZREMRANGEBYSCORE', b.key, '-inf', t.now - b.per)
+		end
+	end
+	if b.rule and (b.touched or b.added > 0) then
+		call('PEXPIRE', b.key, b.per + 60000)
+	end
+end
+
+-- Which of them hold, too.
 local function write_brakes(t)
+	local open = {}
 	for i = 1, #t.brakes do
 		local b = t.brakes[i]
 		local name = sub(b.key, #t.p + 7)
 		if b.holds then
 			call('HSET', t.p .. 'brakes', name, now_text)
 		elseif b.passed then
-			call('HDEL', t.p .. 'brakes', name)
+			open[#open + 1] = name
 		end
-		if b.what == 'runs' and b.added > 0 then
-			local times = {}
-			for j = 1, b.added do
-				times[j] = now_text
-			end
-			if call('LPUSH', b.key, spread(times)) > b.count then
-				call('LTRIM', b.key, 0, b.count - 1)
-			end
-			call('PEXPIRE', b.key, b.per + 60000)
-		elseif b.touched then
-			for host in pairs(b.touched) do
-				call('ZADD', b.key, now_text, host)
-			end
-			if b.added > 0 then
-				call('ZREMRANGEBYSCORE', b.key, '-inf', t.now - b.per)
-			end
-			call('PEXPIRE', b.key, b.per + 60000)
-		end
+		write_brake(t, b)
+	end
+	if #open > 0 then
+		call('HDEL', t.p .. 'brakes', spread(open))
 	end
 end
 

@@ -102,7 +102,7 @@ class Redis:
                 self.read()
 
 
-def event(n, status="f", corr="", rule=None, starts=T0, fp=None):
+def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=1800000):
     fp = fp or "%016x" % n
     labels = ('{"alertname":"HostOutOfDiskSpace","cluster":"eu-1","device":"/dev/sda1","fstype":"ext4","instance":"web-%d:9100",'
               '"job":"node","mountpoint":"/var/log","severity":"critical"}' % n)
@@ -115,7 +115,7 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None):
     head = '"title":"Disk of web-%d is full","key":{"instance":"web-%d"},"labels":%s' % (n, n, labels)
     words = []
     if rule:
-        words = [rule, "run", "", "", "1800000 1", "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
+        words = [rule, "run", "web-%d" % (n % 10), "", "%d 1" % cooldown, "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
                  "0 0 1 0 0 0"]
     return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, head, json] + words
 
@@ -143,6 +143,9 @@ def kinds(calls, base):
            [ingest(event(base + i, corr="b%d" % (base + i))) for i in range(n)])
     base += n
     storm = "storm%d" % base
+    yield ("new alert with a run", [],
+           [ingest(event(base + i, corr="d%d" % ((base + i) // 10), rule="disk", cooldown=0)) for i in range(n)])
+    base += n
     yield ("new alert, rule in cooldown", [ingest(event(base - 1, corr=storm, rule="disk"))],
            [ingest(event(base + i, corr=storm, rule="disk")) for i in range(n)])
     base += n
