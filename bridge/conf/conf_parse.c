@@ -28,7 +28,7 @@ struct loader {
 	struct diags *diags;
 	const char *name;
 	size_t errors_before;
-	bool lost;	/* where rules and runbooks are is not known */
+	bool lost; /* where rules and runbooks are is not known */
 };
 
 static void *field(struct conf *c, const struct conf_key *k)
@@ -36,7 +36,7 @@ static void *field(struct conf *c, const struct conf_key *k)
 	return (char *)c + k->offset;
 }
 
-#define complain(l, y, ...) \
+#define complain(l, y, ...)                                                                        \
 	diag_add((l)->diags, DIAG_ERROR, (l)->name, (y)->line, (y)->column, __VA_ARGS__)
 
 /* As much of a value as fits into a message. */
@@ -384,7 +384,8 @@ static void set_rate(struct loader *l, const struct conf_key *k, const struct ya
 		return;
 	}
 	for (const struct yaml *c = y->child; c; c = c->next) {
-		struct str path = arena_printf(&l->conf->arena, "%s.%.*s", k->path, STR_ARG(c->key));
+		struct str path =
+			arena_printf(&l->conf->arena, "%s.%.*s", k->path, STR_ARG(c->key));
 		if (!path.p)
 			return;
 		if (str_is(c->key, "count"))
@@ -504,7 +505,7 @@ static void load_key(struct loader *l, const char *section, const struct yaml *y
 			return;
 		}
 		is_section |= strlen(part) > y->key.n && part[y->key.n] == '.' &&
-			memcmp(part, y->key.p, y->key.n) == 0;
+			      memcmp(part, y->key.p, y->key.n) == 0;
 	}
 	if (!is_section)
 		unknown_in_section(l, section, y);

@@ -68,11 +68,13 @@ static bool any_compat(const struct rule_step *steps, size_t n)
 /* Some runbook of the rule is told of the whole message, not only of its own alert. */
 static bool wants_message(const struct rule *r)
 {
-	return any_compat(r->steps, r->steps_n) || any_compat(r->resolve_steps, r->resolve_steps_n) ||
+	return any_compat(r->steps, r->steps_n) ||
+	       any_compat(r->resolve_steps, r->resolve_steps_n) ||
 	       any_compat(r->failure_steps, r->failure_steps_n);
 }
 
-/* One that is too long stays unkept: no environment could hold it, and the run says that it was not there. */
+/* One that is too long stays unkept: no environment could hold it, and the run says that it was not
+ * there. */
 static void keep_message(struct arena *a, struct event_message *m)
 {
 	struct json_w w;
@@ -108,8 +110,9 @@ static void fill_step(struct store_step_in *out, const struct rule_rendered_step
 }
 
 /* NULL with e: a template without its value, or the arena is full. */
-static const struct store_step_in *fill_steps(const struct rule_match *m, const struct rule_step *steps, size_t n,
-	struct arena *a, const struct event *ev, struct err *e)
+static const struct store_step_in *fill_steps(const struct rule_match *m,
+	const struct rule_step *steps, size_t n, struct arena *a, const struct event *ev,
+	struct err *e)
 {
 	struct rule_rendered_step *v = NULL;
 
@@ -121,9 +124,10 @@ static const struct store_step_in *fill_steps(const struct rule_match *m, const 
 	return in;
 }
 
-/* The steps, those on failure and those on resolve. What one of them lacks is known before anything runs. */
-static int ask_steps(struct store_decision_in *d, const struct rule_match *m, struct arena *a, const struct event *ev,
-	struct err *e)
+/* The steps, those on failure and those on resolve. What one of them lacks is known before anything
+ * runs. */
+static int ask_steps(struct store_decision_in *d, const struct rule_match *m, struct arena *a,
+	const struct event *ev, struct err *e)
 {
 	const struct rule *r = m->rule;
 

@@ -194,7 +194,8 @@ static void on_message(void *ctx, const struct err *e)
 		batch_end(b, &next);
 }
 
-/* The message that the piece's events point at, where it has to be there before them; NULL: no need. */
+/* The message that the piece's events point at, where it has to be there before them; NULL: no
+ * need. */
 static const struct event_message *unkept(const struct batch_run *b)
 {
 	const struct event_message *m = b->batch->events[b->at].message;

@@ -1,16 +1,16 @@
-/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS and when something is due, then the
- * inbox: to its end while something of it can be taken, else one bounded walk, which the next tick
- * takes up. The inbox is also walked as soon as something comes into it, which a blocking read of
- * the second connection tells; where that is not up, a tick finds it.
+/* tick.c: the bridge's heartbeat: store_tick every TICK_EVERY_MS and when something is due, then
+ * the inbox: to its end while something of it can be taken, else one bounded walk, which the next
+ * tick takes up. The inbox is also walked as soon as something comes into it, which a blocking read
+ * of the second connection tells; where that is not up, a tick finds it.
  *
- * What is due is known of each store_tick's answer, and of the ingests of this bridge (tick_due), so
- * that its moment is not missed by a whole tick. A timer that is early finds nothing and is told
+ * What is due is known of each store_tick's answer, and of the ingests of this bridge (tick_due),
+ * so that its moment is not missed by a whole tick. A timer that is early finds nothing and is told
  * anew.
  *
- * At most one store_tick, one wait and one walk through the inbox are under way. While Redis is away nothing
- * is sent; what was due then is due at the first tick after, since all deadlines are values in
- * Redis. Two bridges may tick at once: the store's functions see to it that each thing happens
- * once.
+ * At most one store_tick, one wait and one walk through the inbox are under way. While Redis is
+ * away nothing is sent; what was due then is due at the first tick after, since all deadlines are
+ * values in Redis. Two bridges may tick at once: the store's functions see to it that each thing
+ * happens once.
  *
  * Closing is in two steps, since answers may still come: after tick_close nothing new is sent, and
  * done is called when the calls under way have ended (store_close ends them).
@@ -87,8 +87,8 @@ static void listen_inbox(struct tick *t)
 	struct err ignored;
 
 	if (!t->closing && !t->listening && store_up(t->ic->store))
-		t->listening = store_inbox_wait(t->ic->store, str_of(t->inbox_last), TICK_INBOX_WAIT_MS, on_inbox,
-				       t, &ignored) == 0;
+		t->listening = store_inbox_wait(t->ic->store, str_of(t->inbox_last),
+				       TICK_INBOX_WAIT_MS, on_inbox, t, &ignored) == 0;
 }
 
 static void drain(struct tick *t)

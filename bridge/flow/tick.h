@@ -1,5 +1,5 @@
-/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second, and at the
- * moment when something is due that was put off; it drains the inbox when something comes into it. */
+/* flow/tick.h: what happens because time passed. A bridge calls store_tick every second, and when
+ * something is due that was put off; it drains the inbox when something comes into it. */
 #ifndef RB_FLOW_TICK_H
 #define RB_FLOW_TICK_H
 

@@ -1,6 +1,7 @@
 /* job.c: a run in the hands of this worker.
  *
- *   claimed (-> its message fetched) -> checked -> RUNNING -> ENDED -> its output is in Redis -> its result is -> gone
+ *   claimed (-> its message fetched) -> checked -> RUNNING -> ENDED -> its output is in Redis ->
+ * its result is -> gone
  *
  * Owns the copy of the claim, the output that is not in Redis yet, and the result. Calls of one job
  * go to Redis one after the other, so that the result never overtakes the output. A call that fails
@@ -272,7 +273,8 @@ static void judge(struct job *j, const struct child_result *r, struct buf *why)
 		if (!j->unwanted)
 			buf_puts(why, "worker stopping");
 		else if (r->signal == SIGKILL)
-			put_times(why, "it took longer than its grace of ", j->prepared.spec.grace_ms);
+			put_times(why, "it took longer than its grace of ",
+				j->prepared.spec.grace_ms);
 	} else if (r->unknown) {
 		buf_puts(why, "its keeper was killed, so how it ended is not known");
 	} else if (r->signal || r->exit_code) {
@@ -320,8 +322,9 @@ static void complete(struct job *j, struct buf *why)
 		note(why, "its file is another one than the rule was decided with; this worker's "
 			  "own was executed");
 	if (j->prepared.amx_alone)
-		note(why, "its AMX_* variables told of its alert alone: the message that it came in "
-			  "was not kept");
+		note(why,
+			"its AMX_* variables told of its alert alone: the message that it came in "
+			"was not kept");
 	r->reason = arena_strdup(
 		&j->arena, (struct str){why->p, why->n < REASON_MAX ? why->n : REASON_MAX});
 	r->params_json = j->prepared.params_json;

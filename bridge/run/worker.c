@@ -10,6 +10,10 @@
  * is still ours is answered by its fence, when Redis is back. A run that is not idempotent is never
  * started again by anyone, so no run is executed twice because its worker could not be heard.
  *
+ * A run that somebody cancelled is named by the next heartbeat's answer, and is stopped: TERM, its
+ * grace, KILL. So that this is soon, the worker waits to be called along with its wait for work, or
+ * for that alone while no slot is free, and then makes a heartbeat at once.
+ *
  * Where another worker has our name (another state_dir on the same Redis), no run is claimed until
  * it is gone; what we hold we keep and finish.
  *
@@ -42,7 +46,7 @@
 #include "run/worker.h"
 #include "store/store.h"
 
-#define REDIS_PATIENCE_MS 5000 /* nobody waits for an answer of ours: a slow Redis is worth waiting for */
+#define REDIS_PATIENCE_MS 5000 /* nobody waits for our answers: a slow Redis is worth waiting for */
 #define SWEEP_FIRST_MS 60000 /* old artifacts: when first, and then how often */
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AT_ONCE 1000
@@ -236,8 +240,8 @@ static void wait_work(struct worker *w, bool full)
 	w->waiting = true;
 	w->waits_called = full;
 	if (store_claim_wait(w->host.store, w->host.name, str_of(w->instance), w->pools,
-		    full ? 0 : w->pools_n, w->conf->worker.lease_ms,
-		    WORKER_WAIT_WORK_MS, on_waited, w, &e) < 0)
+		    full ? 0 : w->pools_n, w->conf->worker.lease_ms, WORKER_WAIT_WORK_MS, on_waited,
+		    w, &e) < 0)
 		on_waited(w, &e, NULL);
 }
 
@@ -282,7 +286,8 @@ static void pump(struct worker *w)
 
 /* ---- leases ---- */
 
-static void stop_beaten(struct worker *w, const size_t *at, size_t n, enum job_stop how, const char *what)
+static void stop_beaten(
+	struct worker *w, const size_t *at, size_t n, enum job_stop how, const char *what)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct job *j = at[i] < w->beat_n ? w->beat_jobs[at[i]] : NULL;
@@ -649,7 +654,8 @@ static void warn_of_user(const struct worker *w)
 
 	arena_init(&a, (size_t)4 << 20);
 	if (runas_find(&user, &a, STR_NONE, w->conf->worker.user, &e) < 0)
-		log_kv(LOG_WARN, "runbooks that name no user cannot run", "error", e.text, (char *)NULL);
+		log_kv(LOG_WARN, "runbooks that name no user cannot run", "error", e.text,
+			(char *)NULL);
 	arena_release(&a);
 }
 
@@ -659,8 +665,9 @@ static int open_store(struct worker *w, struct err *e)
 		.loop = &w->loop,
 		.address = w->conf->redis.text,
 		.namespace_ = w->conf->namespace_,
-		.slow_after_ms = w->conf->redis_slow_after_ms < REDIS_PATIENCE_MS ? REDIS_PATIENCE_MS
-								       : w->conf->redis_slow_after_ms,
+		.slow_after_ms = w->conf->redis_slow_after_ms < REDIS_PATIENCE_MS
+					 ? REDIS_PATIENCE_MS
+					 : w->conf->redis_slow_after_ms,
 		.blocking = true,
 		.on_state = on_store_state,
 		.ctx = w,
