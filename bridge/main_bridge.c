@@ -148,6 +148,7 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 		b->was_up = true;
 		b->unaudited = NULL;
 		b->said_down = false;
+		tick_now(b->tick);
 		say_ready(b);
 		return;
 	}

@@ -115,6 +115,11 @@ static void on_due(uv_timer_t *timer)
 	send_tick(timer->data);
 }
 
+void tick_now(struct tick *t)
+{
+	send_tick(t);
+}
+
 void tick_due(struct tick *t, int64_t in_ms)
 {
 	uint64_t in = in_ms > 0 ? (uint64_t)in_ms : 0;

@@ -16,6 +16,8 @@ struct tick;
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,
 	void (*on_result)(void *ctx, const struct err *e, const struct store_tick_result *r),
 	void *ctx);
+/* Redis is there (again): what became due meanwhile is not to wait for the next tick. */
+void tick_now(struct tick *t);
 /* Something was put off that is due in so many ms. */
 void tick_due(struct tick *t, int64_t in_ms);
 void tick_close(struct tick *t, void (*done)(void *ctx), void *ctx);
