@@ -1,8 +1,9 @@
 /* cmd_test.c: test: the tests of rules, on a clock of their own.
  *
- * Owns one private redis-server and one trial for all files; each folder's rules are loaded once. Prints what failed, and
- * as its last line how many passed and failed. A file that cannot be read, or whose rules cannot, has its findings said,
- * is left out, and the others are played. What a test means is in trial/; nothing is executed, and no bridge is asked.
+ * Owns one private redis-server and one trial for all files; each folder's rules are loaded once.
+ * Prints what failed, and as its last line how many passed and failed. A file that cannot be read,
+ * or whose rules cannot, has its findings said, is left out, and the others are played. What a test
+ * means is in trial/; nothing is executed, and no bridge is asked.
  */
 #include "cli/commands.h"
 
@@ -14,7 +15,7 @@
 
 /* The rules of one folder, or of -c. */
 struct loaded_folder {
-	char *folder; /* malloc'ed; NULL: of -c */
+	char *folder;	       /* malloc'ed; NULL: of -c */
 	struct loaded *loaded; /* NULL: they have errors, which were said */
 	struct loaded_folder *next;
 };
@@ -34,7 +35,8 @@ struct session {
 static char *folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *given = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	char *given =
+		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 	char *real = given ? realpath(given, NULL) : NULL;
 
 	free(given);
@@ -43,11 +45,13 @@ static char *folder_of(const char *path)
 
 static struct loaded *load(struct session *s, const char *folder)
 {
-	struct loaded *l = folder ? load_beside(folder, &s->diags) : load_all(s->cli->o.config, &s->diags);
+	struct loaded *l =
+		folder ? load_beside(folder, &s->diags) : load_all(s->cli->o.config, &s->diags);
 
 	if (l && l->rules->rules_n == 0) {
 		diag_add(&s->diags, DIAG_ERROR, folder ? folder : s->cli->o.config, 0, 0,
-			folder ? "no rules stand beside the test; put it into their folder, or name the configuration with -c"
+			folder ? "no rules stand beside the test; put it into their folder, or "
+				 "name the configuration with -c"
 			       : "this configuration has no rules");
 		loaded_free(l);
 		l = NULL;
@@ -88,7 +92,8 @@ static void print_line(struct cli *c, const char *what, struct str text)
 	buf_putc(&c->out, '\n');
 }
 
-static void print_failures(struct cli *c, const char *file, const struct rule_test *t, const struct test_result *r)
+static void print_failures(
+	struct cli *c, const char *file, const struct rule_test *t, const struct test_result *r)
 {
 	for (size_t i = 0; i < r->failures_n; i++) {
 		const struct test_failure *f = &r->failures[i];
@@ -149,7 +154,8 @@ static void write_run(struct json_w *w, const struct trial_run *r)
 	json_w_end(w, '}');
 }
 
-static void write_test(struct session *s, const char *file, const struct rule_test *t, const struct test_result *r)
+static void write_test(
+	struct session *s, const char *file, const struct rule_test *t, const struct test_result *r)
 {
 	struct json_w w;
 
@@ -196,9 +202,11 @@ static int start(struct session *s)
 	return -1;
 }
 
-static void play(struct session *s, const char *file, const struct loaded *l, const struct rule_test *t)
+static void play(
+	struct session *s, const char *file, const struct loaded *l, const struct rule_test *t)
 {
-	struct test_failure broke = {.place = t->place, .expected = STR("the test can be played to its end")};
+	struct test_failure broke = {
+		.place = t->place, .expected = STR("the test can be played to its end")};
 	struct test_result r;
 	struct arena a;
 	struct err e;
@@ -320,7 +328,8 @@ static int run(struct cli *c, int argc, char **argv)
 const struct command command_test = {
 	.name = "test",
 	.synopsis = "FILE...",
-	.sentence = "play the tests of rules (*.test.yml) on a clock of their own; without -c, the rules beside each file",
+	.sentence = "play the tests of rules (*.test.yml) on a clock of their own; without -c, the "
+		    "rules beside each file",
 	.scopes = SCOPE_CONFIG,
 	.args_min = 1,
 	.args_max = -1,

@@ -1,7 +1,8 @@
 /* claim.c: from the texts of a claim to what a runbook is given.
  *
- * Owns the last step of a run's parameters: what was not known when its rule decided (the incident, earlier steps) is
- * filled in, and the whole is checked against a front matter. It takes nothing on trust from Redis but data.
+ * Owns the last step of a run's parameters: what was not known when its rule decided (the incident,
+ * earlier steps) is filled in, and the whole is checked against a front matter. It takes nothing on
+ * trust from Redis but data.
  */
 #include "flow/claim.h"
 
@@ -49,7 +50,8 @@ static const struct json *as_object(struct arena *a, const struct kv *v, size_t 
 }
 
 /* What was known only now is filled in. */
-static int render(const struct claim_inputs *in, struct arena *a, const struct json **given, struct err *e)
+static int render(
+	const struct claim_inputs *in, struct arena *a, const struct json **given, struct err *e)
 {
 	struct template_ctx ctx = {
 		.event = in->event_json ? &in->event : NULL,
@@ -65,13 +67,14 @@ static int render(const struct claim_inputs *in, struct arena *a, const struct j
 	return *given ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 }
 
-int claim_read(struct claim_inputs *in, struct arena *a, const struct store_claimed *c, const struct runbook *own,
-	struct err *e)
+int claim_read(struct claim_inputs *in, struct arena *a, const struct store_claimed *c,
+	const struct runbook *own, struct err *e)
 {
 	const struct json *given;
 
 	*in = (struct claim_inputs){.event_json = NULL};
-	if (read_inputs(in, a, c, e) < 0 || claim_part(a, c->params_json, "parameters", &given, e) < 0)
+	if (read_inputs(in, a, c, e) < 0 ||
+		claim_part(a, c->params_json, "parameters", &given, e) < 0)
 		return -1;
 	if (c->late && render(in, a, &given, e) < 0)
 		return -1;

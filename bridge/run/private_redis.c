@@ -1,8 +1,8 @@
 /* private_redis.c: start, wait for the first PONG, and end without a trace.
  *
- * Owns one process and one folder. The server dies with this process by the parent-death signal that spawn_exec sets.
- * A signal that ends this process removes the folder first; a KILL leaves it, empty but for a socket that nobody
- * listens on. It knows nothing of what is said to the server.
+ * Owns one process and one folder. The server dies with this process by the parent-death signal
+ * that spawn_exec sets. A signal that ends this process removes the folder first; a KILL leaves it,
+ * empty but for a socket that nobody listens on. It knows nothing of what is said to the server.
  */
 #include "run/private_redis.h"
 
@@ -101,11 +101,12 @@ static int make_folder(struct err *e)
 
 static int spawn(const char *path, int null, int report, struct err *e)
 {
-	char *argv[] = {(char *)REDIS_PROGRAM, (char *)"--port", (char *)"0", (char *)"--unixsocket", socket_path,
-		(char *)"--unixsocketperm", (char *)"700", (char *)"--daemonize", (char *)"no", (char *)"--supervised",
-		(char *)"no", (char *)"--save", (char *)"", (char *)"--appendonly", (char *)"no", (char *)"--databases",
-		(char *)"1", (char *)"--dir", folder, (char *)"--logfile", log_path, (char *)"--loglevel",
-		(char *)"warning", NULL};
+	char *argv[] = {(char *)REDIS_PROGRAM, (char *)"--port", (char *)"0",
+		(char *)"--unixsocket", socket_path, (char *)"--unixsocketperm", (char *)"700",
+		(char *)"--daemonize", (char *)"no", (char *)"--supervised", (char *)"no",
+		(char *)"--save", (char *)"", (char *)"--appendonly", (char *)"no",
+		(char *)"--databases", (char *)"1", (char *)"--dir", folder, (char *)"--logfile",
+		log_path, (char *)"--loglevel", (char *)"warning", NULL};
 	char *envp[] = {(char *)"LC_ALL=C", NULL};
 	struct spawn_form f = {
 		.path = path,
@@ -203,7 +204,9 @@ static int ended(struct err *e)
 		log.p[--log.n] = '\0';
 	const char *line = log.n ? strrchr(log.p, '\n') : NULL;
 	err_set(e, ERR_IO, "the private redis-server ended at once%s%.300s", log.n ? ": " : "",
-		line ? line + 1 : log.n ? log.p : "");
+		line	? line + 1
+		: log.n ? log.p
+			: "");
 	buf_release(&log);
 	return -1;
 }
@@ -219,7 +222,8 @@ static int wait_for_it(struct err *e)
 			return ended(e);
 		}
 		if (clock_mono_ms() > deadline)
-			return err_set(e, ERR_AWAY, "the private redis-server did not answer within %d s",
+			return err_set(e, ERR_AWAY,
+				"the private redis-server did not answer within %d s",
 				PRIVATE_REDIS_WAIT_MS / 1000);
 		nanosleep(&pause, NULL);
 	}
@@ -235,7 +239,8 @@ int private_redis_start(struct str *address, struct err *e)
 	struct str path = redis_program_find(&a);
 	if (!path.p) {
 		err_set(e, ERR_INPUT,
-			"rules are tried out on a private " REDIS_PROGRAM ", and that program is not in PATH; "
+			"rules are tried out on a private " REDIS_PROGRAM
+			", and that program is not in PATH; "
 			"install it (Debian: apt install redis-server)");
 	} else if (make_folder(e) == 0) {
 		catch_signals();

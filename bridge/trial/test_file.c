@@ -1,8 +1,9 @@
 /* test_file.c: the YAML of a test file as structs.
  *
- * Guarantees that every finding has its place, that all come at once, and that a test which could not fail is one: it
- * lists what must happen, what must not, or says that nothing else may. A key that nobody knows is an error with the
- * nearest one. It does not know what the rules are; see test_file_check.c.
+ * Guarantees that every finding has its place, that all come at once, and that a test which could
+ * not fail is one: it lists what must happen, what must not, or says that nothing else may. A key
+ * that nobody knows is an error with the nearest one. It does not know what the rules are; see
+ * test_file_check.c.
  */
 #include "trial/test_file.h"
 
@@ -42,7 +43,8 @@ static void read_pairs(struct reader *r, const struct yaml *y, struct test_pairs
 	out->n = 0;
 	for (const struct yaml *c = y->child; v && c; c = c->next) {
 		if (c->kind != YAML_SCALAR)
-			reader_error_key(r, c, "the value of '%.*s' has to be a text; give it one or remove it",
+			reader_error_key(r, c,
+				"the value of '%.*s' has to be a text; give it one or remove it",
 				STR_ARG(c->key));
 		else
 			v[out->n++] = (struct kv){c->key, c->text};
@@ -70,7 +72,8 @@ static bool is_number(struct str s)
 	return i == s.n;
 }
 
-/* YAML as JSON: plain true, false and numbers are what they look like. The depth is YAML's own limit. */
+/* YAML as JSON: plain true, false and numbers are what they look like. The depth is YAML's own
+ * limit. */
 static void put_json(struct json_w *w, const struct yaml *y)
 {
 	bool b;
@@ -116,7 +119,8 @@ static const struct json *to_json(struct reader *r, const struct yaml *y)
 	if (!buf_failed(&b))
 		j = json_parse(r->arena, buf_as_str(&b), &e);
 	if (!j)
-		reader_error(r, y, "this cannot be an event's data: %s", e.code ? e.text : "it is too large");
+		reader_error(r, y, "this cannot be an event's data: %s",
+			e.code ? e.text : "it is too large");
 	buf_release(&b);
 	return j;
 }
@@ -183,7 +187,8 @@ static void run_runbook(struct reader *r, const struct yaml *y, void *into)
 
 static void run_outcome(struct reader *r, const struct yaml *y, void *into)
 {
-	static const char *const names[] = {"succeeded", "failed", "timed_out", "cancelled", "lost", "retry", NULL};
+	static const char *const names[] = {
+		"succeeded", "failed", "timed_out", "cancelled", "lost", "retry", NULL};
 	static const enum run_state states[] = {
 		RUN_SUCCEEDED, RUN_FAILED, RUN_TIMED_OUT, RUN_CANCELLED, RUN_LOST, RUN_FAILED};
 	struct test_run *run = &((struct test_event *)into)->run;
@@ -235,7 +240,8 @@ static const struct reader_key run_keys[] = {
 };
 
 /* What every entry but `at` begins with: there is one of a kind. */
-static struct test_event *begin_kind(struct reader *r, const struct yaml *y, void *into, enum test_event_kind kind)
+static struct test_event *begin_kind(
+	struct reader *r, const struct yaml *y, void *into, enum test_event_kind kind)
 {
 	struct test_event *ev = into;
 
@@ -303,7 +309,8 @@ static void entry_log(struct reader *r, const struct yaml *y, void *into)
 
 	if (!ev->place.line)
 		ev->place = (struct test_place){y->key_line, y->key_column};
-	reader_error_key(r, y, "log lines need patterns, which this version does not read yet; remove the entry");
+	reader_error_key(r, y,
+		"log lines need patterns, which this version does not read yet; remove the entry");
 }
 
 static const struct reader_key entry_keys[] = {
@@ -351,8 +358,9 @@ static void expect_with(struct reader *r, const struct yaml *y, void *into)
 
 static void expect_decision(struct reader *r, const struct yaml *y, void *into)
 {
-	static const enum decision all[] = {DECISION_RUN, DECISION_PENDING, DECISION_APPROVAL, DECISION_DUPLICATE,
-		DECISION_COOLDOWN, DECISION_LIMIT, DECISION_FLAPPING, DECISION_PAUSED, DECISION_DRY_RUN, DECISION_ERROR};
+	static const enum decision all[] = {DECISION_RUN, DECISION_PENDING, DECISION_APPROVAL,
+		DECISION_DUPLICATE, DECISION_COOLDOWN, DECISION_LIMIT, DECISION_FLAPPING,
+		DECISION_PAUSED, DECISION_DRY_RUN, DECISION_ERROR};
 	const char *names[sizeof(all) / sizeof(all[0]) + 1] = {NULL};
 	struct test_expect *x = into;
 	int i = 0;
@@ -384,12 +392,14 @@ static void *list_of(struct reader *r, const struct yaml *y, const char *what, s
 		return NULL;
 	}
 	if (y->count > TEST_EVENTS_LIMIT) {
-		reader_error(r, y, "%zu %s in one test; at most %d are taken", y->count, what, TEST_EVENTS_LIMIT);
+		reader_error(r, y, "%zu %s in one test; at most %d are taken", y->count, what,
+			TEST_EVENTS_LIMIT);
 		return NULL;
 	}
 	v = arena_array(r->arena, y->count ? y->count : 1, size);
 	if (!v)
-		reader_error(r, y, "the file needs more than %zu MiB of memory", TEST_FILE_MEMORY >> 20);
+		reader_error(
+			r, y, "the file needs more than %zu MiB of memory", TEST_FILE_MEMORY >> 20);
 	return v;
 }
 
@@ -408,7 +418,8 @@ static void test_events(struct reader *r, const struct yaml *y, void *into)
 		if (!reader_map(r, c, "an event of a test", entry_keys, ev))
 			continue;
 		if (!ev->has_at)
-			reader_error(r, c, "an event has an 'at': when it comes, from the test's start on");
+			reader_error(r, c,
+				"an event has an 'at': when it comes, from the test's start on");
 		if (!ev->place.line)
 			reader_error(r, c, "say what comes: 'alert', 'resolve', 'event' or 'run'");
 		ev->place.line = c->line;
@@ -431,7 +442,8 @@ static void test_expect(struct reader *r, const struct yaml *y, void *into)
 			reader_error(r, c, "say which 'rule' is expected to do something");
 		if (x->has_decision && (x->runbook.n || x->with_place.line))
 			reader_error(r, c,
-				"'decision' is about the rule alone; expect the run in an entry of its own");
+				"'decision' is about the rule alone; expect the run in an entry of "
+				"its own");
 		if (x->with_place.line && !x->runbook.n)
 			reader_error(r, c, "'with' needs the 'runbook' whose parameters they are");
 		t->expect_n++;
@@ -474,17 +486,26 @@ static void check_test(struct reader *r, const struct yaml *y, const struct rule
 	if (!yaml_get(y, "events"))
 		reader_error(r, y, "a test has 'events'");
 	if (!yaml_get(y, "expect") && !yaml_get(y, "expect_none") && !yaml_get(y, "exact"))
-		reader_error(r, y, "this test cannot fail; say what it expects: 'expect', 'expect_none', or 'exact: true'");
+		reader_error(r, y,
+			"this test cannot fail; say what it expects: 'expect', 'expect_none', or "
+			"'exact: true'");
 	else if (t->expect_n == 0 && t->expect_none_n == 0 && t->has_exact && !t->exact)
-		reader_error(r, y, "this test cannot fail: it expects nothing, and with 'exact: false' all else is free");
+		reader_error(r, y,
+			"this test cannot fail: it expects nothing, and with 'exact: false' all "
+			"else is free");
 	else if (t->expect_n == 0 && t->expect_none_n == 0 && !yaml_get(y, "exact"))
-		reader_error(r, y, "this test cannot fail: it expects nothing; 'exact: true' says that nothing may run");
+		reader_error(r, y,
+			"this test cannot fail: it expects nothing; 'exact: true' says that "
+			"nothing may run");
 	for (size_t i = 0; i < t->expect_none_n; i++)
 		for (size_t k = 0; k < t->expect_n; k++)
-			if (!t->expect[k].has_decision && str_eq(t->expect[k].rule, t->expect_none[i].text))
-				diag_add(r->diags, DIAG_ERROR, r->file, t->expect_none[i].place.line,
+			if (!t->expect[k].has_decision &&
+				str_eq(t->expect[k].rule, t->expect_none[i].text))
+				diag_add(r->diags, DIAG_ERROR, r->file,
+					t->expect_none[i].place.line,
 					t->expect_none[i].place.column,
-					"the rule '%.*s' is in 'expect', too; 'exact: true' says that nothing else runs",
+					"the rule '%.*s' is in 'expect', too; 'exact: true' says "
+					"that nothing else runs",
 					STR_ARG(t->expect_none[i].text));
 }
 
@@ -505,7 +526,8 @@ static void top_tests(struct reader *r, const struct yaml *y, void *into)
 		check_test(r, c, t);
 		for (size_t i = 0; t->name.n && i < f->tests_n; i++)
 			if (str_eq(f->tests[i].name, t->name))
-				reader_error(r, c, "the name '%.*s' is also that of the test in line %d",
+				reader_error(r, c,
+					"the name '%.*s' is also that of the test in line %d",
 					STR_ARG(t->name), f->tests[i].place.line);
 		f->tests_n++;
 	}
@@ -516,7 +538,8 @@ static const struct reader_key top_keys[] = {
 	{NULL, NULL, false},
 };
 
-struct test_file *test_file_parse(struct arena *a, struct str bytes, const char *name, struct diags *d)
+struct test_file *test_file_parse(
+	struct arena *a, struct str bytes, const char *name, struct diags *d)
 {
 	size_t before = d->errors;
 	struct yaml *y = yaml_parse(a, bytes, name, d);
@@ -529,6 +552,7 @@ struct test_file *test_file_parse(struct arena *a, struct str bytes, const char 
 			diag_add(d, DIAG_ERROR, name, 1, 1, "a file of tests has 'tests', a list");
 	}
 	if (arena_failed(a) && d->errors == before)
-		diag_add(d, DIAG_ERROR, name, 0, 0, "the file needs more than %zu MiB of memory", TEST_FILE_MEMORY >> 20);
+		diag_add(d, DIAG_ERROR, name, 0, 0, "the file needs more than %zu MiB of memory",
+			TEST_FILE_MEMORY >> 20);
 	return d->errors == before ? f : NULL;
 }

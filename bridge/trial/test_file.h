@@ -1,7 +1,8 @@
 /* test_file.h: a *.test.yml, read.
  *
- * Pure: bytes in, structs out. What the names in it stand for (rules, runbooks, parameters) is checked against a ruleset
- * by test_file_check. Times are ms since the test's start. Format: docs/testing-rules.md.
+ * Pure: bytes in, structs out. What the names in it stand for (rules, runbooks, parameters) is
+ * checked against a ruleset by test_file_check. Times are ms since the test's start. Format:
+ * docs/testing-rules.md.
  */
 #ifndef RB_TRIAL_TEST_FILE_H
 #define RB_TRIAL_TEST_FILE_H
@@ -16,9 +17,9 @@
 #include "rule/ruleset.h"
 
 #define TEST_FILE_MEMORY ((size_t)256 << 20)
-#define TEST_EVENTS_LIMIT 1000	/* of one test; as many expectations */
+#define TEST_EVENTS_LIMIT 1000 /* of one test; as many expectations */
 #define TEST_AT_MAX_MS (INT64_C(3660) * 24 * 3600 * 1000)
-#define TEST_DATA_LIMIT ((size_t)1 << 20)	/* bytes of an event's data as JSON */
+#define TEST_DATA_LIMIT ((size_t)1 << 20) /* bytes of an event's data as JSON */
 
 enum test_event_kind {
 	TEST_ALERT,
@@ -31,7 +32,7 @@ struct test_place {
 	int line, column;
 };
 
-struct test_pairs {		/* sorted by name, no name twice */
+struct test_pairs { /* sorted by name, no name twice */
 	struct kv *v;
 	size_t n;
 };
@@ -41,9 +42,9 @@ struct test_run {
 	struct str rule, runbook;
 	struct test_place rule_place, runbook_place;
 	enum run_state state;
-	bool retry;		/* outcome: retry, exit status 75 */
+	bool retry; /* outcome: retry, exit status 75 */
 	struct str output;
-	bool has_started;	/* only the run that started then */
+	bool has_started; /* only the run that started then */
 	int64_t started_ms;
 };
 
@@ -54,10 +55,10 @@ struct test_event {
 	enum test_event_kind kind;
 	struct test_pairs labels, annotations;
 	struct str source;
-	bool has_starts;	/* an alert's starts_at */
+	bool has_starts; /* an alert's starts_at */
 	int64_t starts_ms;
-	struct str type, summary, severity;	/* of an event */
-	const struct json *data;		/* NULL: none */
+	struct str type, summary, severity; /* of an event */
+	const struct json *data;	    /* NULL: none */
 	struct test_run run;
 };
 
@@ -65,9 +66,9 @@ struct test_expect {
 	struct test_place place;
 	bool has_at;
 	int64_t at_ms;
-	struct str rule, runbook;	/* runbook "": any */
+	struct str rule, runbook; /* runbook "": any */
 	struct test_place rule_place, runbook_place;
-	bool has_decision;		/* a decision is expected, not a run */
+	bool has_decision; /* a decision is expected, not a run */
 	enum decision decision;
 	struct test_pairs with;
 	struct test_place with_place;
@@ -81,7 +82,7 @@ struct test_name {
 struct rule_test {
 	struct str name;
 	struct test_place place;
-	struct test_event *events;	/* as written */
+	struct test_event *events; /* as written */
 	size_t events_n;
 	struct test_expect *expect;
 	size_t expect_n;
@@ -98,7 +99,8 @@ struct test_file {
 };
 
 /* In a, as the bytes and the name must be. NULL where d got an error: all findings at once. */
-struct test_file *test_file_parse(struct arena *a, struct str bytes, const char *name, struct diags *d);
+struct test_file *test_file_parse(
+	struct arena *a, struct str bytes, const char *name, struct diags *d);
 /* Are there rules and runbooks of these names, and parameters? False where d got an error. */
 bool test_file_check(const struct test_file *f, const struct ruleset *rs, struct diags *d);
 

@@ -1,7 +1,8 @@
 /* test_file_check.c: the names of a test file against the rules and runbooks that are loaded.
  *
- * An expectation about a rule that is not there could hold for ever, so it is an error of the file, with the nearest
- * name. So is a runbook that the rule does not have, and a parameter that the runbook does not have.
+ * An expectation about a rule that is not there could hold for ever, so it is an error of the file,
+ * with the nearest name. So is a runbook that the rule does not have, and a parameter that the
+ * runbook does not have.
  */
 #include "trial/test_file.h"
 
@@ -14,10 +15,11 @@ struct check {
 	struct diags *d;
 };
 
-static void unknown(const struct check *c, struct test_place at, const char *what, struct str name, const char *near)
+static void unknown(const struct check *c, struct test_place at, const char *what, struct str name,
+	const char *near)
 {
-	diag_add(c->d, DIAG_ERROR, c->file, at.line, at.column, "there is no %s '%.*s'%s%s%s", what, STR_ARG(name),
-		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	diag_add(c->d, DIAG_ERROR, c->file, at.line, at.column, "there is no %s '%.*s'%s%s%s", what,
+		STR_ARG(name), near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static const struct rule *find_rule(const struct check *c, struct str name, struct test_place at)
@@ -74,12 +76,14 @@ static const struct runbook *find_runbook(
 	n = add_names(names, n, rule->resolve_steps, rule->resolve_steps_n);
 	n = add_names(names, n, rule->failure_steps, rule->failure_steps_n);
 	const char *near = nearest(name, names, n);
-	diag_add(c->d, DIAG_ERROR, c->file, at.line, at.column, "the rule '%.*s' has no step '%.*s'%s%s%s",
-		STR_ARG(rule->name), STR_ARG(name), near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	diag_add(c->d, DIAG_ERROR, c->file, at.line, at.column,
+		"the rule '%.*s' has no step '%.*s'%s%s%s", STR_ARG(rule->name), STR_ARG(name),
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 	return NULL;
 }
 
-static void check_params(const struct check *c, const struct runbook *rb, const struct test_expect *x)
+static void check_params(
+	const struct check *c, const struct runbook *rb, const struct test_expect *x)
 {
 	const char *names[RUNBOOK_PARAMS_LIMIT];
 
@@ -91,8 +95,9 @@ static void check_params(const struct check *c, const struct runbook *rb, const 
 			continue;
 		const char *near = nearest(name, names, rb->params_n);
 		diag_add(c->d, DIAG_ERROR, c->file, x->with_place.line, x->with_place.column,
-			"the runbook '%.*s' has no parameter '%.*s'%s%s%s", STR_ARG(rb->name), STR_ARG(name),
-			near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+			"the runbook '%.*s' has no parameter '%.*s'%s%s%s", STR_ARG(rb->name),
+			STR_ARG(name), near ? ", did you mean '" : "", near ? near : "",
+			near ? "'?" : "");
 	}
 }
 
@@ -109,7 +114,9 @@ static void check_test(const struct check *c, const struct rule_test *t)
 	for (size_t i = 0; i < t->expect_n; i++) {
 		const struct test_expect *x = &t->expect[i];
 		const struct rule *rule = find_rule(c, x->rule, x->rule_place);
-		const struct runbook *rb = rule && x->runbook.n ? find_runbook(c, rule, x->runbook, x->runbook_place) : NULL;
+		const struct runbook *rb =
+			rule && x->runbook.n ? find_runbook(c, rule, x->runbook, x->runbook_place)
+					     : NULL;
 		if (rb)
 			check_params(c, rb, x);
 	}

@@ -7,9 +7,9 @@
 /* An event as it was fed. */
 struct test_fed {
 	const struct test_event *entry;
-	int64_t at_ms;		/* since the start */
+	int64_t at_ms; /* since the start */
 	struct event event;
-	struct str id;		/* "": no rule matched it, or it is a duplicate */
+	struct str id; /* "": no rule matched it, or it is a duplicate */
 };
 
 struct test_game {
@@ -19,7 +19,7 @@ struct test_game {
 	struct arena *a;
 	struct test_fed *fed;
 	size_t fed_n, fed_cap;
-	bool *run_used;		/* one of each entry of the test */
+	bool *run_used; /* one of each entry of the test */
 	struct test_failure *failures;
 	size_t failures_n, failures_cap;
 };
@@ -32,6 +32,7 @@ struct str test_time(struct arena *a, int64_t ms);
 /* test_judge.c: what was expected against what came. */
 void test_judge(struct test_game *g, const struct trial_log *log);
 /* test_why.c: lines that say what became of a rule, into f. */
-void test_say_why(struct test_game *g, const struct trial_log *log, struct str rule, struct test_failure *f);
+void test_say_why(
+	struct test_game *g, const struct trial_log *log, struct str rule, struct test_failure *f);
 
 #endif

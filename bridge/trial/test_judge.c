@@ -1,8 +1,8 @@
 /* test_judge.c: what a test expects against what came of it.
  *
- * An expectation is met by one run, or by one decision, of its own: two expectations cannot share one. Which one meets
- * which is chosen so that as many as can be are met (a matching by augmenting paths), so that the order of writing and
- * what an entry leaves out do not matter.
+ * An expectation is met by one run, or by one decision, of its own: two expectations cannot share
+ * one. Which one meets which is chosen so that as many as can be are met (a matching by augmenting
+ * paths), so that the order of writing and what an entry leaves out do not matter.
  */
 #include "trial/test_impl.h"
 
@@ -12,10 +12,10 @@
 struct match {
 	const struct test_expect **left;
 	size_t left_n, right_n;
-	const struct trial_run *runs;		/* or */
+	const struct trial_run *runs; /* or */
 	const struct trial_decision *decisions;
-	size_t *of_left, *of_right;		/* partner, or NONE */
-	bool *seen;				/* of the right, in this round */
+	size_t *of_left, *of_right; /* partner, or NONE */
+	bool *seen;		    /* of the right, in this round */
 };
 
 static struct str param(const struct trial_run *run, struct str name)
@@ -39,12 +39,14 @@ static bool meets_run(const struct test_expect *x, const struct trial_run *run)
 
 static bool meets_decision(const struct test_expect *x, const struct trial_decision *d)
 {
-	return str_eq(x->rule, d->rule) && x->decision == d->decision && (!x->has_at || TRIAL_T0 + x->at_ms == d->at_ms);
+	return str_eq(x->rule, d->rule) && x->decision == d->decision &&
+	       (!x->has_at || TRIAL_T0 + x->at_ms == d->at_ms);
 }
 
 static bool meets(const struct match *m, size_t l, size_t r)
 {
-	return m->runs ? meets_run(m->left[l], &m->runs[r]) : meets_decision(m->left[l], &m->decisions[r]);
+	return m->runs ? meets_run(m->left[l], &m->runs[r])
+		       : meets_decision(m->left[l], &m->decisions[r]);
 }
 
 static bool augment(struct match *m, size_t l)
@@ -85,7 +87,8 @@ static bool find_match(struct match *m, struct arena *a)
 static void put_pairs(struct buf *b, const struct kv *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s%.*s='%.*s'", i ? " " : " with ", STR_ARG(v[i].name), STR_ARG(v[i].value));
+		buf_printf(b, "%s%.*s='%.*s'", i ? " " : " with ", STR_ARG(v[i].name),
+			STR_ARG(v[i].value));
 }
 
 static struct str keep(struct test_game *g, struct buf *b)
@@ -116,7 +119,8 @@ static struct str expected(struct test_game *g, const struct test_expect *x)
 
 static void put_run(struct test_game *g, struct buf *b, const struct trial_run *run)
 {
-	buf_printf(b, "at %.*s: ran '%.*s'", STR_ARG(test_time(g->a, run->at_ms - TRIAL_T0)), STR_ARG(run->runbook));
+	buf_printf(b, "at %.*s: ran '%.*s'", STR_ARG(test_time(g->a, run->at_ms - TRIAL_T0)),
+		STR_ARG(run->runbook));
 	put_pairs(b, run->params, run->params_n);
 	if (run->attempt > 1)
 		buf_printf(b, ", attempt %lld", (long long)run->attempt);
@@ -186,8 +190,8 @@ static void blame_missing(struct test_game *g, const struct trial_log *log, cons
 	}
 }
 
-static void blame_run(struct test_game *g, const struct trial_log *log, struct test_place place, struct str want,
-	const struct trial_run *run)
+static void blame_run(struct test_game *g, const struct trial_log *log, struct test_place place,
+	struct str want, const struct trial_run *run)
 {
 	struct test_failure *f = test_fail(g, place);
 	struct buf b;
@@ -202,8 +206,8 @@ static void blame_run(struct test_game *g, const struct trial_log *log, struct t
 	test_say_why(g, log, run->rule, f);
 }
 
-static void blame_decision(struct test_game *g, const struct trial_log *log, struct test_place place, struct str want,
-	const struct trial_decision *d)
+static void blame_decision(struct test_game *g, const struct trial_log *log,
+	struct test_place place, struct str want, const struct trial_decision *d)
 {
 	struct test_failure *f = test_fail(g, place);
 
@@ -221,7 +225,8 @@ static bool is_almost_run(const struct trial_decision *d)
 	return d->decision == DECISION_DRY_RUN || d->decision == DECISION_APPROVAL;
 }
 
-static void judge_none(struct test_game *g, const struct trial_log *log, const struct test_name *name)
+static void judge_none(
+	struct test_game *g, const struct trial_log *log, const struct test_name *name)
 {
 	struct str want = arena_printf(g->a, "rule '%.*s' runs nothing", STR_ARG(name->text));
 
@@ -232,7 +237,8 @@ static void judge_none(struct test_game *g, const struct trial_log *log, const s
 		}
 	}
 	for (size_t i = 0; i < log->decisions_n; i++) {
-		if (str_eq(log->decisions[i].rule, name->text) && is_almost_run(&log->decisions[i])) {
+		if (str_eq(log->decisions[i].rule, name->text) &&
+			is_almost_run(&log->decisions[i])) {
 			blame_decision(g, log, name->place, want, &log->decisions[i]);
 			return;
 		}

@@ -1,11 +1,13 @@
 /* test_play.c: the entries of a test as events in a trial.
  *
- * Owns what a test may leave out: an alert is a message of Alertmanager, made and read as such; a further one with the
- * same labels is a resend of the same occurrence, unless the alert had been resolved or says another starts_at; a
- * resolve is a message about each firing alert that has these labels. A run ends at once and well, unless an entry
- * says otherwise: it takes the first run of its rule and runbook that starts before its time and that no entry took.
+ * Owns what a test may leave out: an alert is a message of Alertmanager, made and read as such; a
+ * further one with the same labels is a resend of the same occurrence, unless the alert had been
+ * resolved or says another starts_at; a resolve is a message about each firing alert that has these
+ * labels. A run ends at once and well, unless an entry says otherwise: it takes the first run of
+ * its rule and runbook that starts before its time and that no entry took.
  *
- * After the last entry time goes on until nothing is due any more. What comes of it all is judged in test_judge.c.
+ * After the last entry time goes on until nothing is due any more. What comes of it all is judged
+ * in test_judge.c.
  */
 #include "trial/test_impl.h"
 
@@ -122,11 +124,13 @@ static void write_message(struct buf *out, const struct known *k, int64_t at_ms)
 }
 
 /* As Alertmanager would send it, through its source. */
-static int send_alert(struct play *p, const struct known *k, const struct test_event *entry, struct err *e)
+static int send_alert(
+	struct play *p, const struct known *k, const struct test_event *entry, struct err *e)
 {
 	struct test_game *g = p->game;
 	struct source_batch batch;
-	struct source_parse *parse = source_begin(g->a, source_kind_find(STR("alertmanager")), k->source);
+	struct source_parse *parse =
+		source_begin(g->a, source_kind_find(STR("alertmanager")), k->source);
 	struct test_fed *fed = add_fed(g, entry);
 	struct buf body;
 	int rc = -1;
@@ -160,7 +164,8 @@ static bool pairs_eq(const struct test_pairs *x, const struct test_pairs *y)
 static struct known *find_known(struct play *p, const struct test_event *ev, struct str source)
 {
 	for (size_t i = 0; i < p->known_n; i++)
-		if (str_eq(p->known[i].source, source) && pairs_eq(&p->known[i].labels, &ev->labels))
+		if (str_eq(p->known[i].source, source) &&
+			pairs_eq(&p->known[i].labels, &ev->labels))
 			return &p->known[i];
 	p->known[p->known_n] = (struct known){.source = source, .labels = ev->labels};
 	return &p->known[p->known_n++];
@@ -267,8 +272,9 @@ static void on_run(void *ctx, const struct trial_run *run, struct trial_outcome 
 		const struct test_event *ev = &g->test->events[i];
 		const struct test_run *r = &ev->run;
 
-		if (ev->kind != TEST_RUN || g->run_used[i] || ev->at_ms < now || !str_eq(r->rule, run->rule) ||
-			!str_eq(r->runbook, run->runbook) || (r->has_started && r->started_ms != now))
+		if (ev->kind != TEST_RUN || g->run_used[i] || ev->at_ms < now ||
+			!str_eq(r->rule, run->rule) || !str_eq(r->runbook, run->runbook) ||
+			(r->has_started && r->started_ms != now))
 			continue;
 		g->run_used[i] = true;
 		*out = (struct trial_outcome){
@@ -277,7 +283,9 @@ static void on_run(void *ctx, const struct trial_run *run, struct trial_outcome 
 			.retry = r->retry,
 			.reason = reason_of(r),
 			.has_exit = r->state == RUN_SUCCEEDED || r->state == RUN_FAILED,
-			.exit_code = r->retry ? 75 : r->state == RUN_FAILED ? 1 : 0,
+			.exit_code = r->retry		      ? 75
+				     : r->state == RUN_FAILED ? 1
+							      : 0,
 			.output = r->output,
 		};
 		return;
@@ -295,8 +303,10 @@ static void blame_unused(struct test_game *g)
 		f = test_fail(g, ev->place);
 		if (!f)
 			return;
-		f->expected = arena_printf(g->a, "a run of rule '%.*s' with runbook '%.*s' is there to end at %.*s",
-			STR_ARG(ev->run.rule), STR_ARG(ev->run.runbook), STR_ARG(test_time(g->a, ev->at_ms)));
+		f->expected = arena_printf(g->a,
+			"a run of rule '%.*s' with runbook '%.*s' is there to end at %.*s",
+			STR_ARG(ev->run.rule), STR_ARG(ev->run.runbook),
+			STR_ARG(test_time(g->a, ev->at_ms)));
 		f->got = STR("none that no other entry took");
 		struct trial_log log = trial_log(g->trial);
 		test_say_why(g, &log, ev->run.rule, f);
@@ -307,7 +317,8 @@ static void blame_unused(struct test_game *g)
 
 static int by_time(const void *a, const void *b)
 {
-	const struct test_event *x = *(const struct test_event *const *)a, *y = *(const struct test_event *const *)b;
+	const struct test_event *x = *(const struct test_event *const *)a,
+				*y = *(const struct test_event *const *)b;
 
 	if (x->at_ms != y->at_ms)
 		return x->at_ms < y->at_ms ? -1 : 1;
@@ -353,7 +364,9 @@ static int play_tail(struct test_game *g, struct err *e)
 		if (trial_advance(g->trial, due, e) < 0)
 			return -1;
 	}
-	return err_set(e, ERR_LIMIT, "there is always something due, also %d steps after the last event", TAIL_STEPS_MAX);
+	return err_set(e, ERR_LIMIT,
+		"there is always something due, also %d steps after the last event",
+		TAIL_STEPS_MAX);
 }
 
 static int play_all(struct play *p, struct err *e)
@@ -373,8 +386,8 @@ static int play_all(struct play *p, struct err *e)
 	return play_tail(g, e);
 }
 
-int test_play(struct trial *t, const struct loaded *l, const struct rule_test *test, struct arena *a,
-	struct test_result *out, struct err *e)
+int test_play(struct trial *t, const struct loaded *l, const struct rule_test *test,
+	struct arena *a, struct test_result *out, struct err *e)
 {
 	struct test_game g = {.trial = t, .loaded = l, .test = test, .a = a};
 	struct trial_setup setup = {l->rules, l->conf, TRIAL_T0, on_run, &g};

@@ -1,7 +1,7 @@
 /* test_why.c: why a rule did what it did, or did not, in the words of the decisions themselves.
  *
- * Where the rule has decisions, these with their reasons and events; where it has none, for each event the first
- * condition that does not hold, and the value that it saw.
+ * Where the rule has decisions, these with their reasons and events; where it has none, for each
+ * event the first condition that does not hold, and the value that it saw.
  */
 #include "trial/test_impl.h"
 
@@ -28,7 +28,8 @@ static struct str describe(struct test_game *g, const struct test_fed *fed)
 	for (size_t i = 0; i < fed->event.labels_n && i < LABELS_MAX; i++)
 		buf_printf(&b, "%s%.*s=\"%.*s\"", i ? ", " : "", STR_ARG(fed->event.labels[i].name),
 			STR_ARG(fed->event.labels[i].value));
-	buf_printf(&b, "%s} (line %d)", fed->event.labels_n > LABELS_MAX ? ", …" : "", fed->entry->place.line);
+	buf_printf(&b, "%s} (line %d)", fed->event.labels_n > LABELS_MAX ? ", …" : "",
+		fed->entry->place.line);
 	s = arena_strdup(g->a, buf_as_str(&b));
 	buf_release(&b);
 	return s;
@@ -62,7 +63,8 @@ static const char *when_name(enum rule_when w)
 	return w == WHEN_ANY ? "any" : w == WHEN_RESOLVED ? "resolved" : "firing";
 }
 
-static bool holds(struct test_game *g, const struct matchers *m, const struct event *ev, struct str *text, struct str *saw)
+static bool holds(struct test_game *g, const struct matchers *m, const struct event *ev,
+	struct str *text, struct str *saw)
 {
 	return matchers_first_failing(m, g->loaded->rules->scratch, g->a, ev, text, saw) == m->n;
 }
@@ -74,17 +76,21 @@ static struct str first_failing(struct test_game *g, const struct rule *r, const
 	bool one = r->any_n == 0;
 
 	if (!holds(g, &r->match, ev, &text, &saw))
-		return arena_printf(g->a, "its matcher %.*s does not hold: the value is '%.*s'%s", STR_ARG(text),
-			(int)(saw.n < SAW_MAX ? saw.n : SAW_MAX), saw.p ? saw.p : "", saw.n > SAW_MAX ? "…" : "");
+		return arena_printf(g->a, "its matcher %.*s does not hold: the value is '%.*s'%s",
+			STR_ARG(text), (int)(saw.n < SAW_MAX ? saw.n : SAW_MAX), saw.p ? saw.p : "",
+			saw.n > SAW_MAX ? "…" : "");
 	for (size_t i = 0; i < r->any_n && !one; i++)
 		one = holds(g, &r->any[i], ev, &text, &saw);
 	if (!one)
-		return arena_printf(g->a, "none of its 'any' holds: the last fails at %.*s, where the value is '%.*s'%s",
+		return arena_printf(g->a,
+			"none of its 'any' holds: the last fails at %.*s, where the value is "
+			"'%.*s'%s",
 			STR_ARG(text), (int)(saw.n < SAW_MAX ? saw.n : SAW_MAX), saw.p ? saw.p : "",
 			saw.n > SAW_MAX ? "…" : "");
 	if (!wants_status(r, ev->status))
-		return arena_printf(g->a, "it is for events that are '%s' (when), and this one is %s", when_name(r->when),
-			event_status_name(ev->status));
+		return arena_printf(g->a,
+			"it is for events that are '%s' (when), and this one is %s",
+			when_name(r->when), event_status_name(ev->status));
 	return STR("");
 }
 
@@ -94,14 +100,16 @@ static void say_matchers(struct test_game *g, const struct rule *r, struct test_
 		const struct test_fed *fed = &g->fed[i];
 		struct str why = first_failing(g, r, &fed->event);
 
-		say(f, arena_printf(g->a, "at %.*s: %.*s: %.*s", STR_ARG(test_time(g->a, fed->at_ms)),
-			       STR_ARG(describe(g, fed)), STR_ARG(why.n ? why : STR("it matches"))));
+		say(f, arena_printf(g->a, "at %.*s: %.*s: %.*s",
+			       STR_ARG(test_time(g->a, fed->at_ms)), STR_ARG(describe(g, fed)),
+			       STR_ARG(why.n ? why : STR("it matches"))));
 	}
 	if (g->fed_n == 0)
 		say(f, STR("the test has no event"));
 }
 
-void test_say_why(struct test_game *g, const struct trial_log *log, struct str rule, struct test_failure *f)
+void test_say_why(
+	struct test_game *g, const struct trial_log *log, struct str rule, struct test_failure *f)
 {
 	const struct rule *r = find_rule(g, rule);
 	size_t n = 0;
@@ -111,8 +119,10 @@ void test_say_why(struct test_game *g, const struct trial_log *log, struct str r
 		if (!str_eq(d->rule, rule))
 			continue;
 		n++;
-		say(f, arena_printf(g->a, "at %.*s: %s (%.*s) on %.*s", STR_ARG(test_time(g->a, d->at_ms - TRIAL_T0)),
-			       decision_name(d->decision), STR_ARG(d->reason), STR_ARG(event_of(g, d))));
+		say(f, arena_printf(g->a, "at %.*s: %s (%.*s) on %.*s",
+			       STR_ARG(test_time(g->a, d->at_ms - TRIAL_T0)),
+			       decision_name(d->decision), STR_ARG(d->reason),
+			       STR_ARG(event_of(g, d))));
 	}
 	if (n == 0 && r)
 		say_matchers(g, r, f);

@@ -1,13 +1,14 @@
 /* trial.c: the life of a trial, and the order of time.
  *
- * Owns the loop, the store of the history under way, and the clock, which only goes forward: to the next event, or to
- * the next time at which something may be due. At each stop the bridge's tick is called, then everything that can happen
- * without time passing happens: runs are claimed and end, what they reported comes back through the inbox, until
- * nothing moves. Which event came first, the due thing or the message, is decided here alone: what is due at a time
- * comes before what arrives at that time.
+ * Owns the loop, the store of the history under way, and the clock, which only goes forward: to the
+ * next event, or to the next time at which something may be due. At each stop the bridge's tick is
+ * called, then everything that can happen without time passing happens: runs are claimed and end,
+ * what they reported comes back through the inbox, until nothing moves. Which event came first, the
+ * due thing or the message, is decided here alone: what is due at a time comes before what arrives
+ * at that time.
  *
- * It decides nothing about rules (see trial.h), and it keeps nothing: a namespace is left behind when its history ends,
- * and the server dies with all of them.
+ * It decides nothing about rules (see trial.h), and it keeps nothing: a namespace is left behind
+ * when its history ends, and the server dies with all of them.
  */
 #include "trial/trial_impl.h"
 
@@ -22,7 +23,9 @@
 
 int trial_full(struct err *e)
 {
-	return err_set(e, ERR_LIMIT, "a trial needs over %zu MiB of memory; try fewer events at once", TRIAL_MEMORY >> 20);
+	return err_set(e, ERR_LIMIT,
+		"a trial needs over %zu MiB of memory; try fewer events at once",
+		TRIAL_MEMORY >> 20);
 }
 
 void trial_began(struct trial *t, int rc)
@@ -44,7 +47,8 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct trial *t = timer->data;
 
-	err_set(&t->failed, ERR_AWAY, "the private redis-server did not answer within %d s", TRIAL_ANSWER_MS / 1000);
+	err_set(&t->failed, ERR_AWAY, "the private redis-server did not answer within %d s",
+		TRIAL_ANSWER_MS / 1000);
 }
 
 int trial_await(struct trial *t, struct err *e)
@@ -209,7 +213,8 @@ int trial_begin(struct trial *t, const struct trial_setup *setup, struct err *e)
 	if (open_store(t, e) < 0)
 		return -1;
 	t->setup = *setup;
-	t->ic = (struct ingest_ctx){.store = t->store, .rules = ruleset_ref(setup->rules), .conf = setup->conf};
+	t->ic = (struct ingest_ctx){
+		.store = t->store, .rules = ruleset_ref(setup->rules), .conf = setup->conf};
 	set_clock(t, setup->start_ms);
 	return trial_await(t, e);
 }
@@ -270,71 +275,76 @@ int64_t trial_now(const struct trial *t)
 	return t->now;
 }
 
-struct tick_wait {
+/* What is asked at once, in the order in which Redis does it. */
+struct round {
 	struct trial *t;
-	bool more;
+	bool first;
+	bool more;		   /* of the tick */
+	struct ingest_place place; /* in the inbox; "" at its end */
+	size_t taken;		   /* from it */
+	struct trial_records records;
+	struct trial_pools pools;
 };
 
 static void on_tick(void *ctx, const struct err *e, const struct store_tick_result *r)
 {
-	struct tick_wait *w = ctx;
-
+	struct round *w = ctx;
 	struct err mine = {.code = ERR_NONE};
 
 	w->more = r && r->more;
-	if (r && r->due_in_ms > 0)
-		trial_due_at(w->t, w->t->now + r->due_in_ms, &mine);
+	if (r && r->due_in_ms >= 0)
+		trial_due_at(w->t, w->t->now + (r->due_in_ms > 0 ? r->due_in_ms : 1), &mine);
 	trial_ended(w->t, e ? e : mine.code ? &mine : NULL);
 }
 
 static void on_inbox(void *ctx, const struct err *e, size_t taken)
 {
-	(void)taken;
-	trial_ended(ctx, e);
+	struct round *w = ctx;
+
+	w->taken = taken;
+	trial_ended(w->t, e);
 }
 
-/* The inbox to its end, as flow/tick.c does it. */
-static int drain(struct trial *t, struct err *e)
+/* What the bridge does each second and when something comes into the inbox, and what a worker does.
+ */
+static int play_round(struct trial *t, struct round *w, bool *moved, struct err *e)
 {
-	struct ingest_place place = {.after = ""};
+	struct store_tick in = tick_input(t->ic.conf);
 
-	do {
-		trial_began(t, ingest_inbox(&t->ic, &place, on_inbox, t, &t->failed));
-		if (trial_await(t, e) < 0)
-			return -1;
-	} while (place.after[0]);
-	return 0;
+	/* What makes something due is an event: no need to look again where none came. */
+	bool look = w->first || w->more || w->taken;
+
+	arena_reset(&t->scratch);
+	w->first = w->more = false;
+	w->taken = 0;
+	if (look)
+		trial_began(t, store_tick(t->store, &in, on_tick, w, &t->failed));
+	trial_began(t, ingest_inbox(&t->ic, &w->place, on_inbox, w, &t->failed));
+	trial_ask_bus(t, &w->records);
+	trial_ask_pools(t, &w->pools);
+	if (trial_await(t, e) < 0)
+		return -1;
+	*moved = w->more || w->taken || w->place.after[0] || w->records.n;
+	return trial_play_worker(t, &w->pools, moved, e);
 }
 
-/* Everything that can happen now. */
+/* Everything that is due, and everything that follows from it without time passing. */
 static int settle(struct trial *t, struct err *e)
 {
+	struct round w = {.t = t, .first = true};
 	bool moved = true;
 
 	for (int i = 0; moved; i++) {
 		if (i == TRIAL_ROUNDS_MAX)
 			return err_set(e, ERR_LIMIT,
-				"runs lead to events that lead to runs, over %d times without an end; rules start each other",
+				"runs lead to events that lead to runs, over %d times without an "
+				"end; rules "
+				"start each other",
 				TRIAL_ROUNDS_MAX);
-		moved = false;
-		if (drain(t, e) < 0 || trial_read_bus(t, &moved, e) < 0 || trial_play_worker(t, &moved, e) < 0)
+		if (play_round(t, &w, &moved, e) < 0)
 			return -1;
 	}
 	return 0;
-}
-
-/* What the bridge does each second, at a time when there is something to do. */
-static int tick(struct trial *t, struct err *e)
-{
-	struct tick_wait w = {t, false};
-	struct store_tick in = tick_input(t->ic.conf);
-
-	do {
-		trial_began(t, store_tick(t->store, &in, on_tick, &w, &t->failed));
-		if (trial_await(t, e) < 0)
-			return -1;
-	} while (w.more);
-	return settle(t, e);
 }
 
 int trial_advance(struct trial *t, int64_t until_ms, struct err *e)
@@ -343,12 +353,12 @@ int trial_advance(struct trial *t, int64_t until_ms, struct err *e)
 
 	while (take_time(t, until_ms, &at)) {
 		set_clock(t, at > t->now ? at : t->now);
-		if (tick(t, e) < 0)
+		if (settle(t, e) < 0)
 			return -1;
 	}
 	if (until_ms > t->now)
-		set_clock(t, until_ms);
-	return trial_await(t, e);
+		set_clock(t, until_ms); /* the next call waits for its answer, too */
+	return 0;
 }
 
 /* ---- events ---- */
@@ -367,60 +377,54 @@ static void on_ingested(void *ctx, const struct err *e, struct str answer)
 	trial_ended(w->t, e);
 }
 
-/* The times at which this event may make something due. */
-static int wake_for(struct trial *t, struct err *e)
+/* When its alert will be stale, if nobody speaks of it: to the minute, so that a storm is one time
+ * and not many. */
+static int stale_at(struct trial *t, struct err *e)
 {
-	const struct ruleset *rs = t->ic.rules;
-	int64_t minute = 60000, stale = t->now + t->ic.conf->incidents.stale_after_ms;
+	int64_t minute = 60000, at = t->now + t->ic.conf->incidents.stale_after_ms;
 
-	for (size_t i = 0; i < rs->rules_n; i++) {
-		const struct rule *r = &rs->rules[i];
-		if (r->for_ms && trial_due_at(t, t->now + r->for_ms, e) < 0)
-			return -1;
-		if (r->approval_expires_ms && trial_due_at(t, t->now + r->approval_expires_ms, e) < 0)
-			return -1;
-	}
-	return add_time(&t->idle, (stale + minute - 1) / minute * minute, e);
+	return add_time(&t->idle, (at + minute - 1) / minute * minute, e);
 }
 
-static int take_answer(struct trial *t, struct str text, struct trial_answer *out, struct err *e)
+/* What was said to the event. *n: on how many decisions; those of a new one come from the bus. */
+static int take_answer(struct trial *t, struct str text, bool *duplicate, size_t *n, struct err *e)
 {
 	const struct json *answer = json_parse(&t->scratch, text, e);
 	const struct json *list = json_get(answer, "decisions");
 	int64_t duplicates = 0;
-	bool moved;
 
 	if (!answer)
 		return -1;
 	json_i64(json_get(answer, "duplicate"), &duplicates);
-	out->duplicate = duplicates > 0;
-	size_t before = t->decisions_n;
+	*duplicate = duplicates > 0;
+	*n = list ? list->count : 0;
 	/* A duplicate leaves no record: what was said about it is only in the answer. */
-	if (out->duplicate && trial_add_decisions(t, t->now, STR_NONE, text, false, e) < 0)
-		return -1;
-	if (!out->duplicate && trial_read_bus(t, &moved, e) < 0)
-		return -1;
-	out->decisions = t->decisions ? t->decisions + before : NULL;
-	out->decisions_n = list ? list->count : 0;
-	if (out->decisions_n > t->decisions_n - before)
-		out->decisions_n = t->decisions_n - before;
-	return 0;
+	return *duplicate ? trial_add_decisions(t, t->now, STR_NONE, text, false, e) : 0;
 }
 
-int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct trial_answer *out, struct err *e)
+int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct trial_answer *out,
+	struct err *e)
 {
 	struct event one = *ev;
 	struct source_batch batch = {.events = &one, .n = 1};
 	struct feed_wait w = {.t = t};
-	struct trial_answer ignored;
+	bool duplicate = false;
+	size_t before, n = 0;
 
 	if (trial_advance(t, at_ms, e) < 0)
 		return -1;
+	before = t->decisions_n;
 	arena_reset(&t->scratch);
 	trial_began(t, ingest_batch(&t->ic, &t->scratch, &batch, on_ingested, &w, &t->failed));
-	if (trial_await(t, e) < 0 || take_answer(t, w.answer, out ? out : &ignored, e) < 0 || wake_for(t, e) < 0)
+	if (trial_await(t, e) < 0 || take_answer(t, w.answer, &duplicate, &n, e) < 0 ||
+		stale_at(t, e) < 0)
 		return -1;
-	return settle(t, e);
+	if (!duplicate && settle(t, e) < 0) /* from a duplicate nothing follows */
+		return -1;
+	/* Nothing else was written between the event and what came of it. */
+	if (out)
+		*out = (struct trial_answer){duplicate, n ? t->decisions + before : NULL, n};
+	return 0;
 }
 
 struct trial_log trial_log(const struct trial *t)

@@ -7,21 +7,22 @@
 #include "flow/ingest.h"
 #include "trial/trial.h"
 
-#define TRIAL_ANSWER_MS 60000		/* a call to the private Redis may take so long */
-#define TRIAL_LEASE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)	/* nobody renews: the worker is never silent */
-#define TRIAL_POOLS_MAX 1000		/* that runs wait for at one time */
-#define TRIAL_FETCH 500			/* records of the bus at once */
+#define TRIAL_ANSWER_MS 60000 /* a call to the private Redis may take so long */
+#define TRIAL_LEASE_MS                                                                             \
+	(INT64_C(100) * 365 * 24 * 3600 * 1000) /* nobody renews: the worker is never silent */
+#define TRIAL_POOLS_MAX 1000			/* that runs wait for at one time */
+#define TRIAL_FETCH 500				/* records of the bus at once */
 
 /* A run that is under way, and how it will end. */
 struct held_run {
-	size_t at;		/* in runs */
+	size_t at; /* in runs */
 	uint64_t fence;
 	struct trial_outcome outcome;
-	int64_t backoff_ms;	/* before a retry */
+	int64_t backoff_ms; /* before a retry */
 	bool ended;
 };
 
-struct trial_times {	/* latest first, none twice; malloc'ed */
+struct trial_times { /* latest first, none twice; malloc'ed */
 	int64_t *v;
 	size_t n, cap;
 };
@@ -29,27 +30,28 @@ struct trial_times {	/* latest first, none twice; malloc'ed */
 struct trial {
 	uv_loop_t loop;
 	uv_timer_t deadline;
-	struct str address;	/* malloc'ed */
-	uint64_t histories;	/* each has a namespace of its own */
-	struct store *store;	/* of the history under way; NULL: none */
+	struct str address;  /* malloc'ed */
+	uint64_t histories;  /* each has a namespace of its own */
+	struct store *store; /* of the history under way; NULL: none */
 	bool store_up;
-	struct err store_why;	/* why it is not */
+	struct err store_why; /* why it is not */
 
 	/* of the history */
 	struct trial_setup setup;
 	struct ingest_ctx ic;
 	int64_t now;
-	struct arena kept;	/* the log, and all it points to */
-	struct arena scratch;	/* of one call */
+	struct arena kept;    /* the log, and all it points to */
+	struct arena scratch; /* of one call */
 	struct trial_decision *decisions;
 	size_t decisions_n, decisions_cap;
 	struct trial_run *runs;
 	size_t runs_n, runs_cap;
 	struct held_run *held;
 	size_t held_n, held_cap;
-	struct trial_times due;	/* when something is due, or may be */
-	struct trial_times idle;	/* when an alert may be stale: of no interest after the last event */
-	char seen[ID_LEN + 1];	/* the record of the bus that was read last; "" none */
+	struct trial_times due; /* when something is due, or may be */
+	struct trial_times
+		idle;	       /* when an alert may be stale: of no interest after the last event */
+	char seen[ID_LEN + 1]; /* the record of the bus that was read last; "" none */
 
 	/* of the calls under way */
 	unsigned calls;
@@ -69,12 +71,26 @@ void *trial_grow(struct trial *t, void *array, size_t n, size_t *cap, size_t siz
 /* Something is due then. */
 int trial_due_at(struct trial *t, int64_t at_ms, struct err *e);
 
-/* trial_runs.c: claims what is ready, ends what is over; *moved where anything was done. */
-int trial_play_worker(struct trial *t, bool *moved, struct err *e);
+/* trial_runs.c: which pools have runs that wait; in scratch. */
+struct trial_pools {
+	struct trial *t;
+	struct str v[TRIAL_POOLS_MAX];
+	size_t n, runs; /* pools; runs that are queued in them, of which some may have to wait */
+};
+/* Begins the call that fills *p. */
+void trial_ask_pools(struct trial *t, struct trial_pools *p);
+/* Claims what is ready in these pools, ends what is over; *moved where anything was done. */
+int trial_play_worker(struct trial *t, const struct trial_pools *p, bool *moved, struct err *e);
 
-/* trial_log.c: what the bus has since the last look, into the log; *moved where there was something. */
-int trial_read_bus(struct trial *t, bool *moved, struct err *e);
+/* trial_log.c: how many records of the bus came since the last look; they are in the log. */
+struct trial_records {
+	struct trial *t;
+	size_t n;
+};
+/* Begins the call that reads them. */
+void trial_ask_bus(struct trial *t, struct trial_records *w);
 /* Decisions as the API shows them: an array, or the member `decisions` of an answer. */
-int trial_add_decisions(struct trial *t, int64_t at_ms, struct str event, struct str json, bool later, struct err *e);
+int trial_add_decisions(struct trial *t, int64_t at_ms, struct str event, struct str json,
+	bool later, struct err *e);
 
 #endif

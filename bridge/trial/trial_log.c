@@ -1,18 +1,14 @@
 /* trial_log.c: what the store wrote, as a list of decisions.
  *
- * The bus has each decision but those on duplicates, in order and with its time: those on events with the event, those
- * that were made when something was due as records of their own. So nothing is told twice, and what a trial shows is
- * what the timeline of a live one shows.
+ * The bus has each decision but those on duplicates, in order and with its time: those on events
+ * with the event, those that were made when something was due as records of their own. So nothing
+ * is told twice, and what a trial shows is what the timeline of a live one shows.
  */
 #include "trial/trial_impl.h"
 
-struct records_wait {
-	struct trial *t;
-	size_t n;
-};
-
-static const enum decision all[] = {DECISION_RUN, DECISION_PENDING, DECISION_APPROVAL, DECISION_DUPLICATE,
-	DECISION_COOLDOWN, DECISION_LIMIT, DECISION_FLAPPING, DECISION_PAUSED, DECISION_DRY_RUN, DECISION_ERROR};
+static const enum decision all[] = {DECISION_RUN, DECISION_PENDING, DECISION_APPROVAL,
+	DECISION_DUPLICATE, DECISION_COOLDOWN, DECISION_LIMIT, DECISION_FLAPPING, DECISION_PAUSED,
+	DECISION_DRY_RUN, DECISION_ERROR};
 
 static enum decision decision_of(struct str name)
 {
@@ -24,7 +20,8 @@ static enum decision decision_of(struct str name)
 
 static int add(struct trial *t, const struct trial_decision *d, struct err *e)
 {
-	struct trial_decision *v = trial_grow(t, t->decisions, t->decisions_n, &t->decisions_cap, sizeof(*v));
+	struct trial_decision *v =
+		trial_grow(t, t->decisions, t->decisions_n, &t->decisions_cap, sizeof(*v));
 
 	if (!v)
 		return trial_full(e);
@@ -33,7 +30,8 @@ static int add(struct trial *t, const struct trial_decision *d, struct err *e)
 	return 0;
 }
 
-int trial_add_decisions(struct trial *t, int64_t at_ms, struct str event, struct str json, bool later, struct err *e)
+int trial_add_decisions(struct trial *t, int64_t at_ms, struct str event, struct str json,
+	bool later, struct err *e)
 {
 	const struct json *j = json_parse(&t->kept, json, e);
 	const struct json *list = j && j->kind == JSON_OBJECT ? json_get(j, "decisions") : j;
@@ -68,7 +66,7 @@ static struct str event_of(struct trial *t, const struct store_record *r)
 
 static void on_records(void *ctx, const struct err *e, const struct store_record *v, size_t n)
 {
-	struct records_wait *w = ctx;
+	struct trial_records *w = ctx;
 	struct trial *t = w->t;
 	struct err mine = {.code = ERR_NONE};
 
@@ -77,24 +75,17 @@ static void on_records(void *ctx, const struct err *e, const struct store_record
 		if (str_is(v[i].decisions_json, "[]") || v[i].decisions_json.n == 0)
 			continue;
 		struct str event = event_of(t, &v[i]);
-		trial_add_decisions(t, v[i].time_ms, event, v[i].decisions_json, str_is(v[i].kind, "decisions"), &mine);
+		trial_add_decisions(t, v[i].time_ms, event, v[i].decisions_json,
+			str_is(v[i].kind, "decisions"), &mine);
 	}
 	if (n)
 		memcpy(t->seen, v[n - 1].id.p, v[n - 1].id.n + 1);
 	trial_ended(t, e ? e : mine.code ? &mine : NULL);
 }
 
-int trial_read_bus(struct trial *t, bool *moved, struct err *e)
+void trial_ask_bus(struct trial *t, struct trial_records *w)
 {
-	struct records_wait w = {.t = t};
-
-	do {
-		w.n = 0;
-		trial_began(t, store_records(t->store, str_of(t->seen), TRIAL_FETCH, on_records, &w, &t->failed));
-		if (trial_await(t, e) < 0)
-			return -1;
-		if (w.n)
-			*moved = true;
-	} while (w.n == TRIAL_FETCH);
-	return 0;
+	*w = (struct trial_records){.t = t};
+	trial_began(t,
+		store_records(t->store, str_of(t->seen), TRIAL_FETCH, on_records, w, &t->failed));
 }

@@ -1,7 +1,9 @@
-/* trial_runs.c: the worker of a trial: claims what is ready, fills in its parameters, and ends it as it was told.
+/* trial_runs.c: the worker of a trial: claims what is ready, fills in its parameters, and ends it
+ * as it was told.
  *
- * It is a worker as the store sees one: its claims, its changes of state and its output are the same calls. What it does
- * not do is execute: how a run ends is said by the trial's user. Its lease never ends, for it cannot be silent.
+ * It is a worker as the store sees one: its claims, its changes of state and its output are the
+ * same calls. What it does not do is execute: how a run ends is said by the trial's user. Its lease
+ * never ends, for it cannot be silent.
  */
 #include "trial/trial_impl.h"
 
@@ -10,20 +12,16 @@
 #define WORKER STR("trial")
 #define INSTANCE STR("trial")
 
-struct pools_wait {
-	struct trial *t;
-	struct str v[TRIAL_POOLS_MAX]; /* in scratch */
-	size_t n;
-};
+#define CLAIMS_MAX 64 /* at once */
 
 struct claim_wait {
 	struct trial *t;
-	bool found;
+	size_t found;
 };
 
 /* ---- which pools ---- */
 
-static void add_pool(struct pools_wait *w, struct str pool)
+static void add_pool(struct trial_pools *w, struct str pool)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (str_eq(w->v[i], pool))
@@ -34,21 +32,23 @@ static void add_pool(struct pools_wait *w, struct str pool)
 
 static void on_queued(void *ctx, const struct err *e, const struct store_rows *rows)
 {
-	struct pools_wait *w = ctx;
+	struct trial_pools *w = ctx;
 	struct err ignored;
 
-	for (size_t i = 0; !e && i < rows->n; i++)
-		add_pool(w, json_str(json_get(json_parse(&w->t->scratch, rows->v[i], &ignored), "pool")));
+	w->runs = e ? 0 : rows->n;
+	for (size_t i = 0; i < w->runs; i++)
+		add_pool(w, json_str(json_get(
+				    json_parse(&w->t->scratch, rows->v[i], &ignored), "pool")));
 	trial_ended(w->t, e);
 }
 
-static int find_pools(struct trial *t, struct pools_wait *w, struct err *e)
+void trial_ask_pools(struct trial *t, struct trial_pools *w)
 {
 	struct store_page page = {.status = STR("queued"), .limit = TRIAL_POOLS_MAX};
 
-	*w = (struct pools_wait){.t = t};
+	w->t = t;
+	w->n = w->runs = 0;
 	trial_began(t, store_list(t->store, STORE_RUNS, &page, on_queued, w, &t->failed));
-	return trial_await(t, e);
 }
 
 /* ---- claiming ---- */
@@ -56,7 +56,8 @@ static int find_pools(struct trial *t, struct pools_wait *w, struct err *e)
 static struct held_run *hold(struct trial *t, const struct store_claimed *c, struct err *e)
 {
 	struct trial_run *runs = trial_grow(t, t->runs, t->runs_n, &t->runs_cap, sizeof(*runs));
-	struct held_run *held = runs ? trial_grow(t, t->held, t->held_n, &t->held_cap, sizeof(*held)) : NULL;
+	struct held_run *held =
+		runs ? trial_grow(t, t->held, t->held_n, &t->held_cap, sizeof(*held)) : NULL;
 
 	if (!held) {
 		trial_full(e);
@@ -91,8 +92,8 @@ static struct store_claimed copy_claim(struct arena *a, const struct store_claim
 }
 
 /* As the worker prepares it: its parameters, or why it cannot start. */
-static int prepare(struct trial *t, const struct store_claimed *c, struct trial_run *run, const struct runbook **rb,
-	struct err *e)
+static int prepare(struct trial *t, const struct store_claimed *c, struct trial_run *run,
+	const struct runbook **rb, struct err *e)
 {
 	struct store_claimed copy = copy_claim(&t->kept, c);
 	struct claim_inputs in;
@@ -127,9 +128,11 @@ static int take(struct trial *t, const struct store_claimed *c, struct err *e)
 	h = hold(t, c, e);
 	if (!h)
 		return -1;
-	h->outcome = (struct trial_outcome){.ends_ms = t->now, .state = RUN_SUCCEEDED, .has_exit = true};
+	h->outcome =
+		(struct trial_outcome){.ends_ms = t->now, .state = RUN_SUCCEEDED, .has_exit = true};
 	if (prepare(t, c, &t->runs[h->at], &rb, &why) < 0)
-		h->outcome = (struct trial_outcome){.ends_ms = t->now, .state = RUN_FAILED, .reason = str_of(why.text)};
+		h->outcome = (struct trial_outcome){
+			.ends_ms = t->now, .state = RUN_FAILED, .reason = str_of(why.text)};
 	else if (t->setup.on_run)
 		t->setup.on_run(t->setup.ctx, &t->runs[h->at], &h->outcome);
 	if (rb)
@@ -145,24 +148,26 @@ static void on_claim(void *ctx, const struct err *e, const struct store_claimed 
 	struct claim_wait *w = ctx;
 	struct err mine = {.code = ERR_NONE};
 
-	w->found = !e && c->run.n > 0;
-	if (w->found)
+	if (!e && c->run.n > 0) {
+		w->found++;
 		take(w->t, c, &mine);
+	}
 	trial_ended(w->t, e ? e : mine.code ? &mine : NULL);
 }
 
-static int claim_all(struct trial *t, const struct pools_wait *pools, bool *moved, struct err *e)
+/* As many claims as there are runs, at once: those for which there is none yet say so. */
+static int claim_all(struct trial *t, const struct trial_pools *pools, bool *moved, struct err *e)
 {
-	struct claim_wait w = {.t = t, .found = pools->n > 0};
+	size_t n = pools->runs < CLAIMS_MAX ? pools->runs : CLAIMS_MAX;
+	struct claim_wait w = {.t = t};
 
-	while (w.found) {
-		trial_began(t, store_claim(t->store, WORKER, INSTANCE, pools->v, pools->n, TRIAL_LEASE_MS, on_claim, &w,
-				       &t->failed));
-		if (trial_await(t, e) < 0)
-			return -1;
-		if (w.found)
-			*moved = true;
-	}
+	for (size_t i = 0; i < n; i++)
+		trial_began(t, store_claim(t->store, WORKER, INSTANCE, pools->v, pools->n,
+				       TRIAL_LEASE_MS, on_claim, &w, &t->failed));
+	if (w.t->calls && trial_await(t, e) < 0)
+		return -1;
+	if (w.found)
+		*moved = true;
 	return 0;
 }
 
@@ -194,6 +199,7 @@ static void put_output(struct trial *t, const struct held_run *h, struct store_h
 	}
 }
 
+/* Begins the calls. */
 static int end_run(struct trial *t, struct held_run *h, struct err *e)
 {
 	struct trial_run *run = &t->runs[h->at];
@@ -213,8 +219,6 @@ static int end_run(struct trial *t, struct held_run *h, struct err *e)
 	run->reason = r.reason;
 	put_output(t, h, held);
 	trial_began(t, run_set_state(t->store, held, WORKER, &r, on_changed, t, &t->failed));
-	if (trial_await(t, e) < 0)
-		return -1;
 	return r.retry ? trial_due_at(t, t->now + h->backoff_ms, e) : 0;
 }
 
@@ -224,7 +228,8 @@ static void on_beat(void *ctx, const struct err *e, const struct store_beat *b)
 
 	for (size_t i = 0; !e && i < b->cancel_n; i++)
 		if (b->cancel[i] < t->held_n)
-			t->held[b->cancel[i]].outcome = (struct trial_outcome){.ends_ms = t->now, .state = RUN_CANCELLED};
+			t->held[b->cancel[i]].outcome =
+				(struct trial_outcome){.ends_ms = t->now, .state = RUN_CANCELLED};
 	trial_ended(t, e);
 }
 
@@ -240,7 +245,8 @@ static int look_for_cancels(struct trial *t, struct err *e)
 		return trial_full(e);
 	for (size_t i = 0; i < t->held_n; i++)
 		held[i] = (struct store_held){t->runs[t->held[i].at].run, t->held[i].fence};
-	trial_began(t, store_heartbeat(t->store, WORKER, INSTANCE, held, t->held_n, TRIAL_LEASE_MS, on_beat, t, &t->failed));
+	trial_began(t, store_heartbeat(t->store, WORKER, INSTANCE, held, t->held_n, TRIAL_LEASE_MS,
+			       on_beat, t, &t->failed));
 	return trial_await(t, e);
 }
 
@@ -255,6 +261,8 @@ static int end_due(struct trial *t, bool *moved, struct err *e)
 			*moved = true;
 		}
 	}
+	if (t->calls && trial_await(t, e) < 0)
+		return -1;
 	for (size_t i = 0; i < t->held_n; i++)
 		if (!t->held[i].ended)
 			t->held[kept++] = t->held[i];
@@ -262,11 +270,10 @@ static int end_due(struct trial *t, bool *moved, struct err *e)
 	return 0;
 }
 
-int trial_play_worker(struct trial *t, bool *moved, struct err *e)
+int trial_play_worker(struct trial *t, const struct trial_pools *pools, bool *moved, struct err *e)
 {
-	struct pools_wait pools;
-
-	if (look_for_cancels(t, e) < 0 || end_due(t, moved, e) < 0 || find_pools(t, &pools, e) < 0 || claim_all(t, &pools, moved, e) < 0)
+	if (look_for_cancels(t, e) < 0 || end_due(t, moved, e) < 0 ||
+		claim_all(t, pools, moved, e) < 0)
 		return -1;
 	return end_due(t, moved, e);
 }

@@ -2,18 +2,22 @@
 #include "fuzz.h"
 #include "trial/test_file.h"
 
-static const char runbook[] = "# ---\n# summary: x\n# params: {path: {pattern: '^/'}, n: {type: int}}\n# ---\n";
-static const char rules[] = "rules:\n  - name: disk\n    match: '{}'\n    steps: [{runbook: look}]\n";
+static const char runbook[] =
+	"# ---\n# summary: x\n# params: {path: {pattern: '^/'}, n: {type: int}}\n# ---\n";
+static const char rules[] =
+	"rules:\n  - name: disk\n    match: '{}'\n    steps: [{runbook: look}]\n";
 
 static void check_values(const struct test_file *f)
 {
 	for (size_t i = 0; i < f->tests_n; i++) {
 		const struct rule_test *t = &f->tests[i];
 
-		FUZZ_MUST(t->name.n && t->events_n <= TEST_EVENTS_LIMIT && t->expect_n <= TEST_EVENTS_LIMIT);
+		FUZZ_MUST(t->name.n && t->events_n <= TEST_EVENTS_LIMIT &&
+			  t->expect_n <= TEST_EVENTS_LIMIT);
 		FUZZ_MUST(t->expect_n || t->expect_none_n || t->exact || t->has_exact);
 		for (size_t k = 0; k < t->events_n; k++)
-			FUZZ_MUST(t->events[k].has_at && t->events[k].at_ms >= 0 && t->events[k].place.line > 0);
+			FUZZ_MUST(t->events[k].has_at && t->events[k].at_ms >= 0 &&
+				  t->events[k].place.line > 0);
 	}
 }
 
@@ -34,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_MUST(rs);
 	}
 	arena_init(&a, FUZZ_MEMORY);
-	struct test_file *f = test_file_parse(&a, (struct str){(const char *)data, size}, "fuzz.test.yml", &d);
+	struct test_file *f =
+		test_file_parse(&a, (struct str){(const char *)data, size}, "fuzz.test.yml", &d);
 	FUZZ_MUST((f != NULL) == (d.errors == 0));
 	if (f) {
 		check_values(f);

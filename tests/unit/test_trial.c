@@ -1,5 +1,5 @@
-/* trial: histories on a private redis-server whose clock stands still: what is decided, which runs start and end, and
- * when; that one history knows nothing of the one before.
+/* trial: histories on a private redis-server whose clock stands still: what is decided, which runs
+ * start and end, and when; that one history knows nothing of the one before.
  */
 #include "unit.h"
 #include "conf/conf.h"
@@ -10,17 +10,22 @@
 #define M (60 * S)
 #define T0 TRIAL_T0
 
-static const char books[] = "#!/bin/sh\n# ---\n# summary: x\n# params: {path: {default: /}}\n# retries: {max: 1, backoff: 10s}\n# ---\n";
+static const char books[] = "#!/bin/sh\n# ---\n# summary: x\n# params: {path: {default: /}}\n# "
+			    "retries: {max: 1, backoff: 10s}\n# ---\n";
 
 static const char rules_text[] =
 	"rules:\n"
 	"  - name: plain\n    match: alertname = Plain\n    steps: [{runbook: look}]\n"
-	"  - name: cool\n    match: alertname = Cool\n    cooldown: 5m\n    steps: [{runbook: look}]\n"
+	"  - name: cool\n    match: alertname = Cool\n    cooldown: 5m\n    steps: [{runbook: "
+	"look}]\n"
 	"  - name: chain\n    match: alertname = Chain\n"
 	"    steps: [{runbook: look}, {runbook: mend, with: {path: '{{ steps.look.output }}'}}]\n"
-	"  - name: after\n    match: 'event.type = run, outcome = failed, runbook = look'\n    steps: [{runbook: mend}]\n"
-	"  - name: missing\n    match: alertname = Missing\n    steps: [{runbook: mend, with: {path: '{{ labels.none }}'}}]\n"
-	"  - name: ever\n    match: 'event.type = run, rule =~ \"ever.*\"'\n    steps: [{runbook: look}]\n"
+	"  - name: after\n    match: 'event.type = run, outcome = failed, runbook = look'\n    "
+	"steps: [{runbook: mend}]\n"
+	"  - name: missing\n    match: alertname = Missing\n    steps: [{runbook: mend, with: "
+	"{path: '{{ labels.none }}'}}]\n"
+	"  - name: ever\n    match: 'event.type = run, rule =~ \"ever.*\"'\n    steps: [{runbook: "
+	"look}]\n"
 	"  - name: ever-first\n    match: alertname = Ever\n    steps: [{runbook: look}]\n";
 
 struct rig {
@@ -85,7 +90,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct trial_answer feed_at(struct rig *r, int64_t at, const char *name, enum event_status status, int64_t starts)
+static struct trial_answer feed_at(
+	struct rig *r, int64_t at, const char *name, enum event_status status, int64_t starts)
 {
 	struct kv label = {STR("alertname"), str_of(name)};
 	struct event ev = {
@@ -179,7 +185,8 @@ static void test_steps_follow_each_other_and_see_output(void **state)
 	struct rig *r = *state;
 
 	begin(r);
-	r->outcome = (struct trial_outcome){.ends_ms = 30 * S, .state = RUN_SUCCEEDED, .output = STR("/var/log")};
+	r->outcome = (struct trial_outcome){
+		.ends_ms = 30 * S, .state = RUN_SUCCEEDED, .output = STR("/var/log")};
 	fire(r, 0, "Chain", 0);
 	assert_int_equal(trial_log(r->t).runs_n, 1);
 	assert_int_equal(trial_next_due(r->t), T0 + 30 * S);
@@ -198,7 +205,10 @@ static void test_result_comes_back_as_an_event(void **state)
 	struct rig *r = *state;
 
 	begin(r);
-	r->outcome = (struct trial_outcome){.state = RUN_FAILED, .has_exit = true, .exit_code = 3, .reason = STR("exit status 3")};
+	r->outcome = (struct trial_outcome){.state = RUN_FAILED,
+		.has_exit = true,
+		.exit_code = 3,
+		.reason = STR("exit status 3")};
 	fire(r, 0, "Plain", 0);
 	struct trial_log log = trial_log(r->t);
 	assert_int_equal(log.decisions_n, 2);
@@ -214,7 +224,8 @@ static void test_retry_comes_after_its_backoff(void **state)
 	struct rig *r = *state;
 
 	begin(r);
-	r->outcome = (struct trial_outcome){.state = RUN_FAILED, .retry = true, .has_exit = true, .exit_code = 75};
+	r->outcome = (struct trial_outcome){
+		.state = RUN_FAILED, .retry = true, .has_exit = true, .exit_code = 75};
 	fire(r, 0, "Plain", 0);
 	assert_int_equal(trial_advance(r->t, T0 + M, &r->e), 0);
 	struct trial_log log = trial_log(r->t);
@@ -257,7 +268,8 @@ static void test_a_circle_of_rules_ends(void **state)
 static void test_server_that_is_gone_is_an_error(void **state)
 {
 	struct trial *t;
-	struct trial_setup s = {((struct rig *)*state)->rules, ((struct rig *)*state)->conf, T0, NULL, NULL};
+	struct trial_setup s = {
+		((struct rig *)*state)->rules, ((struct rig *)*state)->conf, T0, NULL, NULL};
 	struct err e;
 
 	t = trial_new(STR("unix:/nowhere/at/all"), &e);
