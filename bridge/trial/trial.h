@@ -1,11 +1,11 @@
 /* trial.h: rules tried out: events go in at times of one's own, what was decided comes out.
  *
  * A trial decides nothing itself. Each event goes through ingest_batch (ruleset_match, flow/decide,
- *the function library in Redis), time through store_tick, runs through claim and run_set_state, on
- *a private redis-server whose clock is handed in: docs/design/trial.md. What a trial adds is the
- *order of time: it moves the clock to what comes next (an event, something due, the end of a run)
- *and plays the worker, whose runs start as soon as they are ready and end as on_run says, without
- *executing anything.
+ * the function library in Redis), time through store_tick, runs through claim and run_set_state, on
+ * a private redis-server whose clock is handed in: docs/design/trial.md. What a trial adds is the
+ * order of time: it moves the clock to what comes next (an event, something due, the end of a run)
+ * and plays the worker, whose runs start as soon as they are ready and end as on_run says, without
+ * executing anything.
  *
  *	struct trial *t = trial_new(address, &e);
  *	trial_begin(t, &setup, &e);                     an empty namespace, for each history
@@ -15,9 +15,9 @@
  *	trial_free(t);
  *
  * All times are ms since 1970 on the trial's clock. What is due at a time comes before the event of
- *that time. Calls block until they are done (one thread, a loop of its own). -1 with e: the private
- *server is gone, memory ended, or a limit below was reached; the history under way is then of no
- *use, trial_begin begins another.
+ * that time. Calls block until they are done (one thread, a loop of its own). -1 with e: the private
+ * server is gone, memory ended, or a limit below was reached; the history under way is then of no
+ * use, trial_begin begins another.
  */
 #ifndef RB_TRIAL_TRIAL_H
 #define RB_TRIAL_TRIAL_H
@@ -35,11 +35,10 @@
 
 #define TRIAL_MEMORY ((size_t)1 << 30) /* bytes of what is kept of one history */
 #define TRIAL_RUNS_MAX 100000	       /* runs that one history may start */
-#define TRIAL_ROUNDS_MAX                                                                           \
-	1000 /* of runs that lead to events that lead to runs, without time passing */
-#define TRIAL_T0                                                                                   \
-	INT64_C(1735689600000) /* 2025-01-01T00:00:00Z: where histories begin that have no time of \
-				  their own */
+/* Runs that lead to events that lead to runs, without time passing. */
+#define TRIAL_ROUNDS_MAX 1000
+/* 2025-01-01T00:00:00Z: where histories begin that have no time of their own. */
+#define TRIAL_T0 INT64_C(1735689600000)
 
 struct trial;
 

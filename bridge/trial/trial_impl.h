@@ -8,10 +8,10 @@
 #include "trial/trial.h"
 
 #define TRIAL_ANSWER_MS 60000 /* a call to the private Redis may take so long */
-#define TRIAL_LEASE_MS                                                                             \
-	(INT64_C(100) * 365 * 24 * 3600 * 1000) /* nobody renews: the worker is never silent */
-#define TRIAL_POOLS_MAX 1000			/* that runs wait for at one time */
-#define TRIAL_FETCH 500				/* records of the bus at once */
+/* Nobody renews: the worker is never silent. */
+#define TRIAL_LEASE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
+#define TRIAL_POOLS_MAX 1000 /* that runs wait for at one time */
+#define TRIAL_FETCH 500	     /* records of the bus at once */
 
 /* A run that is under way, and how it will end. */
 struct held_run {
