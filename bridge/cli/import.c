@@ -59,14 +59,18 @@ struct str import_text(const struct yaml *y)
 
 /* ---- notes ---- */
 
+/* On one line, whatever the file's texts hold. */
 static struct str vformat(struct import *im, const char *fmt, va_list ap)
 {
 	char *text = NULL;
-	struct str s = STR_NONE;
+	struct buf b;
 
+	buf_init(&b, BUF_NO_LIMIT);
 	if (vasprintf(&text, fmt, ap) >= 0)
-		s = arena_strdup(im->a, str_of(text));
+		term_escape(&b, str_of(text));
+	struct str s = arena_strdup(im->a, buf_as_str(&b));
 	free(text);
+	buf_release(&b);
 	return s;
 }
 

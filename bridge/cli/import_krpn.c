@@ -152,6 +152,11 @@ static void add_block(struct krpn_action *x)
 	}
 	if (ms == 0)
 		return;
+	if (ms > RULE_DURATION_MAX_MS) {
+		import_note(x->im, &rule->notes, y, "'block: %.*s' is longer than a cooldown may be; it is 366d",
+			STR_ARG(import_text(y)));
+		ms = RULE_DURATION_MAX_MS;
+	}
 	if (rule->cooldown.n) {
 		import_note(x->im, &rule->notes, y, "'block: %.*s' of a further action: the rule has one cooldown, that of the first",
 			STR_ARG(import_text(y)));

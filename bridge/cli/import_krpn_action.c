@@ -12,6 +12,8 @@
 #include <strings.h>
 #include "rule/runbook.h"
 
+#define PARAM_NAME_MAX 60 /* bytes; a longer one has a number for a name */
+
 /* Not taken for what it means to a shell: no shell has seen it there, either. */
 #define SHELL_SIGNS "|&;<>()$`\\\"'*?[]#~%{}!\n"
 
@@ -108,15 +110,18 @@ static struct str carry(struct krpn_action *x, const struct placeholder *p)
 {
 	struct arena *a = x->im->a;
 	struct str label = lower(a, p->name);
+	struct str value = import_template(a, p->annotation ? "annotations" : "labels", label, false, "");
 	struct str name = arena_printf(a, "%s_%.*s", p->annotation ? "annotation" : "label", STR_ARG(label));
 
-	for (size_t i = 0; i < x->book.params.n; i++)
-		if (str_eq(x->book.params.v[i], name))
-			return name;
+	for (size_t i = 0; i < x->values.n; i++)
+		if (str_eq(x->values.v[i], value))
+			return x->book.params.v[i];
 	if (x->book.params.n == RUNBOOK_PARAMS_LIMIT)
 		return STR_NONE;
+	if (name.n > PARAM_NAME_MAX)
+		name = arena_printf(a, "long_%zu", x->values.n + 1);
 	texts_add(a, &x->book.params, name);
-	texts_add(a, &x->values, import_template(a, p->annotation ? "annotations" : "labels", label, false, ""));
+	texts_add(a, &x->values, value);
 	texts_add(a, &x->fields,
 		p->annotation ? import_field(a, "annotations", label) : import_label(a, label));
 	return name;
@@ -154,6 +159,8 @@ static void put_word(struct krpn_action *x, struct buf *out, struct str s, const
 	struct placeholder p;
 	size_t from = 0;
 
+	if (s.n == 0)
+		import_sh(out, s);
 	for (size_t i = 0; i < s.n;) {
 		if (!placeholder_at((struct str){s.p + i, s.n - i}, &p)) {
 			i++;
@@ -165,7 +172,7 @@ static void put_word(struct krpn_action *x, struct buf *out, struct str s, const
 		i += p.n;
 		from = i;
 	}
-	if (from < s.n || s.n == 0)
+	if (from < s.n)
 		import_sh(out, (struct str){s.p + from, s.n - from});
 }
 

@@ -195,11 +195,11 @@ struct str import_label(struct arena *a, struct str name)
 {
 	struct buf b;
 
-	if (is_plain(name, ""))
+	if (name.n == 0 || is_plain(name, ""))
 		return name;
 	buf_init(&b, BUF_NO_LIMIT);
 	put_quoted(&b, name);
-	return name.n ? taken(a, &b) : STR_NONE;
+	return taken(a, &b);
 }
 
 struct str import_field(struct arena *a, const char *prefix, struct str path)
@@ -240,7 +240,9 @@ struct str import_template(
  * feed, Go's does not. */
 struct str import_regex(struct arena *a, struct str go)
 {
-	bool either = go.n && memchr(go.p, '|', go.n) != NULL;
+	if (go.n == 0)
+		return STR(".*");
+	bool either = memchr(go.p, '|', go.n) != NULL;
 	bool dot = false, start, end;
 	size_t escapes = 0;
 
@@ -250,7 +252,7 @@ struct str import_regex(struct arena *a, struct str go)
 		else if (go.p[i] == '.')
 			dot = true;
 	}
-	start = !either && go.n && go.p[0] == '^';
+	start = !either && go.p[0] == '^';
 	end = !either && go.n > start && go.p[go.n - 1] == '$';
 	while (end && go.n >= 2 + escapes && go.p[go.n - 2 - escapes] == '\\')
 		escapes++;

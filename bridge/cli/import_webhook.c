@@ -11,8 +11,8 @@
 
 #include <string.h>
 #include "rule/runbook.h"
+#include "rule/template.h"
 
-#define VALUE_NAME_MAX 40
 
 static const char *const hook_keys[] = {"id", "execute-command", "command-working-directory",
 	"response-message", "response-headers", "success-http-response-code",
@@ -89,6 +89,21 @@ static struct str quoted(struct hook *h, struct str literal)
 	return s;
 }
 
+/* A path with an empty part, or with very many, can only be the name of one member, at which webhook looks first. */
+static bool is_path(struct str name)
+{
+	size_t parts = 1;
+
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] != '.')
+			continue;
+		if (i == 0 || i + 1 == name.n || name.p[i + 1] == '.')
+			return false;
+		parts++;
+	}
+	return parts < TEMPLATE_PATH_LIMIT;
+}
+
 /* An argument, as a word of sh. What has no equivalent is an empty word, as in webhook where a value is missing. */
 static struct str word_of(struct hook *h, const struct yaml *y)
 {
@@ -99,7 +114,7 @@ static struct str word_of(struct hook *h, const struct yaml *y)
 		return quoted(h, name);
 	if (str_is(source, "payload") && name.n) {
 		if (h->values.n < RUNBOOK_PARAMS_LIMIT) {
-			struct str p = parameter(h, import_template(a, "data", name, true, "| default \"\""));
+			struct str p = parameter(h, import_template(a, "data", name, is_path(name), "| default \"\""));
 			return import_cat(a, STR("\"$PARAM_"), p, STR("\""));
 		}
 		import_note(h->im, &h->book.notes, y, "a runbook has at most %d parameters; this value is left empty",

@@ -294,6 +294,26 @@ def test_webhook_names_each_key(folder, imports, teller):
         assert f"'{key}'" in stderr, key
 
 
+def test_webhook_trigger_rule_that_is_too_large(folder, imports):
+    pair = {"or": [value("a", "1"), value("b", "2")]}
+    wide = {"and": [value(f"v{i}", "1") for i in range(41)]}
+    stderr = imports("webhook", [{"id": name, "execute-command": "/bin/true", "trigger-rule": rule} for name, rule in (
+        ("fits", {"and": [{"or": [value(f"a{i}", "1"), value(f"b{i}", "2")]} for i in range(6)]}),
+        ("many", {"and": [{"or": [value(f"a{i}", "1"), value(f"b{i}", "2")]} for i in range(7)]}),
+        ("same", {"and": [pair] * 6}), ("wide", wide))])
+    rules = made_rules(folder, "webhook")
+    assert stderr.count("too large when multiplied out") == 2
+    assert [name for name in ("fits", "many", "same", "wide") if "dry_run" in rule_text(rules, f"hook-{name}")] == ["many", "wide"]
+
+
+def test_webhook_odd_paths(folder, imports):
+    imports("webhook", [{"id": "x", "execute-command": "/bin/true", "pass-arguments-to-command": [
+        {"source": "payload", "name": name} for name in ("a..b", ".", "a.\"q\"", "{{ x }}", ".".join("abcd" * 10))]}])
+    made = made_rules(folder, "webhook")
+    for path in ('."a..b"', '."."', '.a."\\"q\\""', '."{{ x }}"', '."a.b.c.d.'):
+        assert "{{ data" + path in made, (path, made)
+
+
 def test_webhook_yaml(folder, imports):
     imports("webhook", "- id: redeploy\n  execute-command: /bin/true\n  trigger-rule:\n    match:\n      type: value\n      value: 1\n"
                        "      parameter: {source: payload, name: a-b.c}\n")

@@ -1,6 +1,7 @@
 /* What a runbook is told, and what an environment cannot hold. */
 #include "unit.h"
 #include "base/json.h"
+#include "run/amx.h"
 #include "run/environment.h"
 
 static struct arena a;
@@ -194,8 +195,58 @@ static void gives_all_of_it_as_json(void **state)
 	assert_str(environment_params(&a, &f), "{\"path\":\"a\\u0000\\\"b\"}");
 }
 
+static char **amx_environment(const char *message)
+{
+	struct run_facts f = facts();
+	struct err e;
+	struct kv *v = NULL;
+	const struct json *j = json_parse(&a, str_of(message), &e);
+	static const struct str pass[] = {{"AMX_STATUS", 10}, {"LANG", 4}};
+	static char status[] = "AMX_STATUS=mine", lang[] = "LANG=C";
+	static char *const own[] = {status, lang, NULL};
+
+	assert_non_null(j);
+	assert_int_equal(amx_entries(&a, j, NULL, &v, &f.amx_n), 0);
+	f.amx = v;
+	f.pass = pass;
+	f.pass_n = 2;
+	f.own = own;
+	char **env = environment_build(&a, &f);
+	assert_non_null(env);
+	return env;
+}
+
+/* The whole of it is in tests/integration/test_compat.py; here what no Alertmanager sends. */
+static void amx_takes_any_message(void **state)
+{
+	(void)state;
+	char **env = amx_environment("{\"status\": 5, \"alerts\": [7, {\"status\": \"firing\", "
+				     "\"startsAt\": \"1969-12-31T23:59:59.5Z\", \"endsAt\": \"soon\", "
+				     "\"labels\": {\"a=b\": \"x\", \"nul\": \"a\\u0000b\", \"a.b\": \"y\", "
+				     "\"n\": 1}}], \"commonLabels\": [1]}");
+
+	assert_string_equal(value(env, "AMX_STATUS"), "");
+	assert_string_equal(value(env, "AMX_RECEIVER"), "");
+	assert_string_equal(value(env, "AMX_ALERT_LEN"), "2");
+	assert_string_equal(value(env, "AMX_ALERT_1_STATUS"), "");
+	assert_string_equal(value(env, "AMX_ALERT_2_STATUS"), "firing");
+	assert_string_equal(value(env, "AMX_ALERT_2_START"), "-1");
+	assert_string_equal(value(env, "AMX_ALERT_2_END"), "0");
+	assert_string_equal(value(env, "AMX_ALERT_2_LABEL_a.b"), "y");
+	assert_string_equal(value(env, "AMX_ALERT_2_LABEL_n"), "");
+	assert_null(value(env, "AMX_ALERT_2_LABEL_a"));
+	assert_string_equal(value(env, "RUNBOOK_ENV_OMITTED"),
+		"[\"AMX_ALERT_2_LABEL_a=b\",\"AMX_ALERT_2_LABEL_nul\"]");
+	assert_string_equal(value(env, "LANG"), "C");
+	env = amx_environment("{\"alerts\": \"many\"}");
+	assert_string_equal(value(env, "AMX_ALERT_LEN"), "0");
+	env = amx_environment("[]");
+	assert_string_equal(value(env, "AMX_ALERT_LEN"), "0");
+}
+
 TESTS_MAIN(cmocka_unit_test_setup_teardown(holds_the_documented_names, setup, teardown),
 	cmocka_unit_test_setup_teardown(leaves_out_what_it_cannot_hold, setup, teardown),
 	cmocka_unit_test_setup_teardown(is_bounded_as_a_whole, setup, teardown),
 	cmocka_unit_test_setup_teardown(passes_only_what_the_runbook_asks_for, setup, teardown),
-	cmocka_unit_test_setup_teardown(gives_all_of_it_as_json, setup, teardown))
+	cmocka_unit_test_setup_teardown(gives_all_of_it_as_json, setup, teardown),
+	cmocka_unit_test_setup_teardown(amx_takes_any_message, setup, teardown))
