@@ -59,6 +59,9 @@ struct str import_text(const struct yaml *y)
 
 /* ---- notes ---- */
 
+static struct str vformat(struct import *im, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
 /* On one line, whatever the file's texts hold. */
 static struct str vformat(struct import *im, const char *fmt, va_list ap)
 {
