@@ -82,9 +82,9 @@ health=$(get 'if .State.Health}}{{.State.Health.Status}}{{end')
 memory=$(get .HostConfig.Memory)
 {
 	printf 'container %s on %s is %s%s; started %s\n' "$name" "$here" "$state" "${health:+ ($health)}" "$(get .State.StartedAt)"
-	if [ "$state" != running ]; then
-		printf 'it ended %s with exit status %s\n' "$(get .State.FinishedAt)" "$(get .State.ExitCode)"
-	fi
+	case $state in
+	exited|dead|stopped|restarting) printf 'it ended %s with exit status %s\n' "$(get .State.FinishedAt)" "$(get .State.ExitCode)" ;;
+	esac
 	[ "$(get .State.OOMKilled)" != true ] || printf 'the kernel killed it, because it reached its limit of memory\n'
 	error=$(get .State.Error)
 	[ -z "$error" ] || printf 'what %s says: %s\n' "$tool" "$error"

@@ -46,7 +46,7 @@ fi
 what="Redis on $here, $address port $port"
 used=$(value used_memory)
 case $used in ''|*[!0-9]*) refuse "$what, does not answer: $(redis PING | head -n 1)" ;; esac
-available=$(awk '$1 == "MemAvailable:" { print $2 * 1024 }' /proc/meminfo)
+available=$(awk '$1 == "MemAvailable:" { printf "%.0f", $2 * 1024 }' /proc/meminfo)
 if [ "${available:-0}" -lt $((used / 2)) ]; then
 	refuse "refusing: $what, uses $(numfmt --to=iec "$used"), and only $(numfmt --to=iec "${available:-0}") of memory is available for the fork"
 fi

@@ -11,8 +11,8 @@
 # env: [DOCKER_HOST, CONTAINER_TOOL]
 # ---
 # Not idempotent: where a worker is lost in the middle, nobody knows whether it was restarted, and a second restart would interrupt
-# people again. Restarts only what runs or has ended by itself: what somebody paused, or what was never started, is left alone, and so
-# is a container of Kubernetes, which its kubelet looks after. Removes and creates nothing.
+# people again. Restarts only what runs, or what is being restarted all the time: what is stopped or paused somebody may have wanted so, and
+# is left alone, as is a container of Kubernetes, which its kubelet looks after. Removes and creates nothing.
 set -u
 export LC_ALL=C
 
@@ -49,9 +49,9 @@ if ! problem=$(timeout 20 "$tool" version 2>&1 >/dev/null); then
 fi
 before=$(get .State.Status)
 case $before in
-running|exited|restarting) ;;
+running|restarting) ;;
 '') echo "there is no container '$name' on $here; is this the host that the alert is about?"; exit 1 ;;
-*) echo "refusing '$name': it is $before, which somebody wanted so"; exit 1 ;;
+*) echo "refusing '$name': it is $before, and somebody may have wanted that"; exit 1 ;;
 esac
 if [ "${RUNBOOK_DRY_RUN:-0}" = 1 ] || [ "${RUNBOOK_DRY_RUN:-}" = true ]; then
 	echo "would restart container $name on $here; it is $before"
