@@ -82,6 +82,9 @@ esac
 get() {	# a field of the object
 	kube get "$kind" "$name" ${of:+"$of"} -o "jsonpath=$1" 2>/dev/null
 }
+tidy() {	# fields that are not set are "-"
+	sed 's/  *\([,;]\)/ -\1/g; s/: *$/: -/; s/ \(cpu\|memory\|storage\) *$/ \1 -/'
+}
 if [ "$kind" != cluster ] && ! problem=$(kube get "$kind" "$name" ${of:+"$of"} -o name 2>&1); then
 	refuse "cannot see the $kind '$name'${namespace:+ in $namespace} (Kubernetes $server): $(printf '%s\n' "$problem" | tail -n 1)"
 fi
@@ -101,7 +104,7 @@ pods_of() {	# those that its selector selects
 		grep -vE '^[^ ]+( true)+ *$' | head -n 1 | cut -d ' ' -f 1)
 	[ -n "$sick" ] || return
 	printf '\nThe first that is not ready: %s\n' "$sick"
-	kube get pod "$sick" ${of:+"$of"} -o "jsonpath=$pod_states" 2>&1
+	kube get pod "$sick" ${of:+"$of"} -o "jsonpath=$pod_states" 2>&1 | tidy
 	logs "$sick"
 }
 logs() {	# ends of the logs of pod $1, of the run before first: that is the one that failed
@@ -114,9 +117,12 @@ logs() {	# ends of the logs of pod $1, of the run before first: that is the one 
 {
 	case $kind in
 	cluster)
-		nodes=$(kube get nodes --no-headers 2>&1)
-		printf 'Kubernetes %s, asked from %s: %s nodes, %s of them not ready\n' "$server" "$here" "$(printf '%s\n' "$nodes" | grep -c .)" \
-			"$(printf '%s\n' "$nodes" | awk '$2 !~ /^Ready(,|$)/' | grep -c .)"
+		if nodes=$(kube get nodes -o 'jsonpath={range .items[*]}{.metadata.name}{" "}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' 2>&1); then
+			printf 'Kubernetes %s, asked from %s: %s nodes, %s of them not ready\n' "$server" "$here" "$(printf '%s\n' "$nodes" | grep -c .)" \
+				"$(printf '%s\n' "$nodes" | grep . | grep -vc ' True$')"
+		else
+			printf 'Kubernetes %s, asked from %s: its nodes may not be seen\n' "$server" "$here"
+		fi
 		show 'Nodes' get nodes -o wide
 		printf '\nWhat the API server says of itself\n'
 		kube get --raw '/readyz?verbose' 2>&1 | grep -v '^\[+\]' | tail -n 20 | sed 's/^/  /'
@@ -129,7 +135,7 @@ logs() {	# ends of the logs of pod $1, of the run before first: that is the one 
 		show 'The node' get node "$name" -o wide
 		printf '\nIts conditions\n'; get "$conditions"
 		printf '\nTaints\n'; get '{range .spec.taints[*]}  {.key}={.value}:{.effect}{"\n"}{end}' | grep . || echo '  none'
-		printf '\nCan hold: %s\n' "$(get 'cpu {.status.allocatable.cpu}, memory {.status.allocatable.memory}, pods {.status.allocatable.pods}, storage {.status.allocatable.ephemeral-storage}')"
+		printf '\nCan hold: %s\n' "$(get 'cpu {.status.allocatable.cpu}, memory {.status.allocatable.memory}, pods {.status.allocatable.pods}, storage {.status.allocatable.ephemeral-storage}' | tidy)"
 		show 'Its use now' top node "$name"
 		pods=$(kube get pods --all-namespaces --field-selector "spec.nodeName=$name" 2>&1)
 		printf '\nIts pods: %s; those that are not well\n' "$(printf '%s\n' "$pods" | tail -n +2 | grep -c .)"
@@ -138,7 +144,7 @@ logs() {	# ends of the logs of pod $1, of the run before first: that is the one 
 	pod)
 		printf 'pod %s/%s is %s %s(Kubernetes %s)\n' "$namespace" "$name" "$(get '{.status.phase}')" "$(get '{.status.reason}{" "}' | sed 's/^ $//')" "$server"
 		show 'The pod' get pod "$name" ${of:+"$of"} -o wide
-		printf '\nIts containers\n'; get "$pod_states"; get "$limits"
+		printf '\nIts containers\n'; get "$pod_states" | tidy; get "$limits" | tidy
 		printf '\nIts conditions\n'; get "$conditions"
 		printf 'it belongs to %s\n' "$(get '{range .metadata.ownerReferences[*]}{.kind} {.name} {end}')"
 		show 'Its use now' top pod "$name" ${of:+"$of"} --containers
@@ -146,18 +152,18 @@ logs() {	# ends of the logs of pod $1, of the run before first: that is the one 
 		logs "$name" ;;
 	deployment|statefulset|daemonset|replicaset)
 		printf '%s %s/%s (Kubernetes %s): %s\n' "$kind" "$namespace" "$name" "$server" \
-			"$(get 'wants {.spec.replicas}{.status.desiredNumberScheduled}, ready {.status.readyReplicas}{.status.numberReady}, available {.status.availableReplicas}{.status.numberAvailable}, updated {.status.updatedReplicas}{.status.updatedNumberScheduled}; generation {.metadata.generation}, seen {.status.observedGeneration}')"
+			"$(get 'wants {.spec.replicas}{.status.desiredNumberScheduled}, ready {.status.readyReplicas}{.status.numberReady}, available {.status.availableReplicas}{.status.numberAvailable}, updated {.status.updatedReplicas}{.status.updatedNumberScheduled}; generation {.metadata.generation}, seen {.status.observedGeneration}' | tidy)"
 		show 'It' get "$kind" "$name" ${of:+"$of"}
 		printf '\nIts conditions\n'; get "$conditions" | grep . || echo '  none'
 		pods_of
 		events ;;
 	job)
-		printf 'job %s/%s (Kubernetes %s): %s\n' "$namespace" "$name" "$server" "$(get 'active {.status.active}, succeeded {.status.succeeded}, failed {.status.failed}, of {.spec.completions}; tries at most {.spec.backoffLimit} times')"
+		printf 'job %s/%s (Kubernetes %s): %s\n' "$namespace" "$name" "$server" "$(get 'active {.status.active}, succeeded {.status.succeeded}, failed {.status.failed}, of {.spec.completions}; tries at most {.spec.backoffLimit} times' | tidy)"
 		printf '\nIts conditions\n'; get "$conditions" | grep . || echo '  none'
 		pods_of
 		events ;;
 	cronjob)
-		printf 'cronjob %s/%s (Kubernetes %s): %s\n' "$namespace" "$name" "$server" "$(get 'at {.spec.schedule}, suspended {.spec.suspend}, last {.status.lastScheduleTime}, last success {.status.lastSuccessfulTime}')"
+		printf 'cronjob %s/%s (Kubernetes %s): %s\n' "$namespace" "$name" "$server" "$(get 'at {.spec.schedule}, suspended {.spec.suspend}, last {.status.lastScheduleTime}, last success {.status.lastSuccessfulTime}' | tidy)"
 		show 'Its jobs' get jobs ${of:+"$of"} --sort-by=.metadata.creationTimestamp
 		events ;;
 	*)

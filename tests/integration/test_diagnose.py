@@ -747,9 +747,10 @@ case "$*" in
 'get pod '*' -o name'|'get node '*' -o name') echo 'Error from server (NotFound): pods "nix" not found' >&2; exit 1 ;;
 'get pod --all-namespaces --field-selector metadata.name=shop-1 '*) echo prod ;;
 *'jsonpath={.status.phase}') printf Running ;;
-*containerStatuses*) echo '  app: ready false, restarts 12, waits for: CrashLoopBackOff back-off; ended: ; before that: OOMKilled 137' ;;
+*containerStatuses*) echo '  app: ready false, restarts 12, waits for: CrashLoopBackOff back-off; ended:  ; before that: OOMKilled 137' ;;
 'logs shop-1 '*--previous*) printf 'panic: out of \033[31mmemory\n' ;;
-'get nodes --no-headers') printf 'n1 Ready x\nn2 NotReady x\nn3 Ready,SchedulingDisabled x\n' ;;
+'get nodes -o jsonpath'*) [ ! -e "${0%/*}/forbidden" ] || { echo 'Error from server (Forbidden): nodes is forbidden' >&2; exit 1; }
+	printf 'n1 True\nn2 Unknown\nn3 True\n' ;;
 esac
 """
 
@@ -759,7 +760,7 @@ def test_kubernetes_status_of_a_pod_that_crashes(tools):
     for namespace in ("prod", ""):
         output = good(run("kubernetes-status", path=tools.path, PARAM_kind="pod", PARAM_name="shop-1", PARAM_namespace=namespace))
         assert output.startswith("pod prod/shop-1 is Running") and "(Kubernetes v1.29.1)" in output.splitlines()[0]
-        assert "before that: OOMKilled 137" in output and "End of its log (previous run)\npanic: out of ?[31mmemory\n" in output
+        assert "waits for: CrashLoopBackOff back-off; ended: -; before that: OOMKilled 137\n" in output and "End of its log (previous run)\npanic: out of ?[31mmemory\n" in output
     asked = (tools.path / "asked").read_text()
     assert {line.split()[1] for line in asked.splitlines()} <= {"version", "get", "logs", "top"}
     assert "secret" not in asked and "configmap" not in asked
@@ -768,6 +769,8 @@ def test_kubernetes_status_of_a_pod_that_crashes(tools):
 def test_kubernetes_status_of_the_cluster_and_of_what_is_not_there(tools):
     tools("kubectl", KUBECTL)
     assert good(run("kubernetes-status", path=tools.path)).startswith(f"Kubernetes v1.29.1, asked from {HOST}: 3 nodes, 1 of them not ready\n")
+    (tools.path / "forbidden").touch()
+    assert good(run("kubernetes-status", path=tools.path)).startswith(f"Kubernetes v1.29.1, asked from {HOST}: its nodes may not be seen\n")
     for env in ({"PARAM_kind": "pod", "PARAM_name": "nix", "PARAM_namespace": "prod"}, {"PARAM_kind": "node", "PARAM_name": "nix"}, {"PARAM_kind": "pod", "PARAM_name": "nix"},
                 {"PARAM_kind": "pod"}):
         done = run("kubernetes-status", path=tools.path, **env)
