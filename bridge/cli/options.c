@@ -279,6 +279,17 @@ static void complain_about(char **words, bool noun_known)
 			near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
 }
 
+/* A noun that has no list and stands alone, with its first verb. */
+static void complain_alone(const char *noun)
+{
+	for (const struct command *const *c = commands; *c; c++) {
+		if (!after_word((*c)->name, noun))
+			continue;
+		cli_error("'%s' is not a command alone, as '%s' is one; see runbookctl --help", noun, (*c)->name);
+		return;
+	}
+}
+
 const struct command *command_find(char **words, int n, int *used)
 {
 	const struct command *list = NULL;
@@ -305,6 +316,9 @@ const struct command *command_find(char **words, int n, int *used)
 		*used = 1;
 		return list;
 	}
-	complain_about(words, noun_known && n > 1);
+	if (noun_known && n == 1)
+		complain_alone(words[0]);
+	else
+		complain_about(words, noun_known);
 	return NULL;
 }

@@ -198,9 +198,9 @@ def test_manual_says_what_help_says():
 
 
 def test_each_command_has_help():
-    commands = [left for left, _ in help_entries()[:16]]
+    commands = [left for left, _ in help_entries()[:20]]
     for command in commands:
-        name = [w for w in command.split() if w.islower() and w.isalpha()]
+        name = [w for w in command.split() if re.fullmatch("[a-z][a-z-]*", w)]
         done = run_ctl(*name, "--help")
         assert done.returncode == 0 and done.stdout.startswith(f"usage: runbookctl {command}"), done
 

@@ -479,6 +479,12 @@ def test_names_stay_apart(folder, imports):
     assert len(set(names)) == 4 and names[0] == "am-reboot-it" and all(re.fullmatch(r"[a-z0-9-]{1,100}", n) for n in names)
 
 
+def test_a_wrong_program_is_said(folder):
+    assert "did you mean 'import webhook'" in ctl("import", "webhok", folder / "x", code=2).stderr
+    assert "'import' is not a command alone, as 'import am-executor' is one" in ctl("import", code=2).stderr
+    assert "no option '--to'" in ctl("check", "--to", folder, code=2).stderr
+
+
 def test_a_missing_file(folder):
     done = ctl("import", "krpn", folder / "nothing", code=1)
     assert "cannot open" in done.stderr
