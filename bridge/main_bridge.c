@@ -2,8 +2,8 @@
  *
  * Wiring only: options, signals, and who is started and ended in which order.
  *   start:  configuration and rules (all or nothing), state_dir, store, listener, clockwork
- *   reload: everything is read again; one pointer is swapped when all of it is good, and the old
- *           rules die with the last request that holds them
+ *   reload: everything is read again, beside the loop (flow/reload.c); one pointer is swapped when all
+ *           of it is good, and the old rules are freed once no request holds them any more
  *   stop:   the listener closes, requests under way end, then clockwork and store, then the
  *           connections
  *
@@ -29,6 +29,7 @@
 #include "base/metrics.h"
 #include "flow/ingest.h"
 #include "flow/load.h"
+#include "flow/reload.h"
 #include "flow/tick.h"
 #include "flow/watch.h"
 #include "http/server.h"
@@ -36,6 +37,7 @@
 #include "store/store.h"
 
 #define STOP_WITHIN_MS 10000 /* for requests under way */
+#define LOADING_THREADS "2"  /* one that loads, and one more should a name of Redis be slow to resolve */
 
 struct bridge {
 	uv_loop_t loop;
@@ -45,6 +47,7 @@ struct bridge {
 	struct server *server;
 	struct tick *tick;
 	struct watch *watch;
+	struct reload *reload;
 	uv_signal_t signals[3];
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
@@ -76,6 +79,7 @@ static void on_drained(void *ctx)
 {
 	struct bridge *b = ctx;
 
+	reload_close(b->reload);
 	b->closing = 2;
 	tick_close(b->tick, on_part_closed, b);
 	store_close(b->ic.store, on_part_closed, b);
@@ -202,6 +206,8 @@ static void watch_files(struct bridge *b)
 	struct str *paths = NULL;
 	size_t n;
 
+	if (b->stopping) /* nothing is watched any more */
+		return;
 	arena_init(&a, (size_t)64 << 20);
 	n = load_watch_paths(&a, b->loaded->conf, &paths);
 	watch_set(b->watch, paths, n);
@@ -253,53 +259,59 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
 		"runbooks", log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash,
 		(char *)NULL);
-	loaded_free(old);
+	reload_retire(b->reload, old);
 	if (store_up(b->ic.store))
 		audit(b, "reload", who);
 	else
 		b->unaudited = who;
 }
 
-/* Watched again before it is read, so that no change falls between. quiet: nothing is said where
- * nothing changed. */
-static int reload(struct bridge *b, const char *who, bool quiet, struct diags *d)
+/* Watched again before it is read, so that no change falls between. */
+static void before_load(void *ctx)
 {
-	struct loaded *now;
+	watch_files(ctx);
+}
 
-	watch_files(b);
-	now = load_all(b->conf_path, d);
+/* quiet: nothing is said where nothing changed. */
+static void on_loaded(void *ctx, struct loaded *now, const char *who, bool quiet, struct diags *d)
+{
+	struct bridge *b = ctx;
+
 	if (!now) {
 		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", "who", who,
 			(char *)NULL);
 		log_findings(d);
 		count_reload(false);
-		return -1;
+		return;
 	}
+	count_reload(true);
 	if (quiet && same_as_before(b->loaded, now)) {
-		loaded_free(now);
-		count_reload(true);
-		return 0;
+		reload_retire(b->reload, now);
+		return;
 	}
 	conf_diff_restart(b->loaded->conf, now->conf, d);
 	log_findings(d);
 	take(b, now, who);
 	watch_files(b);
-	count_reload(true);
-	return 0;
 }
 
-static int on_reload_request(void *ctx, struct diags *d)
+static void reload(struct bridge *b, const char *who, bool quiet)
 {
-	return reload(ctx, "http", false, d);
+	if (reload_ask(b->reload, who, quiet, NULL, NULL) != 0)
+		log_kv(LOG_ERROR, "cannot reload: no memory", "who", who, (char *)NULL);
+}
+
+static int on_reload_request(
+	void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked)
+{
+	struct bridge *b = ctx;
+
+	return b->stopping ? -1 : reload_ask(b->reload, "http", false, done, asked);
 }
 
 static void on_files_changed(void *ctx)
 {
-	struct diags d;
-
-	diags_init(&d);
-	reload(ctx, "file change", true, &d);
-	diags_release(&d);
+	reload(ctx, "file change", true);
 }
 
 /* ---- signals ---- */
@@ -307,12 +319,9 @@ static void on_files_changed(void *ctx)
 static void on_signal(uv_signal_t *handle, int sig)
 {
 	struct bridge *b = handle->data;
-	struct diags d;
 
 	if (sig == SIGHUP && !b->stopping) {
-		diags_init(&d);
-		reload(b, "SIGHUP", false, &d);
-		diags_release(&d);
+		reload(b, "SIGHUP", false);
 	} else if (sig != SIGHUP) {
 		stop(b, 0, sig == SIGINT ? "SIGINT" : "SIGTERM");
 	}
@@ -344,12 +353,13 @@ static const struct program program = {
 
 /* ---- the program ---- */
 
-/* One thread, and what a large request took goes back to the system. */
+/* One thread that serves, one that loads; and what a large request took goes back to the system. */
 static void prepare_process(void)
 {
 	struct rlimit files;
 
-	mallopt(M_ARENA_MAX, 1);
+	setenv("UV_THREADPOOL_SIZE", LOADING_THREADS, 0);
+	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_TRIM_THRESHOLD, 256 << 10);
 	signal(SIGPIPE, SIG_IGN);
@@ -391,6 +401,7 @@ static struct store *open_store(struct bridge *b, struct err *e)
 static int start(struct bridge *b, struct err *e)
 {
 	struct server_app app = {&b->ic, on_reload_request, b};
+	struct reload_app reloads = {before_load, on_loaded, b};
 
 	if (file_mkdirs(b->ic.conf->state_dir.p, 0750, e) != 0)
 		return -1;
@@ -404,7 +415,8 @@ static int start(struct bridge *b, struct err *e)
 	b->ic.tick = b->tick;
 	b->ic.on_limit = on_limit;
 	b->watch = watch_new(&b->loop, on_files_changed, b);
-	if (!b->tick || !b->watch)
+	b->reload = reload_new(&b->loop, b->conf_path, &reloads);
+	if (!b->tick || !b->watch || !b->reload)
 		return err_set(e, ERR_NOMEM, "no memory to start");
 	watch_signals(b);
 	watch_files(b);

@@ -142,17 +142,18 @@ static void answer_refused(struct request *r, const struct diags *d)
 	request_answer(r, MHD_HTTP_UNPROCESSABLE_CONTENT, REQUEST_TYPE_PROBLEM);
 }
 
+static void on_reloaded(void *asked, bool taken, const struct diags *d)
+{
+	(taken ? answer_reloaded : answer_refused)(asked, d);
+}
+
 static void reload(struct request *r)
 {
 	const struct server_app *app = &r->server->app;
-	struct diags d;
 
-	diags_init(&d);
-	if (app->reload(app->ctx, &d) == 0)
-		answer_reloaded(r, &d);
-	else
-		answer_refused(r, &d);
-	diags_release(&d);
+	if (app->reload(app->ctx, on_reloaded, r) != 0)
+		request_problemf(
+			r, MHD_HTTP_SERVICE_UNAVAILABLE, "cannot reload: this bridge is stopping");
 }
 
 const struct route_handler handler_metrics = {.finish = metrics};

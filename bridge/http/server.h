@@ -17,8 +17,8 @@ struct server;
 /* What the program gives it. ic is read at each request: a reload is seen by the next one. */
 struct server_app {
 	const struct ingest_ctx *ic;
-	/* POST /-/reload: 0 taken, -1 refused; d has the findings either way. */
-	int (*reload)(void *ctx, struct diags *d);
+	/* POST /-/reload: calls done later, on the loop; d has the findings either way. -1: it does not. */
+	int (*reload)(void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked);
 	void *ctx;
 };
 
