@@ -45,6 +45,7 @@ enum cli_scope {
 	SCOPE_FOLLOW = 1 << 5,
 	SCOPE_RUN = 1 << 6,	/* -p --wait */
 	SCOPE_CONFIG = 1 << 7,	/* -c */
+	SCOPE_EXPLAIN = 1 << 8,	/* --source --rule */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 };
 
@@ -69,6 +70,7 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	size_t params_n;
 	const char *config;
 	const char *to;
+	const char *source, *rule;
 	bool help;
 	bool version;
 	const struct cli_option *given[CLI_OPTIONS_MAX];

@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&command_rules_list,
 	&command_runbooks_list,
 	&command_audit_list,
+	&command_explain,
 	&command_check,
 	&command_lint,
 	&command_test,

@@ -26,6 +26,8 @@ enum option_id {
 	OPTION_PARAM,
 	OPTION_WAIT,
 	OPTION_CONFIG,
+	OPTION_SOURCE,
+	OPTION_RULE,
 	OPTION_TO,
 };
 
@@ -52,6 +54,9 @@ const struct cli_option cli_options[] = {
 		"print the output as it comes; exit 0 where the run succeeded, else 1"},
 	{OPTION_CONFIG, 'c', "config", "FILE", SCOPE_CONFIG,
 		"the configuration that names the runbooks' folders"},
+	{OPTION_SOURCE, 0, "source", "NAME", SCOPE_EXPLAIN,
+		"the source that the payload is from, as in /ingest/NAME"},
+	{OPTION_RULE, 0, "rule", "NAME", SCOPE_EXPLAIN, "only this rule"},
 	{OPTION_TO, 0, "to", "FOLDER", SCOPE_IMPORT,
 		"write the files there, into rules/ and runbooks/, and never over one that is there"},
 	{0, 0, NULL, NULL, 0, NULL},
@@ -155,6 +160,12 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 		break;
 	case OPTION_CONFIG:
 		o->config = value;
+		break;
+	case OPTION_SOURCE:
+		o->source = value;
+		break;
+	case OPTION_RULE:
+		o->rule = value;
 		break;
 	}
 	return 0;

@@ -70,14 +70,15 @@ int cli_problem(struct cli *c, const struct reply *r)
 	struct err e = {0};
 	const struct json *problem = json_parse(&c->arena, buf_as_str(&r->body), &e);
 	struct str title = json_str(json_get(problem, "title"));
-	struct str detail = json_str(json_get(problem, "detail"));
+	struct str detail = json_str(json_get(problem, "detail")), offset = show_text(problem, "offset");
 	bool lines = detail.n && memchr(detail.p, '\n', detail.n);
 
 	/* Lines of --check stand on lines of their own. */
 	while (detail.n && detail.p[detail.n - 1] == '\n')
 		detail.n--;
 	if (title.n && detail.n)
-		cli_error("%.*s:%s%.*s", STR_ARG(title), lines ? "\n" : " ", STR_ARG(detail));
+		cli_error("%.*s:%s%.*s%s%.*s%s", STR_ARG(title), lines ? "\n" : " ", STR_ARG(detail),
+			offset.n ? " (byte " : "", STR_ARG(offset), offset.n ? ")" : "");
 	else if (title.n)
 		cli_error("%.*s", STR_ARG(title));
 	else

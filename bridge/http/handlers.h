@@ -2,10 +2,16 @@
 #ifndef RB_HTTP_HANDLERS_H
 #define RB_HTTP_HANDLERS_H
 
+#include "conf/conf.h"
 #include "http/request.h"
+#include "source/source.h"
 
 /* ingest.c */
 extern const struct route_handler handler_ingest;
+/* What parses the payloads of this source: one of the configuration, or a kind's own; NULL: there is none. */
+const struct source_kind *ingest_kind(const struct conf *c, struct str name);
+/* explain.c */
+extern const struct route_handler handler_explain;
 /* lists.c */
 extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs,
 	handler_audit, handler_timeline, handler_incident_alerts, handler_incident_runs;

@@ -49,7 +49,7 @@ static void refuse(struct request *r, const struct err *e)
 	request_fault(r, e);
 }
 
-static const struct source_kind *kind_of(const struct conf *c, struct str name)
+const struct source_kind *ingest_kind(const struct conf *c, struct str name)
 {
 	for (size_t i = 0; i < c->sources_n; i++) {
 		if (str_eq(c->sources[i].name, name))
@@ -61,7 +61,7 @@ static const struct source_kind *kind_of(const struct conf *c, struct str name)
 static void begin(struct request *r)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
-	const struct source_kind *kind = kind_of(ic->conf, r->args.name);
+	const struct source_kind *kind = ingest_kind(ic->conf, r->args.name);
 	struct err e = {0};
 	struct ingest *in;
 
@@ -145,7 +145,7 @@ static const char *reason_of(unsigned status)
 
 static void count_refusal(struct request *r, const struct ingest *in)
 {
-	bool known = kind_of(r->server->app.ic->conf, r->args.name) != NULL;
+	bool known = ingest_kind(r->server->app.ic->conf, r->args.name) != NULL;
 	const char *reason = in ? in->reason : NULL;
 	struct str labels[] = {known ? r->args.name : STR("unknown"), STR_NONE};
 

@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "http/handlers.h"
 #include "http/state.h"
+#include "rule/miss.h"
 
 static void write_duration(struct json_w *w, const char *key, int64_t ms)
 {
@@ -91,16 +92,6 @@ static void end_list(struct json_w *w, struct request *r, const struct page *p)
 
 /* ---- rules ---- */
 
-static const char *when_name(enum rule_when w)
-{
-	static const char *const names[] = {
-		[WHEN_FIRING] = "firing",
-		[WHEN_RESOLVED] = "resolved",
-		[WHEN_ANY] = "any",
-	};
-	return names[w];
-}
-
 static void write_step(struct json_w *w, const struct rule_step *s)
 {
 	json_w_object(w);
@@ -144,7 +135,7 @@ static void write_rule(struct json_w *w, const struct rule *rule)
 	json_w_kstr(w, "file", rule->file);
 	json_w_ki64(w, "line", rule->line);
 	json_w_kstr(w, "match", rule->source_yaml);
-	json_w_kstr(w, "when", str_of(when_name(rule->when)));
+	json_w_kstr(w, "when", str_of(rule_when_name(rule->when)));
 	json_w_kstr(w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
 	write_cooldown(w, rule);
 	json_w_key(w, STR("steps"));

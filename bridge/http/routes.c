@@ -18,6 +18,7 @@ const struct route server_routes[] = {
 	{ROUTE_GET, "/api/v1/runs/{id}", ROUTE_READ, &handler_run},
 	{ROUTE_GET, "/api/v1/runs/{id}/output", ROUTE_READ, &handler_output},
 	{ROUTE_GET, "/api/v1/runs/{id}/artifacts/{name}", ROUTE_READ, &handler_artifact},
+	{ROUTE_POST, "/api/v1/explain", ROUTE_READ, &handler_explain},
 	{ROUTE_GET, "/api/v1/rules", ROUTE_READ, &handler_rules},
 	{ROUTE_GET, "/api/v1/runbooks", ROUTE_READ, &handler_runbooks},
 	{ROUTE_GET, "/api/v1/audit", ROUTE_READ, &handler_audit},

@@ -1,0 +1,155 @@
+/* explain.c: POST /api/v1/explain: what would become of a payload, or of a stored event, and why.
+ *
+ * A payload goes through the parser of its source, as it would at /ingest: JSON as it stands in the body, so that a
+ * fault has its place there, and a string as the raw bytes of a request. What is found is flow/explain.h's to tell.
+ * Neither signature nor sender is looked at, and nothing is stored.
+ */
+#include "flow/explain.h"
+
+#include "base/json.h"
+#include "http/handlers.h"
+#include "http/state.h"
+
+#define BODY_LIMIT ((size_t)16 << 20)
+
+struct ask {
+	struct json_reader *reader; /* NULL: ended */
+	struct source_batch batch;
+};
+
+static void begin(struct request *r)
+{
+	/* The payload may be as deep as at /ingest, and is one member down. */
+	static const struct json_limits limits = {SOURCE_DEPTH_LIMIT + 1, SOURCE_NODES_LIMIT};
+	struct ask *q = arena_zalloc(&r->arena, sizeof(*q));
+
+	if (q)
+		q->reader = json_reader_new(&r->arena, &limits);
+	r->data = q;
+	if (!q || !q->reader)
+		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
+}
+
+static int feed(struct request *r, struct str piece, struct err *e)
+{
+	struct ask *q = r->data;
+
+	return json_reader_feed(q->reader, piece.p, piece.n, e);
+}
+
+static void drop(struct request *r)
+{
+	struct ask *q = r->data;
+
+	if (q && q->reader)
+		json_reader_free(q->reader);
+}
+
+static int wrong(struct err *e, const struct json *at, const char *text)
+{
+	err_set(e, ERR_INPUT, "%s", text);
+	e->offset = at ? at->offset : 0;
+	return -1;
+}
+
+static int check_members(const struct json *body, struct err *e)
+{
+	static const char *const texts[] = {"source", "event", "rule"};
+	static const char usage[] =
+		"want an object {\"source\": NAME, \"payload\": …} or {\"event\": ID}";
+
+	if (body->kind != JSON_OBJECT)
+		return wrong(e, body, usage);
+	for (const struct json *m = body->child; m; m = m->next) {
+		bool text = str_is(m->key, texts[0]) || str_is(m->key, texts[1]) || str_is(m->key, texts[2]);
+
+		if (text && m->kind != JSON_STRING)
+			return wrong(e, m, "'source', 'event' and 'rule' are strings");
+		if (text || str_is(m->key, "payload"))
+			continue;
+		err_set(e, ERR_INPUT, "unknown member '%.*s'; known are: source, payload, event, rule",
+			(int)(m->key.n < 80 ? m->key.n : 80), m->key.p);
+		e->offset = m->offset;
+		return -1;
+	}
+	if (json_get(body, "event"))
+		return json_get(body, "source") || json_get(body, "payload")
+			       ? wrong(e, body, "either 'event', or 'source' and 'payload'")
+			       : 0;
+	return json_get(body, "source") && json_get(body, "payload") ? 0 : wrong(e, body, usage);
+}
+
+/* The bytes of a request. A fault's offset counts from their beginning. */
+static int read_text(struct request *r, const struct source_kind *kind, struct str name, struct str text,
+	struct source_batch *out, struct err *e)
+{
+	struct source_parse *p = source_begin(&r->arena, kind, name);
+
+	if (!p)
+		return err_set(e, ERR_NOMEM, "no memory for the request");
+	source_feed(p, text.p, text.n, e);
+	return source_finish(p, out, e);
+}
+
+static int read_payload(struct request *r, const struct json *body, struct source_batch *out, struct err *e)
+{
+	struct str name = json_str(json_get(body, "source"));
+	const struct json *payload = json_get(body, "payload");
+	const struct source_kind *kind = ingest_kind(r->server->app.ic->conf, name);
+	struct err inner = {0};
+	int rc;
+
+	if (!kind)
+		return err_set(e, ERR_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
+			(int)(name.n < 100 ? name.n : 100), name.p);
+	if (payload->kind == JSON_STRING)
+		rc = read_text(r, kind, name, payload->text, out, &inner);
+	else
+		rc = kind->read(&r->arena, name, payload, out, &inner);
+	if (rc == 0)
+		return 0;
+	err_set(e, inner.code, "payload: %s", inner.text);
+	e->offset = inner.offset;
+	return -1;
+}
+
+static void on_told(void *ctx, const struct err *e, struct str answer)
+{
+	struct request *r = ctx;
+
+	if (e) {
+		request_fail(r, e);
+		return;
+	}
+	buf_str(&r->out, answer);
+	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
+}
+
+static int explain(struct request *r, const struct json *body, struct err *e)
+{
+	const struct ingest_ctx *ic = r->server->app.ic;
+	struct ask *q = r->data;
+	struct str id = json_str(json_get(body, "event")), rule = json_str(json_get(body, "rule"));
+
+	if (json_get(body, "event"))
+		return explain_stored(ic, &r->arena, id, rule, on_told, r, e);
+	return explain_batch(ic, &r->arena, &q->batch, rule, on_told, r, e);
+}
+
+static void finish(struct request *r)
+{
+	static const char *const no_params[] = {NULL};
+	struct ask *q = r->data;
+	struct err e = {0};
+	struct json *body = json_reader_finish(q->reader, &e);
+
+	json_reader_free(q->reader);
+	q->reader = NULL;
+	if (!body || check_members(body, &e) != 0 ||
+		(!json_get(body, "event") && read_payload(r, body, &q->batch, &e) != 0))
+		request_fault(r, &e);
+	else if (request_params_known(r, no_params, &e) != 0 || explain(r, body, &e) != 0)
+		request_fail(r, &e);
+}
+
+const struct route_handler handler_explain = {begin, feed, finish, drop, BODY_LIMIT};
