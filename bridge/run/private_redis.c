@@ -34,7 +34,7 @@ static pid_t server;
 static int server_pidfd = -1;
 static struct sigaction before[NSIG];
 
-static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE};
+static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM};
 
 /* ---- the folder ---- */
 
@@ -68,6 +68,8 @@ static void catch_signals(void)
 {
 	struct sigaction a = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
 
+	/* A server that is gone is an error of ours, not our end; and so it is with who reads what we print. */
+	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(ending_signals) / sizeof(ending_signals[0]); i++) {
 		int sig = ending_signals[i];
 		sigaction(sig, NULL, &before[sig]);
