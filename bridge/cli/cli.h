@@ -46,6 +46,7 @@ enum cli_scope {
 	SCOPE_RUN = 1 << 6,	/* -p --wait */
 	SCOPE_CONFIG = 1 << 7,	/* -c */
 	SCOPE_EXPLAIN = 1 << 8,	/* --source --rule */
+	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 };
 
@@ -71,6 +72,8 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *config;
 	const char *to;
 	const char *source, *rule;
+	const char *rules, *runbooks;
+	bool exit_code;
 	bool help;
 	bool version;
 	const struct cli_option *given[CLI_OPTIONS_MAX];

@@ -28,6 +28,9 @@ enum option_id {
 	OPTION_CONFIG,
 	OPTION_SOURCE,
 	OPTION_RULE,
+	OPTION_RULES,
+	OPTION_RUNBOOKS,
+	OPTION_EXIT_CODE,
 	OPTION_TO,
 };
 
@@ -57,6 +60,11 @@ const struct cli_option cli_options[] = {
 	{OPTION_SOURCE, 0, "source", "NAME", SCOPE_EXPLAIN,
 		"the source that the payload is from, as in /ingest/NAME"},
 	{OPTION_RULE, 0, "rule", "NAME", SCOPE_EXPLAIN, "only this rule"},
+	{OPTION_RULES, 0, "rules", "FOLDER", SCOPE_REPLAY,
+		"the rules to try: *.yml there and in its rules/ (default: those of -c)"},
+	{OPTION_RUNBOOKS, 0, "runbooks", "FOLDER", SCOPE_REPLAY,
+		"the runbooks that they name (default: those of -c, or runbooks/ in or beside the rules)"},
+	{OPTION_EXIT_CODE, 0, "exit-code", NULL, SCOPE_REPLAY, "exit 1 where something differs"},
 	{OPTION_TO, 0, "to", "FOLDER", SCOPE_IMPORT,
 		"write the files there, into rules/ and runbooks/, and never over one that is there"},
 	{0, 0, NULL, NULL, 0, NULL},
@@ -166,6 +174,15 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 		break;
 	case OPTION_RULE:
 		o->rule = value;
+		break;
+	case OPTION_RULES:
+		o->rules = value;
+		break;
+	case OPTION_RUNBOOKS:
+		o->runbooks = value;
+		break;
+	case OPTION_EXIT_CODE:
+		o->exit_code = true;
 		break;
 	}
 	return 0;

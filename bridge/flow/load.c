@@ -597,12 +597,10 @@ static void forget_places(struct conf_list *l)
 		l->v[i].line = 0; /* nobody wrote it: what is not there is no finding */
 }
 
-struct loaded *load_beside(const char *folder, struct diags *d)
+static struct conf *conf_beside(const char *folder, struct diags *d)
 {
 	static const char defaults[] =
 		"rules: ['*.yml', 'rules/*.yml']\nrunbooks: [runbooks, ../runbooks]\n";
-	size_t before = d->errors;
-	struct loaded *l = NULL;
 	struct conf *conf;
 	struct arena a;
 
@@ -617,10 +615,44 @@ struct loaded *load_beside(const char *folder, struct diags *d)
 			forget_places(&conf->runbooks);
 		}
 	}
-	if (conf)
-		l = load_with(conf, LOAD_TRIAL, before, d);
 	arena_release(&a);
-	return l;
+	return conf;
+}
+
+struct loaded *load_beside(const char *folder, struct diags *d)
+{
+	size_t before = d->errors;
+	struct conf *conf = conf_beside(folder, d);
+
+	return conf ? load_with(conf, LOAD_TRIAL, before, d) : NULL;
+}
+
+/* The globs from this folder on, or without globs (n: 1) the folder itself, in place of what the configuration has. */
+static bool set_paths(struct conf *c, struct conf_list *out, struct str folder, const struct str *globs, size_t n)
+{
+	struct conf_text *v = arena_array(&c->arena, n, sizeof(*v));
+
+	for (size_t i = 0; v && i < n; i++)
+		v[i].text = globs ? glob_pattern(&c->arena, folder, globs[i]) : arena_strdup(&c->arena, folder);
+	*out = (struct conf_list){v, v ? n : 0};
+	return !arena_failed(&c->arena);
+}
+
+struct loaded *load_tried(const char *conf_path, const char *rules, const char *runbooks, struct diags *d)
+{
+	static const struct str in_folder[] = {{"*.yml", 5}, {"rules/*.yml", 11}};
+	size_t before = d->errors;
+	struct conf *c = conf_path ? load_any_conf(conf_path, true, d) : conf_beside(rules, d);
+
+	if (!c)
+		return NULL;
+	if ((conf_path && rules && !set_paths(c, &c->rules, str_of(rules), in_folder, 2)) ||
+		(runbooks && !set_paths(c, &c->runbooks, str_of(runbooks), NULL, 1))) {
+		diag_add(d, DIAG_ERROR, conf_path ? conf_path : rules, 0, 0, "not enough memory");
+		conf_free(c);
+		return NULL;
+	}
+	return load_with(c, LOAD_TRIAL, before, d);
 }
 
 void loaded_free(struct loaded *l)

@@ -24,6 +24,9 @@ struct loaded *load_checked(const char *conf_path, struct diags *d);
  * runbooks in its runbooks/ and in the one beside it; all else as by default. Who may change a runbook does not matter,
  * for none is executed. A runbookd.yml that stands in the folder is taken instead. */
 struct loaded *load_beside(const char *folder, struct diags *d);
+/* The same with the configuration conf_path (NULL: as load_beside, of the folder `rules`), but the rules in the folder
+ * `rules` and its rules/, and the runbooks in `runbooks`, where these are not NULL. They are absolute paths. */
+struct loaded *load_tried(const char *conf_path, const char *rules, const char *runbooks, struct diags *d);
 void loaded_free(struct loaded *l);
 
 /* The configuration alone: path NULL is the default one, which may be missing: a warning, and the defaults. NULL: d says why. */

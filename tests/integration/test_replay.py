@@ -1,0 +1,185 @@
+"""runbookctl events replay: what other rules would have made of what came."""
+import json
+import re
+
+import pytest
+
+from alerts import alert, notification
+from harness import free_port
+from test_cli import run_ctl
+
+NOTE = """#!/bin/sh
+# ---
+# summary: Does what it is told
+# kind: diagnose
+# params:
+#   exit: {type: int, default: 0}
+# ---
+exit "$PARAM_exit"
+"""
+RULES = r"""
+rules:
+  - name: disk
+    match: 'alertname = "Disk"'
+    steps: [{runbook: note}]
+  - name: cool
+    match: 'alertname = "Cpu"'
+    cooldown: {every: 1h, by: [alertname]}
+    steps: [{runbook: note}]
+  - name: later
+    match: 'alertname = "Slow"'
+    for: 1s
+    steps: [{runbook: note}]
+  - name: fails
+    match: 'alertname = "Bad"'
+    steps: [{runbook: note, with: {exit: "3"}}, {runbook: note}]
+    on_failure: [{runbook: note}]
+  - name: result
+    match: 'event.type = "run", outcome = "failed"'
+    steps: [{runbook: note}]
+"""
+
+
+@pytest.fixture
+def server(runbookd):
+    return runbookd(rules=RULES, runbooks={"note.sh": NOTE}).start()
+
+
+def fire(server, name, instance, **more):
+    return server.post_alertmanager(notification([alert({"alertname": name, "instance": instance}, **more)]))
+
+
+def history(server):
+    """Some of each; returns when all that follows has happened."""
+    for i in range(3):
+        fire(server, "Disk", f"h{i}")
+    fire(server, "Disk", "h0", status="resolved")
+    for i in range(3):
+        fire(server, "Cpu", f"h{i}")
+    slow = fire(server, "Slow", "h9")["decisions"][0]
+    assert slow["decision"] == "pending"
+    fire(server, "Bad", "h1")
+    fire(server, "Unknown", "h1")
+    server.wait_run(rule="later", state="succeeded")
+    server.wait_run(rule="result", state="succeeded")
+    server.wait_settled()
+    return slow["event"]
+
+
+def candidate(server, rules):
+    folder = server.folder / "candidate"
+    folder.mkdir(exist_ok=True)
+    (folder / "new.yml").write_text(rules)
+    return str(folder)
+
+
+def replay(server, rules, *more, code=0):
+    done = server.ctl("-o", "json", "events", "replay", "--rules", candidate(server, rules), *more, code=code)
+    return json.loads(done.stdout)
+
+
+def counts(answer):
+    return {r["rule"]: (r["then"], r["now"]) for r in answer["rules"]}
+
+
+def test_the_same_rules_change_nothing(server):
+    """for, cooldown, a run that failed: the trial decides as the bridge did."""
+    history(server)
+    before = {what: server.items(what) for what in ("events", "runs", "audit")}
+    answer = replay(server, RULES, "--exit-code")
+    assert answer["changes"] == [] and answer["changed"] == 0 and answer["events"] == 10 and answer["cut"] is False
+    assert answer["ruleset_hash"] == server.get("/api/v1/rules")["ruleset_hash"]
+    assert counts(answer) == {
+        "disk": ({"run": 3}, {"run": 3}), "cool": ({"run": 1, "cooldown": 2}, {"run": 1, "cooldown": 2}),
+        "later": ({"run": 1}, {"run": 1}), "fails": ({"run": 1}, {"run": 1})}
+    assert {what: server.items(what) for what in before} == before
+
+
+def test_what_would_have_changed(server):
+    slow = history(server)
+    changed = (RULES.replace('name: disk\n', 'name: disk\n    cooldown: {every: 1h, by: [alertname]}\n')
+               .replace("for: 1s", "for: 1h").replace('alertname = "Bad"', 'alertname = "Worse"')
+               + "  - name: new\n    match: 'alertname = \"Unknown\"'\n    mode: dry_run\n    steps: [{runbook: note}]\n")
+    answer = replay(server, changed)
+    assert counts(answer) == {
+        "disk": ({"run": 3}, {"run": 1, "cooldown": 2}), "cool": ({"run": 1, "cooldown": 2}, {"run": 1, "cooldown": 2}),
+        "later": ({"run": 1}, {"pending": 1}), "fails": ({"run": 1}, {}), "new": ({}, {"dry_run": 1})}
+    events = {e["id"]: e for e in server.items("events")}
+    seen = [(events[c["event"]]["labels"]["alertname"], events[c["event"]]["labels"]["instance"],
+             [(r["rule"], r["then"] and r["then"]["decision"], r["now"] and r["now"]["decision"]) for r in c["rules"]])
+            for c in answer["changes"]]
+    assert seen == [
+        ("Disk", "h1", [("disk", "run", "cooldown")]), ("Disk", "h2", [("disk", "run", "cooldown")]),
+        ("Slow", "h9", [("later", "run", "pending")]), ("Bad", "h1", [("fails", "run", None)]),
+        ("Unknown", "h1", [("new", None, "dry_run")])]
+    assert answer["changes"][0]["rules"][0]["now"]["reason"].startswith("in cooldown until 20")
+    assert answer["changes"][2]["event"] == slow and "still" in answer["changes"][2]["rules"][0]["now"]["reason"], answer
+    replay(server, changed, "--exit-code", code=1)
+
+    page = server.ctl("events", "replay", "--rules", str(server.folder / "candidate")).stdout
+    assert re.search(r"^disk +cooldown +0 +2\n +run +3 +1$", page, re.M), page
+    assert re.search(r"  firing Disk.*\n    disk: run -> cooldown, in cooldown until 20", page), page
+    assert re.search(r"  firing Unknown.*\n    new: nothing -> dry_run, ", page), page
+    assert "    fails: run -> nothing\n" in page
+    assert page.endswith("would be decided otherwise\n") and "\n5 of 10 events since 20" in page
+
+
+@pytest.mark.parametrize("alertname, outcome, decision", [("Bad", "failed", "cooldown"), ("Disk", "succeeded", "run")])
+def test_runs_end_as_they_did(server, alertname, outcome, decision):
+    """The candidate has a rule that a failed run sets off, and that is then in cooldown."""
+    fire(server, alertname, "h1")
+    server.wait_runs(lambda runs: any(r["state"] == outcome for r in runs), f"a run that {outcome}")
+    server.wait_settled()
+    fire(server, "After", "h1")
+    answer = replay(server, RULES + """
+  - name: either
+    any: ['event.type = run, outcome = failed', 'alertname = After']
+    cooldown: {every: 1h, by: [nothing]}
+    steps: [{runbook: note}]
+""")
+    assert counts(answer)["either"] == ({}, {decision: 1})
+
+
+def test_configuration_and_folders(server, folder):
+    history(server)
+    limits = {"limits": {"runs": {"count": 1, "per": "1h"}}, "rules": [], "runbooks": [str(server.folder / "runbooks")]}
+    (folder / "other.yml").write_text(json.dumps(limits))
+    (folder / "books").mkdir()
+    (folder / "books" / "note.sh").write_text(NOTE)
+    (folder / "books" / "note.sh").chmod(0o755)
+    answer = replay(server, RULES, "-c", str(folder / "other.yml"))
+    assert counts(answer)["disk"] == ({"run": 3}, {"run": 1, "limit": 2})
+    assert replay(server, RULES, "--runbooks", str(folder / "books"))["changed"] == 0
+    whole = json.loads(server.ctl("-o", "json", "events", "replay", "-c", str(server.conf_path)).stdout)
+    assert whole["changed"] == 0 and whole["events"] == 10
+
+
+def test_time_range_and_pages(server):
+    for i in range(1100):
+        if i % 100 == 0:
+            server.post_alertmanager(notification([alert({"alertname": "Other", "n": str(j)}) for j in range(i, i + 100)]))
+    middle = server.items("events", filter='n = "500"')[0]["received"]
+    only = RULES + "  - name: other\n    match: 'alertname = \"Other\"'\n    cooldown: 1h\n    mode: dry_run\n    steps: [{runbook: note}]\n"
+    answer = replay(server, only)
+    assert (answer["events"], answer["changed"]) == (1100, 1100)
+    part = replay(server, only, "--since", middle)
+    assert part["since"] == middle and 500 <= part["events"] <= 600
+    assert part["events"] + replay(server, only, "--until", middle)["events"] >= 1100
+    assert replay(server, only, "--since", "7d", "--until", "1h")["events"] == 0
+
+
+def test_refusals(server, folder):
+    url = f"http://{server.address}"
+    assert "--rules" in run_ctl("--url", url, "events", "replay").stderr
+    for args, code, said in (
+            ([], 2, "which rules?"),
+            (["--rules", str(folder / "none")], 2, "there is no folder"),
+            (["--rules", str(folder)], 3, "there are no rules here"),
+            (["--rules", str(folder), "--since", "yesterday"], 2, "a time is")):
+        done = run_ctl("--url", url, "events", "replay", *args)
+        assert done.returncode == code and said in done.stderr + done.stdout, (args, done)
+    (folder / "bad.yml").write_text("rules: [{name: x, match: 'a'}]\n")
+    done = run_ctl("--url", url, "events", "replay", "--rules", str(folder))
+    assert done.returncode == 3 and "bad.yml:1:" in done.stdout, done
+    done = run_ctl("--url", f"http://127.0.0.1:{free_port()}", "events", "replay", "--rules", candidate(server, RULES))
+    assert done.returncode == 5, done
