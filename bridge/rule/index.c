@@ -99,8 +99,17 @@ static void follow(struct index *ix, uint32_t target, struct arena *a, const str
 		visit(ix, target, a, ev);
 }
 
+static inline bool may_be_known(const struct index *ix, uint64_t key)
+{
+	uint64_t bit = index_bit(ix, key);
+
+	return ix->bits_known[bit / 64] >> bit % 64 & 1;
+}
+
 static void look(struct index *ix, uint64_t key, struct arena *a, const struct event *ev)
 {
+	if (!may_be_known(ix, key))
+		return;
 	uint64_t at = index_place(key) & ix->slots_mask;
 
 	for (; ix->slots[at].target; at = (at + 1) & ix->slots_mask)
@@ -113,9 +122,8 @@ static inline void look_for_part(struct index *ix, size_t group, const char *p, 
 	const struct event *ev)
 {
 	uint64_t key = index_key(index_part_hash(p, n), group, INDEX_PART);
-	uint64_t bit = index_part_bit(ix, key);
 
-	if (!(ix->part_bits[bit / 64] >> bit % 64 & 1))
+	if (!may_be_known(ix, key))
 		return;
 	uint64_t *last = &ix->followed[key % INDEX_FOLLOWED], this = key ^ index_mix(ix->event);
 	if (*last == this)

@@ -15,7 +15,7 @@
 #include "rule/index_keys.h"
 
 #define PRESENT_SCORE 50 /* worse than any text */
-#define PART_BITS 16	/* bits of the filter for a part */
+#define TEXT_BITS 12	/* bits of the filter for a text */
 
 struct entry {
 	uint32_t rule;
@@ -32,7 +32,6 @@ struct filed {			/* an entry under a text */
 struct link {
 	uint64_t key;
 	uint32_t target;
-	bool part;
 };
 
 struct count {			/* how often: a text of a field, or all of a field */
@@ -204,7 +203,7 @@ static void keep_here(struct build *b, uint32_t entry)
 	b->rest[b->rest_n++] = b->entries[entry].rule;
 }
 
-static void add_link(struct build *b, uint64_t key, uint32_t target, bool part)
+static void add_link(struct build *b, uint64_t key, uint32_t target)
 {
 	struct link *v =
 		index_room(b->tmp, b->links, b->links_n, &b->links_cap, sizeof(*b->links));
@@ -212,7 +211,7 @@ static void add_link(struct build *b, uint64_t key, uint32_t target, bool part)
 	if (!v)
 		return;
 	b->links = v;
-	b->links[b->links_n++] = (struct link){key, target, part};
+	b->links[b->links_n++] = (struct link){key, target};
 }
 
 static bool same_text(const struct filed *x, const struct filed *y)
@@ -314,8 +313,7 @@ static void fill_group(
 			g.prefixes |= UINT32_C(1) << (v[i].text.length - 1);
 		if (v[i].kind == INDEX_PART)
 			g.parts |= UINT32_C(1) << (v[i].text.length - 1);
-		add_link(b, index_key(v[i].text.hash, group, v[i].kind), target,
-			v[i].kind == INDEX_PART);
+		add_link(b, index_key(v[i].text.hash, group, v[i].kind), target);
 	}
 	if (!arena_failed(b->tmp))
 		b->groups[group] = g;
@@ -390,20 +388,17 @@ static void *copied(struct arena *a, const void *v, size_t n, size_t size)
 	return p;
 }
 
-static void file_parts(struct index *ix, struct arena *a, const struct build *b)
+static void file_bits(struct index *ix, struct arena *a, const struct build *b)
 {
-	size_t n = 0, bits = 64;
+	size_t bits = 64;
 
-	for (size_t i = 0; i < b->links_n; i++)
-		n += b->links[i].part;
-	while (bits < n * PART_BITS)
+	while (bits < b->links_n * TEXT_BITS)
 		bits *= 2;
-	ix->part_bits = arena_array(a, bits / 64, sizeof(*ix->part_bits));
-	ix->part_mask = bits - 1;
-	for (size_t i = 0; ix->part_bits && i < b->links_n; i++) {
-		uint64_t bit = index_part_bit(ix, b->links[i].key);
-		if (b->links[i].part)
-			ix->part_bits[bit / 64] |= UINT64_C(1) << bit % 64;
+	ix->bits_known = arena_array(a, bits / 64, sizeof(*ix->bits_known));
+	ix->bits_mask = bits - 1;
+	for (size_t i = 0; ix->bits_known && i < b->links_n; i++) {
+		uint64_t bit = index_bit(ix, b->links[i].key);
+		ix->bits_known[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
 }
 
@@ -421,7 +416,7 @@ static void file_links(struct index *ix, struct arena *a, const struct build *b)
 			at = (at + 1) & ix->slots_mask;
 		ix->slots[at] = (struct index_slot){index_tag(key), b->links[i].target};
 	}
-	file_parts(ix, a, b);
+	file_bits(ix, a, b);
 }
 
 static void file_names(struct index *ix, struct arena *a)

@@ -61,8 +61,8 @@ struct index {
 	uint32_t *rest;
 	struct index_slot *slots;
 	uint64_t slots_mask;
-	uint64_t *part_bits;	/* a bit for each part that there is, by its key: small where `slots` are not */
-	uint64_t part_mask;	/* of the number of a bit */
+	uint64_t *bits_known;	/* a bit for each text that there is, by its key: most are not, and this is small */
+	uint64_t bits_mask;	/* of the number of a bit */
 	size_t nodes_n, groups_n, rest_n;
 
 	const struct field **fields;
@@ -148,9 +148,9 @@ static inline uint64_t index_place(uint64_t key)
 	return key >> 32;
 }
 
-static inline uint64_t index_part_bit(const struct index *ix, uint64_t key)
+static inline uint64_t index_bit(const struct index *ix, uint64_t key)
 {
-	return key >> 8 & ix->part_mask;
+	return key >> 8 & ix->bits_mask;
 }
 
 static inline uint64_t index_name_hash(const struct str *name, enum field_kind kind)

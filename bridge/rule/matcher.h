@@ -77,6 +77,9 @@ int matchers_parse_pooled(struct arena *a, struct str text, struct regex_pool *p
 void matchers_release(struct matchers *m);
 /* Appends those of `from`, which is empty after. ERR_NOMEM leaves both as they were. */
 int matchers_join(struct arena *a, struct matchers *to, struct matchers *from, struct err *e);
+/* Moves all that evaluating looks at to one piece of memory: for rules of which there are many. ERR_NOMEM leaves them as
+ * they were. */
+int matchers_pack(struct arena *a, struct matchers *m, struct err *e);
 /* Does it compare event.type or event.source? (flow: only such rules see runbookd's own events.) */
 bool matchers_name_event_origin(const struct matchers *m);
 /* Has one of its =~ regexes a group of this name? */

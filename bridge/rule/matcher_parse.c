@@ -210,3 +210,42 @@ int matchers_join(struct arena *a, struct matchers *to, struct matchers *from, s
 	*from = (struct matchers){0};
 	return 0;
 }
+
+/* Copies s to *p, which moves on. */
+static void pack_text(char **p, struct str *s)
+{
+	if (s->n > 0)
+		memcpy(*p, s->p, s->n);
+	s->p = *p;
+	*p += s->n;
+}
+
+int matchers_pack(struct arena *a, struct matchers *m, struct err *e)
+{
+	size_t bytes = m->n * sizeof(*m->v), words = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		bytes += m->v[i].field.name.n + m->v[i].value.n + m->v[i].words_n * sizeof(struct str);
+		for (size_t k = 0; k < m->v[i].words_n; k++)
+			bytes += m->v[i].words[k].n;
+		words += m->v[i].words_n;
+	}
+	struct matcher *v = arena_alloc(a, bytes + 1);
+	if (!v)
+		return err_set(e, ERR_NOMEM, "no memory for matchers");
+	struct str *word = (struct str *)(v + m->n);
+	char *p = (char *)(word + words);
+	for (size_t i = 0; i < m->n; i++) {
+		v[i] = m->v[i];
+		pack_text(&p, &v[i].field.name);
+		pack_text(&p, &v[i].value);
+		v[i].words = word;
+		for (size_t k = 0; k < v[i].words_n; k++) {
+			word[k] = m->v[i].words[k];
+			pack_text(&p, &word[k]);
+		}
+		word += v[i].words_n;
+	}
+	m->v = v;
+	return 0;
+}

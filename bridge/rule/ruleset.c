@@ -97,6 +97,18 @@ static uint32_t match_limit_of(const struct conf *c)
 	return v < 1 ? 1 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
+/* Without memory the arena has failed, which the end of the build looks at. */
+static void pack_matchers(struct ruleset *rs)
+{
+	struct err e;
+
+	for (size_t i = 0; i < rs->rules_n; i++) {
+		matchers_pack(&rs->arena, &rs->rules[i].match, &e);
+		for (size_t k = 0; k < rs->rules[i].any_n; k++)
+			matchers_pack(&rs->arena, &rs->rules[i].any[k], &e);
+	}
+}
+
 struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 {
 	size_t errors = d->errors;
@@ -118,6 +130,8 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 	regex_pool_free(b.regexes);
 	rules_check_names(&b);
 	correlation_read(rs, in->conf, d);
+	if (d->errors == errors)
+		pack_matchers(rs);
 	if (d->errors == errors)
 		rs->index = index_new(&rs->arena, rs->rules, rs->rules_n);
 	if ((arena_failed(&rs->arena) || !rs->scratch || !rs->index) && d->errors == errors)

@@ -68,6 +68,13 @@ struct rule_slo {
 };
 
 struct rule {
+	/* What matching looks at: side by side, since of many rules most are not in the processor's cache. */
+	struct matchers match;		/* all must hold */
+	struct matchers *any;		/* one must hold; n == 0: no condition */
+	size_t any_n;
+	enum rule_when when;
+	bool sees_own_events;		/* names event.type or event.source */
+
 	struct str name;
 	struct str description;
 	struct str file;
@@ -75,10 +82,6 @@ struct rule {
 	int match_line, match_column;	/* of the text of `match`, else of `any` */
 	struct str source_yaml;		/* the texts of `match` as written, joined by ", ", and those of `any` as
 					 * "any(a; b)": for GET /rules */
-	struct matchers match;		/* all must hold */
-	struct matchers *any;		/* one must hold; n == 0: no condition */
-	size_t any_n;
-	enum rule_when when;
 	int64_t cooldown_ms;		/* 0 none */
 	struct field *cooldown_by;	/* n == 0: by the incident's correlation key */
 	size_t cooldown_by_n;
@@ -95,7 +98,6 @@ struct rule {
 	int64_t approval_expires_ms;	/* 0: never */
 	struct rule_slo slo;
 	bool dry_run;			/* mode: dry_run */
-	bool sees_own_events;		/* names event.type or event.source */
 	struct rule_step *steps;
 	size_t steps_n;
 };

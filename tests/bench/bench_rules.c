@@ -86,13 +86,14 @@ __attribute__((format(printf, 4, 5))) static void put(
 	va_end(ap);
 }
 
-static void make_rule(struct made_rule *r, const struct org *o)
+/* Kinds take turns, so that at each size there are as many of each. */
+static void make_rule(struct made_rule *r, const struct org *o, size_t number)
 {
 	unsigned service = r->service = pick(o->services), subject = r->subject = pick(COUNT(subjects));
 	unsigned trouble = r->trouble = pick(COUNT(troubles)), team = service % (unsigned)o->teams;
 	const char *s = subjects[subject], *t = troubles[trouble];
 
-	switch (pick(10)) {
+	switch (number % 10) {
 	case 0:
 	case 1:
 	case 2:
@@ -138,7 +139,7 @@ static void make_org(struct org *o, size_t rules)
 	seed = UINT64_C(0x243f6a8885a308d3);
 	*o = (struct org){rules, rules / 6 + 3, rules / 50 + 2, calloc(rules, sizeof(*o->made))};
 	for (size_t i = 0; o->made && i < rules; i++)
-		make_rule(&o->made[i], o);
+		make_rule(&o->made[i], o, i);
 }
 
 static void put_yaml(const struct org *o, struct buf *b)
