@@ -99,17 +99,15 @@ static void follow(struct index *ix, uint32_t target, struct arena *a, const str
 		visit(ix, target, a, ev);
 }
 
-static inline bool may_be_known(const struct index *ix, uint64_t key)
+static inline bool may_be_known(const struct index *ix, uint64_t filter)
 {
-	uint64_t bit = index_bit(ix, key);
+	uint64_t bit = filter & ix->bits_mask;
 
 	return ix->bits_known[bit / 64] >> bit % 64 & 1;
 }
 
-static void look(struct index *ix, uint64_t key, struct arena *a, const struct event *ev)
+static void look_up(struct index *ix, uint64_t key, struct arena *a, const struct event *ev)
 {
-	if (!may_be_known(ix, key))
-		return;
 	uint64_t at = index_place(key) & ix->slots_mask;
 
 	for (; ix->slots[at].target; at = (at + 1) & ix->slots_mask)
@@ -117,21 +115,40 @@ static void look(struct index *ix, uint64_t key, struct arena *a, const struct e
 			follow(ix, ix->slots[at].target, a, ev);
 }
 
-/* Most of what a value holds is nobody's part: that is seen from a bit. */
-static inline void look_for_part(struct index *ix, size_t group, const char *p, size_t n, struct arena *a,
+static inline void look(struct index *ix, uint64_t key, struct arena *a, const struct event *ev)
+{
+	if (may_be_known(ix, index_filter(key)))
+		look_up(ix, key, a, ev);
+}
+
+static void look_up_part(struct index *ix, uint64_t part, size_t group, struct arena *a,
 	const struct event *ev)
 {
-	uint64_t key = index_key(index_part_hash(p, n), group, INDEX_PART);
-
-	if (!may_be_known(ix, key))
-		return;
+	uint64_t key = index_key(index_mix(part), group, INDEX_PART);
 	uint64_t *last = &ix->followed[key % INDEX_FOLLOWED], this = key ^ index_mix(ix->event);
+
 	if (*last == this)
 		return;
 	*last = this;
-	look(ix, key, a, ev);
+	look_up(ix, key, a, ev);
 }
 
+/* The parts of n bytes. Most of what a value holds is nobody's part: that is seen from a byte, else from a bit. */
+static inline void look_for(struct index *ix, size_t group, struct str v, size_t n, struct arena *a,
+	const struct event *ev)
+{
+	const uint64_t starts = ix->groups[group].part_starts;
+
+	for (size_t i = 0; i + n <= v.n; i++) {
+		if (!(starts >> (v.p[i] & 63) & 1))
+			continue;
+		uint64_t part = index_part(v.p + i, n);
+		if (may_be_known(ix, index_part_filter(part, group)))
+			look_up_part(ix, part, group, a, ev);
+	}
+}
+
+/* Most parts have 8 bytes, and a constant makes of that a loop of few instructions. */
 static void look_for_parts(struct index *ix, size_t group, struct str v, struct arena *a,
 	const struct event *ev)
 {
@@ -140,11 +157,9 @@ static void look_for_parts(struct index *ix, size_t group, struct str v, struct 
 	for (; lengths; lengths &= lengths - 1) {
 		size_t n = (size_t)__builtin_ctz(lengths) + 1;
 		if (n == 8)
-			for (size_t i = 0; i + 8 <= v.n; i++)
-				look_for_part(ix, group, v.p + i, 8, a, ev);
+			look_for(ix, group, v, 8, a, ev);
 		else
-			for (size_t i = 0; i + n <= v.n; i++)
-				look_for_part(ix, group, v.p + i, n, a, ev);
+			look_for(ix, group, v, n, a, ev);
 	}
 }
 

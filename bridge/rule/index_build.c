@@ -30,7 +30,7 @@ struct filed {			/* an entry under a text */
 };
 
 struct link {
-	uint64_t key;
+	uint64_t key, filter;
 	uint32_t target;
 };
 
@@ -203,15 +203,18 @@ static void keep_here(struct build *b, uint32_t entry)
 	b->rest[b->rest_n++] = b->entries[entry].rule;
 }
 
-static void add_link(struct build *b, uint64_t key, uint32_t target)
+static void add_link(struct build *b, const struct filed *f, uint32_t group, uint32_t target)
 {
+	bool part = f->kind == INDEX_PART;
+	uint64_t key = index_key(part ? index_mix(f->text.hash) : f->text.hash, group, f->kind);
+	uint64_t filter = part ? index_part_filter(f->text.hash, group) : index_filter(key);
 	struct link *v =
 		index_room(b->tmp, b->links, b->links_n, &b->links_cap, sizeof(*b->links));
 
 	if (!v)
 		return;
 	b->links = v;
-	b->links[b->links_n++] = (struct link){key, target};
+	b->links[b->links_n++] = (struct link){key, filter, target};
 }
 
 static bool same_text(const struct filed *x, const struct filed *y)
@@ -311,9 +314,11 @@ static void fill_group(
 		g.empty |= v[i].kind == INDEX_WORD && v[i].text.empty;
 		if (v[i].kind == INDEX_PREFIX)
 			g.prefixes |= UINT32_C(1) << (v[i].text.length - 1);
-		if (v[i].kind == INDEX_PART)
+		if (v[i].kind == INDEX_PART) {
 			g.parts |= UINT32_C(1) << (v[i].text.length - 1);
-		add_link(b, index_key(v[i].text.hash, group, v[i].kind), target);
+			g.part_starts |= UINT64_C(1) << (v[i].text.start & 63);
+		}
+		add_link(b, &v[i], group, target);
 	}
 	if (!arena_failed(b->tmp))
 		b->groups[group] = g;
@@ -397,7 +402,7 @@ static void file_bits(struct index *ix, struct arena *a, const struct build *b)
 	ix->bits_known = arena_array(a, bits / 64, sizeof(*ix->bits_known));
 	ix->bits_mask = bits - 1;
 	for (size_t i = 0; ix->bits_known && i < b->links_n; i++) {
-		uint64_t bit = index_bit(ix, b->links[i].key);
+		uint64_t bit = b->links[i].filter & ix->bits_mask;
 		ix->bits_known[bit / 64] |= UINT64_C(1) << bit % 64;
 	}
 }

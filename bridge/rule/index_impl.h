@@ -36,6 +36,7 @@ struct index_group {
 	uint32_t field;
 	uint32_t prefixes;	/* bit i: there are beginnings of i + 1 bytes */
 	uint32_t parts;		/* the same */
+	uint64_t part_starts;	/* bit i: a part begins with a byte whose lower six bits are i */
 	uint32_t present;	/* a target, or 0 */
 	bool words;		/* there are words */
 	bool empty;		/* "" is one of them */
@@ -61,7 +62,7 @@ struct index {
 	uint32_t *rest;
 	struct index_slot *slots;
 	uint64_t slots_mask;
-	uint64_t *bits_known;	/* a bit for each text that there is, by its key: most are not, and this is small */
+	uint64_t *bits_known;	/* a bit for each text that there is: most are not, and this is small */
 	uint64_t bits_mask;	/* of the number of a bit */
 	size_t nodes_n, groups_n, rest_n;
 
@@ -123,12 +124,16 @@ static inline uint64_t index_hash(const char *p, size_t n)
 	return index_mix(h ^ index_load(p, n));
 }
 
-/* For parts, of which there are as many as bytes in a value; n is index_part_length of something. */
-static inline uint64_t index_part_hash(const char *p, size_t n)
+/* For parts, of which a value has as many as bytes: only what passes the filter is mixed well. n is index_part_length
+ * of something. */
+static inline uint64_t index_part(const char *p, size_t n)
 {
-	uint64_t h = (index_load(p, n) ^ n << 61) * UINT64_C(0xd6e8feb86659fd93);
+	return index_load(p, n) ^ (uint64_t)n << 60;
+}
 
-	return h ^ h >> 32;
+static inline uint64_t index_part_filter(uint64_t part, size_t group)
+{
+	return (part ^ group * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xd6e8feb86659fd93) >> 40;
 }
 
 /* Where a text of a kind stands for one group. */
@@ -148,9 +153,10 @@ static inline uint64_t index_place(uint64_t key)
 	return key >> 32;
 }
 
-static inline uint64_t index_bit(const struct index *ix, uint64_t key)
+/* The same for the filter, of all but parts. */
+static inline uint64_t index_filter(uint64_t key)
 {
-	return key >> 8 & ix->bits_mask;
+	return key >> 8;
 }
 
 static inline uint64_t index_name_hash(const struct str *name, enum field_kind kind)

@@ -105,8 +105,9 @@ static void add_text(struct index_keys *k, struct index_option *o, struct str s)
 	if (o->kind == INDEX_PART)
 		s.n = index_part_length(s.n);
 	k->texts[k->texts_n++] = (struct index_text){
-		.hash = o->kind == INDEX_PART ? index_part_hash(s.p, s.n) : index_hash(s.p, s.n),
+		.hash = o->kind == INDEX_PART ? index_part(s.p, s.n) : index_hash(s.p, s.n),
 		.length = o->kind == INDEX_WORD ? 0 : (uint8_t)s.n,
+		.start = s.n ? (uint8_t)s.p[0] : 0,
 		.empty = s.n == 0};
 	o->text_n++;
 }

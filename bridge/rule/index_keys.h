@@ -5,8 +5,9 @@
 #include "rule/index_impl.h"
 
 struct index_text {
-	uint64_t hash;
+	uint64_t hash;	/* of a part: index_part */
 	uint8_t length;	/* of a beginning or a part, in bytes */
+	uint8_t start;	/* its first byte */
 	bool empty;	/* it is "" */
 };
 

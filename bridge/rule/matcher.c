@@ -1,7 +1,8 @@
 /* matcher.c: compiled matchers held against events.
  *
  * Cost: a label is found by binary search, an equality is a comparison of lengths and bytes, and a
- * regex that is but words with | between them is a list of such comparisons. Equalities are looked
+ * regex that is but words with | between them, or such words with .* before or behind them, is a list
+ * of such comparisons. Equalities are looked
  * at before regexes, so that most events leave a rule without PCRE2. A match allocates only where
  * it succeeds and has named groups (or where an object of `data` is compared as JSON).
  *
@@ -18,6 +19,7 @@
 #include "rule/matcher_impl.h"
 
 #include <stdlib.h>
+#include "base/utf8.h"
 
 #define JIT_STACK_START (32 * 1024)
 #define FIRST_TRY 32	/* steps; what most regexes manage with */
@@ -106,15 +108,47 @@ void matcher_scratch_free(struct matcher_scratch *s)
 	free(s);
 }
 
+static bool is_open(const struct matcher *m)
+{
+	return m->head != OPEN_NOT || m->tail != OPEN_NOT;
+}
+
+/* Is PCRE2 needed? */
 static bool is_regex(const struct matcher *m)
 {
-	return m->code != NULL;
+	return m->code != NULL && !is_open(m);
+}
+
+static bool stands_in(const struct matcher *m, struct str word, struct str v)
+{
+	size_t before = m->head == OPEN_SOME, behind = m->tail == OPEN_SOME;
+
+	if (v.n < before + word.n + behind)
+		return false;
+	if (word.n == 0)
+		return true;
+	if (m->head == OPEN_NOT)
+		return memcmp(v.p, word.p, word.n) == 0;
+	if (m->tail == OPEN_NOT)
+		return memcmp(v.p + v.n - word.n, word.p, word.n) == 0;
+	return memmem(v.p + before, v.n - before - behind, word.p, word.n) != NULL;
+}
+
+/* As the regex: its dot takes a character, and what is no UTF-8 is none. */
+static bool open_word_matches(const struct matcher *m, struct str v)
+{
+	for (size_t i = 0; i < m->words_n; i++)
+		if (stands_in(m, m->words[i], v))
+			return utf8_valid(v) == v.n;
+	return false;
 }
 
 static bool word_holds(const struct matcher *m, struct str v)
 {
 	if (m->op == MATCH_EQ || m->op == MATCH_NE)
 		return str_eq(v, m->value) == (m->op == MATCH_EQ);
+	if (is_open(m))
+		return open_word_matches(m, v) == (m->op == MATCH_RE);
 	for (size_t i = 0; i < m->words_n; i++)
 		if (str_eq(v, m->words[i]))
 			return m->op == MATCH_RE;

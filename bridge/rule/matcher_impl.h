@@ -6,6 +6,13 @@
 #include "rule/regex.h"
 #include "rule/words.h"
 
+/* What a regex of plain words has at its ends. */
+enum matcher_open {
+	OPEN_NOT,
+	OPEN_ANY,	/* .* */
+	OPEN_SOME,	/* .+ */
+};
+
 struct matcher {
 	struct field field;
 	enum matcher_op op;
@@ -13,8 +20,9 @@ struct matcher {
 	struct str value;	/* = and != */
 	struct regex *regex;	/* =~ and !~; NULL where words say the same */
 	pcre2_code *code;	/* the regex's */
-	struct str *words;
-	size_t words_n;
+	struct str *words;	/* the value is one of them; or where head or tail is open: */
+	size_t words_n;		/* one of them is its end, its beginning, or a part of it */
+	enum matcher_open head, tail;	/* then the code is there, too, and says the same */
 	uint32_t names_n;	/* named groups */
 };
 

@@ -94,6 +94,75 @@ static bool expand_words(struct arena *a, struct str regex, struct matcher *m)
 	return m->words_n > 0;
 }
 
+/* Does s end with what, not counting what a backslash takes away? */
+static bool ends_plainly(struct str s, const char *what)
+{
+	size_t n = strlen(what), slashes = 0;
+
+	if (s.n < n || memcmp(s.p + s.n - n, what, n) != 0)
+		return false;
+	for (size_t i = s.n - n; i > 0 && s.p[i - 1] == '\\'; i--)
+		slashes++;
+	return slashes % 2 == 0;
+}
+
+static bool has_alternatives(struct str regex)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < regex.n; i++) {
+		depth += regex.p[i] == '(';
+		depth -= regex.p[i] == ')' && depth > 0;
+		if (regex.p[i] == '|' && depth == 0)
+			return true;
+		i += regex.p[i] == '\\';
+	}
+	return false;
+}
+
+static enum matcher_open take_head(struct str *regex)
+{
+	enum matcher_open open = str_starts(*regex, STR(".*")) ? OPEN_ANY
+				 : str_starts(*regex, STR(".+")) ? OPEN_SOME : OPEN_NOT;
+
+	if (open != OPEN_NOT)
+		*regex = (struct str){regex->p + 2, regex->n - 2};
+	return open;
+}
+
+static enum matcher_open take_tail(struct str *regex)
+{
+	enum matcher_open open = ends_plainly(*regex, ".*") ? OPEN_ANY
+				 : ends_plainly(*regex, ".+") ? OPEN_SOME : OPEN_NOT;
+
+	regex->n -= open != OPEN_NOT ? 2 : 0;
+	return open;
+}
+
+/* "Host.*", ".*(disk|memory).*", "^.+Down$": words beside which anything may stand. A comparison of
+ * bytes then says what the regex says; of a value that is no UTF-8 it is not asked (matcher.c). */
+static void open_words(struct arena *a, struct str regex, struct matcher *m)
+{
+	if (has_alternatives(regex))
+		return;
+	if (str_starts(regex, STR("^")))
+		regex = (struct str){regex.p + 1, regex.n - 1};
+	if (ends_plainly(regex, "$"))
+		regex.n--;
+	enum matcher_open head = take_head(&regex), tail = take_tail(&regex);
+	if ((head == OPEN_NOT && tail == OPEN_NOT) || !expand_words(a, regex, m))
+		return;
+	bool empty = false;
+	for (size_t i = 0; i < m->words_n; i++)
+		empty |= m->words[i].n == 0;
+	if (empty && head == OPEN_SOME && tail == OPEN_SOME) { /* two characters, of however many bytes */
+		m->words_n = 0;
+		return;
+	}
+	m->head = head;
+	m->tail = tail;
+}
+
 static int compile(struct arena *a, struct regex_pool *pool, struct str regex, struct matcher *m,
 	size_t *at, struct err *e)
 {
@@ -108,6 +177,7 @@ static int compile(struct arena *a, struct regex_pool *pool, struct str regex, s
 		return -1;
 	m->code = m->regex->code;
 	m->names_n = m->regex->names_n;
+	open_words(a, regex, m);
 	return 0;
 }
 

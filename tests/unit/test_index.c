@@ -566,6 +566,55 @@ static void literals_are_true_of_what_pcre2_matches(void **state)
 	assert_true(said > 20000 && matched > said / 20);
 }
 
+/* "Host.*" and the like are compared and not handed to PCRE2: with the same answer. */
+static void words_with_open_ends_mean_what_pcre2_says(void **state)
+{
+	static const char *const heads[] = {"", "", ".*", ".+", "^", "^.*", "^.+", ".*?", ".*.*", "(.*)"};
+	static const char *const tails[] = {"", "", ".*", ".+", "$", ".*$", ".+$", "\\.*", ".*|b", ".+?"};
+	static const char *const bodies[] = {"", "a", "(a|ab)", "(?:web|db)-1", "[ab]c", "a|b", "\\.", "\\\\",
+		"\xc3\xa9", "x?", "(?i)A", "(?<n>a)", "(a|)", "[|]"};
+	static const char *const held[] = {"", "a", "ab", "xa", "ax", "xax", "web-1", "web-1:9100", "a.", ".", "ac", "abc",
+		"\\", "a\\.b", "\xc3\xa9", "\xc3\xa9\xc3\xa9", "a\xff", "\xff" "a", "line\na", "A", "b", "|", "x|"};
+	struct matcher_scratch *s = matcher_scratch_new(100000);
+	pcre2_match_data *data = pcre2_match_data_create(100, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < 10 * 10 * 14; i++) {
+		struct str re = arena_printf(
+			&arena, "%s%s%s", heads[i % 10], bodies[i / 100], tails[i / 10 % 10]);
+		struct buf b, quoted;
+		struct matchers m;
+		struct err e;
+		size_t at;
+		int code;
+		pcre2_code *c = pcre2_compile((PCRE2_SPTR)re.p, re.n,
+			PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL |
+				PCRE2_DOLLAR_ENDONLY,
+			&code, &at, NULL);
+		assert_non_null(c);
+		assert_int_equal(pcre2_jit_compile(c, PCRE2_JIT_COMPLETE), 0);
+		buf_init(&b, BUF_NO_LIMIT);
+		buf_init(&quoted, BUF_NO_LIMIT);
+		buf_str(&b, re);
+		buf_puts(&quoted, "x =~ ");
+		put_quoted(&quoted, &b);
+		assert_int_equal(matchers_parse(&arena, buf_as_str(&quoted), &m, &e), 0);
+		for (size_t k = 0; k < sizeof(held) / sizeof(held[0]); k++) {
+			struct kv x = {STR("x"), str_of(held[k])};
+			struct event ev = {.labels = &x, .labels_n = 1};
+			int wanted = pcre2_match(c, (PCRE2_SPTR)x.value.p, x.value.n, 0, 0, data, NULL) >= 0;
+			if (matchers_eval(&m, s, &arena, &ev, NULL, &e) != wanted)
+				fail_msg("'%.*s' on '%s' is %d for PCRE2", STR_ARG(re), held[k], wanted);
+		}
+		matchers_release(&m);
+		pcre2_code_free(c);
+		buf_release(&b);
+		buf_release(&quoted);
+	}
+	pcre2_match_data_free(data);
+	matcher_scratch_free(s);
+}
+
 /* Past its bounds less is said, and never something wrong. */
 static void literals_have_bounds(void **state)
 {
@@ -601,6 +650,7 @@ static void literals_have_bounds(void **state)
 
 TESTS_MAIN(cmocka_unit_test_setup_teardown(literals, begin, end),
 	cmocka_unit_test_setup_teardown(literals_are_true_of_what_pcre2_matches, begin, end),
+	cmocka_unit_test_setup_teardown(words_with_open_ends_mean_what_pcre2_says, begin, end),
 	cmocka_unit_test_setup_teardown(literals_have_bounds, begin, end),
 	cmocka_unit_test_setup_teardown(many_rules_few_candidates, begin, end),
 	cmocka_unit_test_setup_teardown(the_index_gives_what_a_scan_gives, begin, end))
