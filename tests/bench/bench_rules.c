@@ -21,7 +21,7 @@
 #include "rule/ruleset.h"
 #include "../unit/nasty.h"
 
-#define EVENTS 64	/* different alerts that come again and again: what a bridge sees most of the time */
+#define EVENTS 256
 #define LABELS 11
 #define ROUNDS 9
 #define INDEX_TIMES 12
