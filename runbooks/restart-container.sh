@@ -66,9 +66,11 @@ if ! answer=$(timeout 90 "$tool" restart --time 30 -- "$name" 2>&1); then
 	exit 1
 fi
 started=$(get .State.StartedAt)
-began=$(date +%s)
-while [ $(($(date +%s) - began)) -lt "$stable" ]; do
+# Counted in looks, not by a clock of whole seconds, which may end before the first one.
+left=$stable
+while [ "$left" -gt 0 ]; do
 	sleep 1
+	left=$((left - 1))
 	state=$(get .State.Status); health=$(get 'if .State.Health}}{{.State.Health.Status}}{{end')
 	if [ "$state" != running ] || [ "$health" = unhealthy ] || [ "$(get .State.StartedAt)" != "$started" ]; then
 		echo "container $name on $here was restarted but did not stay up: it is $state${health:+ ($health)}, exit status $(get .State.ExitCode)"
