@@ -65,6 +65,18 @@ static int give_back(const char *path, const struct runas *user, struct err *e)
 	return rc;
 }
 
+/* A new file that only its user may read and write; what an earlier attempt left in its place goes.
+ */
+static int make_empty(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	int fd = open(path, flags, 0600);
+
+	if (fd >= 0 || errno != EEXIST || unlink(path) < 0)
+		return fd;
+	return open(path, flags, 0600);
+}
+
 int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run,
 	const struct runas *user, struct err *e)
 {
@@ -73,14 +85,14 @@ int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, s
 	if (!f->dir.p || !f->events.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A retry finds what its earlier attempt left, and keeps it. */
-	if (mkdir(f->dir.p, 0700) < 0) {
+	bool again = mkdir(f->dir.p, 0700) < 0;
+	if (again) {
 		if (errno != EEXIST)
 			return err_sys(e, "cannot make folder '%s'", f->dir.p);
 		if (user->become && give_back(f->dir.p, user, e) < 0)
 			return -1;
 	}
-	unlink(f->events.p);
-	int fd = open(f->events.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = make_empty(f->events.p);
 	if (fd < 0)
 		return err_sys(e, "cannot make file '%s'", f->events.p);
 	int rc = 0;
@@ -88,7 +100,7 @@ int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, s
 		(fchown(fd, user->uid, user->gid) < 0 || chown(f->dir.p, user->uid, user->gid) < 0))
 		rc = err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
 	close(fd);
-	if (rc == 0 && chmod(f->dir.p, 0700) < 0)
+	if (rc == 0 && again && chmod(f->dir.p, 0700) < 0)
 		rc = err_sys(e, "cannot change the mode of '%s'", f->dir.p);
 	return rc;
 }

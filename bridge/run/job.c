@@ -418,21 +418,22 @@ static void end_at_once(struct job *j, enum run_state state, bool release, const
 
 static struct prepare_host prepare_from(const struct job_host *h)
 {
-	return (struct prepare_host){h->conf, h->shelf, h->state_dir, h->name, h->environment};
+	return (struct prepare_host){
+		h->conf, h->shelf, h->users, h->state_dir, h->name, h->environment};
 }
 
-static void start(struct job *j)
+/* rb NULL: *e says why its runbook was refused. */
+static void start(struct job *j, const struct runbook *rb, struct err *e)
 {
 	struct job_host *h = j->host;
 	struct prepare_host from = prepare_from(h);
-	struct err e;
 
-	if (prepare_run(&j->prepared, &j->arena, &j->claim, j->message, &from, &e) == 0)
-		j->child = child_start(h->loop, h->contain, &j->prepared.spec, &calls, j, &e);
+	if (rb && prepare_run(&j->prepared, &j->arena, &j->claim, rb, j->message, &from, e) == 0)
+		j->child = child_start(h->loop, h->contain, &j->prepared.spec, &calls, j, e);
 	if (j->child)
 		job_log(j, LOG_INFO, "run started", NULL);
 	else
-		end_at_once(j, RUN_FAILED, false, e.text);
+		end_at_once(j, RUN_FAILED, false, e->text);
 }
 
 static void not_begun(struct job *j)
@@ -443,6 +444,8 @@ static void not_begun(struct job *j)
 static void on_message(void *ctx, const struct err *e, struct str text)
 {
 	struct job *j = ctx;
+	struct prepare_host from = prepare_from(j->host);
+	struct err refused;
 
 	j->calling = false;
 	if (j->lost) {
@@ -461,7 +464,7 @@ static void on_message(void *ctx, const struct err *e, struct str text)
 	if (j->stopping)
 		not_begun(j);
 	else
-		start(j);
+		start(j, prepare_find(&j->claim, &from, &refused), &refused);
 }
 
 static void fetch_message(struct job *j)
@@ -479,13 +482,15 @@ static void fetch_message(struct job *j)
 static void begin(struct job *j)
 {
 	struct prepare_host from = prepare_from(j->host);
+	struct err e;
+	const struct runbook *rb = prepare_find(&j->claim, &from, &e);
 
-	j->message_id = prepare_message_id(&j->arena, &j->claim, &from);
+	j->message_id = prepare_message_id(&j->arena, &j->claim, rb);
 	j->fetching = j->message_id.n > 0;
 	if (j->fetching)
 		fetch_message(j);
 	else
-		start(j);
+		start(j, rb, &e);
 }
 
 struct job *job_start(
@@ -500,6 +505,7 @@ struct job *job_start(
 	j->host = h;
 	arena_init(&j->arena, JOB_MEMORY);
 	outq_init(&j->out);
+	j->prepared = PREPARED_NONE;
 	j->result.artifacts_json = STR("[]");
 	if (!copy_claim(j, c)) {
 		err_set(e, ERR_NOMEM, "run '%.*s' does not fit into memory", STR_ARG(c->run));

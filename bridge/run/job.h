@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "run/contain.h"
+#include "run/runas.h"
 #include "run/shelf.h"
 #include "store/store.h"
 
@@ -26,6 +27,7 @@ struct job_host {
 	struct store *store;
 	struct contain *contain;
 	struct shelf *shelf;
+	struct runas_book *users;
 	const struct conf *conf;	/* of now: a reload changes it for later jobs */
 	struct str state_dir;		/* as at the start, whatever a reload says */
 	struct str name;		/* of the worker */

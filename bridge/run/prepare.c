@@ -49,14 +49,12 @@ static int check_again(const struct store_claimed *c, const struct runbook *own,
 }
 
 struct str prepare_message_id(
-	struct arena *a, const struct store_claimed *claim, const struct prepare_host *h)
+	struct arena *a, const struct store_claimed *claim, const struct runbook *rb)
 {
-	const struct runbook *rb;
 	const struct json *event;
 	struct event ev;
 	struct err e;
 
-	rb = shelf_get(h->shelf, h->conf, claim->runbook, &e);
 	if (!rb || rb->compat != RUNBOOK_COMPAT_AM_EXECUTOR)
 		return STR_NONE;
 	if (claim_part(a, claim->event_json, "event", &event, &e) < 0 || !event ||
@@ -65,8 +63,8 @@ struct str prepare_message_id(
 	return str_of(ev.message->id);
 }
 
-static int make_amx(struct inputs *in, struct prepared *p, struct arena *a, struct str message,
-	struct err *e)
+static int make_amx(
+	struct inputs *in, struct prepared *p, struct arena *a, struct str message, struct err *e)
 {
 	const struct json *m;
 
@@ -75,7 +73,8 @@ static int make_amx(struct inputs *in, struct prepared *p, struct arena *a, stru
 	if (claim_part(a, message, "message", &m, e) < 0)
 		return -1;
 	p->amx_alone = !m && in->data.event_json;
-	if (amx_entries(a, m, in->data.event_json ? &in->data.event : NULL, &in->amx, &in->amx_n) < 0)
+	if (amx_entries(a, m, in->data.event_json ? &in->data.event : NULL, &in->amx, &in->amx_n) <
+		0)
 		return err_set(e, ERR_LIMIT,
 			"its message does not fit into the memory of a run; let Alertmanager send "
 			"fewer alerts in one (max_alerts)");
@@ -148,24 +147,27 @@ static int fill_in(struct prepared *p, struct arena *a, const struct inputs *in,
 	return 0;
 }
 
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim,
-	struct str message, const struct prepare_host *h, struct err *e)
+const struct runbook *prepare_find(
+	const struct store_claimed *claim, const struct prepare_host *h, struct err *e)
 {
-	struct inputs in = {.claim = claim};
+	return shelf_get(h->shelf, h->conf, claim->runbook, e);
+}
+
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim,
+	const struct runbook *rb, struct str message, const struct prepare_host *h, struct err *e)
+{
+	struct inputs in = {.claim = claim, .runbook = rb};
 	struct runas user;
 
-	*p = (struct prepared){.params_json = STR(""), .sha256 = STR("")};
 	if (!id_valid(claim->run))
 		return err_set(e, ERR_INPUT, "its id is no ULID");
-	in.runbook = shelf_get(h->shelf, h->conf, claim->runbook, e);
-	if (!in.runbook)
-		return -1;
 	p->idempotent = in.runbook->idempotent;
 	p->sha256 = arena_strdup(a, str_of(in.runbook->sha256));
 	p->other_file = claim->runbook_sha256.n && !str_eq(claim->runbook_sha256, p->sha256);
 	if (check_again(claim, in.runbook, e) < 0 ||
-		claim_read(&in.data, a, claim, in.runbook, e) < 0 || make_amx(&in, p, a, message, e) < 0 ||
-		runas_find(&user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
+		claim_read(&in.data, a, claim, in.runbook, e) < 0 ||
+		make_amx(&in, p, a, message, e) < 0 ||
+		runas_find(h->users, &user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
 		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
 		return -1;
 	p->have_artifacts = true;

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "run/artifacts.h"
 #include "run/child.h"
+#include "run/runas.h"
 #include "run/shelf.h"
 #include "store/store.h"
 
@@ -27,16 +28,24 @@ struct prepared {
 struct prepare_host {
 	const struct conf *conf;
 	struct shelf *shelf;
+	struct runas_book *users;
 	struct str state_dir;
 	struct str worker;
 	char *const *environment;	/* its own */
 };
 
-/* The message that the runbook is told of: to be fetched before prepare_run. "": none. */
-struct str prepare_message_id(struct arena *a, const struct store_claimed *claim, const struct prepare_host *h);
+/* Before anything is found out. */
+#define PREPARED_NONE ((struct prepared){.params_json = STR(""), .sha256 = STR("")})
 
-/* claim: copied by the caller, lives in a, as message ("" none) does. -1: refused, e says why and what to do. */
-int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, struct str message,
-	const struct prepare_host *h, struct err *e);
+/* The claim's runbook, checked by the shelf just now, and the shelf's until its next call. NULL: refused, e says why. */
+const struct runbook *prepare_find(const struct store_claimed *claim, const struct prepare_host *h, struct err *e);
+
+/* The message that the runbook is told of: to be fetched before prepare_run. "": none; rb NULL: none. */
+struct str prepare_message_id(struct arena *a, const struct store_claimed *claim, const struct runbook *rb);
+
+/* claim: copied by the caller, lives in a, as message ("" none) does. rb: of prepare_find, in the same turn of the loop.
+ * *p: PREPARED_NONE before; holds what was found out, also after a refusal (-1, e says why and what to do). */
+int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed *claim, const struct runbook *rb,
+	struct str message, const struct prepare_host *h, struct err *e);
 
 #endif

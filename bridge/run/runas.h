@@ -19,8 +19,19 @@ struct runas {
 	struct str home;	/* NUL-terminated */
 };
 
+/* The user database as it was found last: what it said of a user is believed for RUNAS_KEEP_MS, and no longer than
+ * its files stay as they are. */
+struct runas_book;
+
+#define RUNAS_KEEP_MS 10000
+#define RUNAS_KEEP_MAX 64	/* users */
+
+struct runas_book *runas_book_new(void);
+void runas_book_free(struct runas_book *b);
+
 /* wanted: of the runbook's front matter, "" none; otherwise: worker.user. A worker that is not root runs everything as
- * itself. ERR_INPUT says what to change. Texts and groups in a. Looks into the user database: may block. */
-int runas_find(struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e);
+ * itself. ERR_INPUT says what to change. Texts and groups in a. Looks into the user database, where b (NULL: none) does
+ * not know: may block. */
+int runas_find(struct runas_book *b, struct runas *u, struct arena *a, struct str wanted, struct str otherwise, struct err *e);
 
 #endif

@@ -5,34 +5,23 @@
  * can ask for runbooks that are there, and for nothing else.
  *
  * A parsed copy is used again while device, inode, size and times of the file are the same, and the
- * found path while the folders' times are. A time less than RACY_MS old proves nothing (the file
- * may change again within the clock's step) and is not trusted. Owner and mode, of the file and of
+ * found path while the folders' times are (stamp.h). Owner and mode, of the file and of
  * every folder above it, are looked at before each run.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
 #include "flow/load.h"
 #include "run/shelf.h"
+#include "run/stamp.h"
 
-#define RACY_MS 2000
 #define ENTRY_MEMORY (1 << 20) /* bytes of one parsed front matter */
 #define FOLDERS_MAX 16 /* with more than these, nothing is remembered about where files are */
-
-struct stamp {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-	bool racy; /* too young to tell a change by */
-};
 
 struct entry {
 	struct entry *next;
@@ -79,30 +68,6 @@ void shelf_free(struct shelf *s)
 		return;
 	shelf_clear(s);
 	free(s);
-}
-
-static bool stamp_of(const char *path, struct stamp *out)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return false;
-	int64_t changed = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
-	*out = (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim,
-		clock_wall_ms() - changed < RACY_MS};
-	return true;
-}
-
-static bool time_same(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool stamp_same(const struct stamp *was, const struct stamp *now)
-{
-	return !was->racy && was->dev == now->dev && was->ino == now->ino &&
-	       was->size == now->size && time_same(was->mtime, now->mtime) &&
-	       time_same(was->ctime, now->ctime);
 }
 
 /* The stamps of the runbook folders, in order; a missing one is all zero. */

@@ -84,13 +84,36 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd)
 struct errand {
 	const struct spawn_form *form;
 	pid_t parent;
+	const bool *ignored;
 };
 
+static void default_action(int sig);
+static _Noreturn void exec_in_place(const struct spawn_form *f, pid_t parent);
+
+/* CLONE_CLEAR_SIGHAND did the signals that had handlers. */
 static void run_errand(void *ctx)
 {
 	const struct errand *x = ctx;
 
-	spawn_exec(x->form, x->parent);
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (x->ignored[sig])
+			default_action(sig);
+	}
+	exec_in_place(x->form, x->parent);
+}
+
+/* Which signals this program ignores; looked up at its first start of another one, since it takes
+ * as long as all else that the child does before its exec. */
+static const bool *ignored_signals(void)
+{
+	static bool ignored[NSIG], known;
+	unsigned long act[8]; /* the kernel's struct; its first field is the handler */
+
+	for (int sig = 1; sig < NSIG && !known; sig++)
+		ignored[sig] = syscall(SYS_rt_sigaction, sig, NULL, act, NSIG / 8) == 0 &&
+			       act[0] == (unsigned long)(uintptr_t)SIG_IGN;
+	known = true;
+	return ignored;
 }
 
 /* clone3, and in the child run(ctx), which never returns, on args->stack. libc has no such call:
@@ -118,9 +141,9 @@ static long clone3_call(struct clone_args *args, void (*run)(void *), void *ctx)
 static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 {
 	static _Alignas(16) char stack[STACK_SIZE]; /* its user is the one child that we wait for */
-	struct errand x = {f, getpid()};
+	struct errand x = {f, getpid(), ignored_signals()};
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)stack,
@@ -145,7 +168,7 @@ pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 
 #ifdef BORROWS
 	pid = borrow(f, cgroup_fd, pidfd);
-	if (pid > 0 || errno != ENOSYS)
+	if (pid > 0 || (errno != ENOSYS && errno != EINVAL)) /* EINVAL: Linux before 5.5 */
 		return pid;
 #endif
 	pid = spawn_fork(0, cgroup_fd, pidfd);
@@ -156,16 +179,19 @@ pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 
 /* ---- in the child ---- */
 
+/* Not by libc, which refuses its own two signals; its posix_spawn leaves just these ignored, so
+ * that whoever was started by make or a shell that uses it would pass that on. */
+static void default_action(int sig)
+{
+	const unsigned long dfl[8] = {0}; /* the kernel's struct, all zero */
+
+	syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8); /* KILL and STOP say no: fine */
+}
+
 void spawn_reset_signals(void)
 {
-	/* The kernel's struct, all zero: the default. Not by libc, which refuses its own two
-	 * signals; its posix_spawn leaves just these ignored, so that whoever was started by make
-	 * or a shell that uses it would pass that on. */
-	const unsigned long dfl[8] = {0};
-
 	for (int sig = 1; sig < NSIG; sig++)
-		syscall(SYS_rt_sigaction, sig, dfl, NULL,
-			NSIG / 8); /* KILL and STOP say no: fine */
+		default_action(sig);
 }
 
 void spawn_close_from(int first)
@@ -220,12 +246,12 @@ static void become(const struct spawn_form *f)
 		spawn_fail(REPORT_FD, SPAWN_USER, EPERM);
 }
 
-void spawn_exec(const struct spawn_form *f, pid_t parent)
+/* All but the actions of signals, which are the defaults already. */
+static _Noreturn void exec_in_place(const struct spawn_form *f, pid_t parent)
 {
 	sigset_t none;
 
 	setsid();
-	spawn_reset_signals();
 	umask(027);
 	if (spawn_take_fds(f->in, f->out, f->err, f->report) < 0)
 		spawn_fail(f->report, SPAWN_FDS, errno);
@@ -245,4 +271,10 @@ void spawn_exec(const struct spawn_form *f, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(f->path, f->argv, f->envp);
 	spawn_fail(REPORT_FD, SPAWN_EXEC, errno);
+}
+
+void spawn_exec(const struct spawn_form *f, pid_t parent)
+{
+	spawn_reset_signals();
+	exec_in_place(f, parent);
 }

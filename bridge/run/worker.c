@@ -46,8 +46,9 @@
 #include "run/worker.h"
 #include "store/store.h"
 
-#define REDIS_PATIENCE_MS 5000 /* nobody waits for our answers: a slow Redis is worth waiting for */
-#define SWEEP_FIRST_MS 60000 /* old artifacts: when first, and then how often */
+#define REDIS_PATIENCE_MS 5000 /* nobody waits for our answers: a slow Redis is worth waiting for  \
+				*/
+#define SWEEP_FIRST_MS 60000   /* old artifacts: when first, and then how often */
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AT_ONCE 1000
 #define HELLO_AGAIN_MS 1000
@@ -653,7 +654,7 @@ static void warn_of_user(const struct worker *w)
 	struct err e;
 
 	arena_init(&a, (size_t)4 << 20);
-	if (runas_find(&user, &a, STR_NONE, w->conf->worker.user, &e) < 0)
+	if (runas_find(NULL, &user, &a, STR_NONE, w->conf->worker.user, &e) < 0)
 		log_kv(LOG_WARN, "runbooks that name no user cannot run", "error", e.text,
 			(char *)NULL);
 	arena_release(&a);
@@ -737,7 +738,8 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 	if (take_name(w, o->suffix, e) < 0 || open_contain(w, e) < 0 || make_pools(w, e) < 0)
 		return -1;
 	w->host.shelf = shelf_new();
-	if (!w->host.shelf)
+	w->host.users = runas_book_new();
+	if (!w->host.shelf || !w->host.users)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	uv_loop_init(&w->loop);
 	w->loop.data = w;
@@ -777,6 +779,7 @@ int worker_run(const struct worker_options *o)
 	uv_loop_close(&w->loop);
 	contain_free(w->host.contain);
 	shelf_free(w->host.shelf);
+	runas_book_free(w->host.users);
 	arena_release(&w->names);
 	conf_free(w->conf);
 	close(w->lock);
