@@ -255,6 +255,7 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	b->loaded = now;
 	b->ic.rules = now->rules;
 	b->ic.conf = now->conf;
+	b->ic.sources = now->sources;
 	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
 		"runbooks", log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash,
@@ -431,6 +432,7 @@ static int serve(struct bridge *b)
 	uv_loop_init(&b->loop);
 	b->ic.rules = b->loaded->rules;
 	b->ic.conf = b->loaded->conf;
+	b->ic.sources = b->loaded->sources;
 	metric_set(METRIC_BUILD_INFO, 1, &version);
 	metric_set(METRIC_REDIS_UP, 0, NULL);
 	count_reload(true);

@@ -34,16 +34,17 @@ struct conf_correlation {
 	int64_t window_ms;
 };
 
-struct conf_source {
-	struct str name;
-	struct str kind;
-	int line, column;
-};
-
 /* At most `count` within any `per_ms`; count 0: no limit (`none`). */
 struct conf_rate {
 	int64_t count;
 	int64_t per_ms;
+};
+
+struct conf_source {
+	struct str name;
+	struct str kind;
+	struct conf_rate rate;	/* of its requests; count 0: no limit */
+	int line, column;
 };
 
 enum conf_redis_fsync {

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "base/utf8.h"
+#include "conf/conf_impl.h"
 #include "conf/conf_table.h"
 
 static const void *field(const struct conf *c, const struct conf_key *k)
@@ -54,7 +55,7 @@ static unsigned must_escape(const char *p, size_t n)
 	return v == 0x2028 || v == 0x2029 || v == 0xFEFF || v >= 0xFFFE ? v : 0;
 }
 
-static void put_text(struct buf *out, struct str s)
+void put_text(struct buf *out, struct str s)
 {
 	if (is_word(s)) {
 		buf_str(out, s);
@@ -98,7 +99,7 @@ static void put_redis(struct buf *out, struct str url, bool reveal)
 	buf_release(&masked);
 }
 
-static void put_list(struct buf *out, const struct conf_list *list)
+void put_list(struct buf *out, const struct conf_list *list)
 {
 	buf_putc(out, '[');
 	for (size_t i = 0; i < list->n; i++) {
@@ -136,9 +137,8 @@ static void put_sources(struct buf *out, const struct conf *c)
 	for (size_t i = 0; i < c->sources_n; i++) {
 		buf_puts(out, "\n  ");
 		put_text(out, c->sources[i].name);
-		buf_puts(out, ": {kind: ");
-		put_text(out, c->sources[i].kind);
-		buf_putc(out, '}');
+		buf_puts(out, ": ");
+		conf_put_source(out, &c->sources[i]);
 	}
 }
 
@@ -154,7 +154,7 @@ static void put_number(struct buf *out, enum conf_type type, int64_t v)
 	buf_puts(out, text);
 }
 
-static void put_rate(struct buf *out, const struct conf_rate *rate)
+void put_rate(struct buf *out, const struct conf_rate *rate)
 {
 	char per[UNITS_TEXT_MAX];
 

@@ -18,36 +18,20 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "base/yaml.h"
+#include "conf/conf_impl.h"
 #include "conf/conf_table.h"
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define NAMES_MAX 64
-
-struct loader {
-	struct conf *conf;
-	struct diags *diags;
-	const char *name;
-	size_t errors_before;
-	bool lost; /* where rules and runbooks are is not known */
-};
 
 static void *field(struct conf *c, const struct conf_key *k)
 {
 	return (char *)c + k->offset;
 }
 
-#define complain(l, y, ...)                                                                        \
-	diag_add((l)->diags, DIAG_ERROR, (l)->name, (y)->line, (y)->column, __VA_ARGS__)
-
-/* As much of a value as fits into a message. */
-static struct str shown(struct str s)
-{
-	return s.n <= 80 ? s : (struct str){s.p, 80};
-}
-
 /* ---- scalars ---- */
 
-static const char *kind_of(const struct yaml *y)
+const char *kind_of(const struct yaml *y)
 {
 	switch (y->kind) {
 	case YAML_NULL:
@@ -62,8 +46,7 @@ static const char *kind_of(const struct yaml *y)
 	return "a map";
 }
 
-/* A text that is not empty of meaning: false where y is none, with a finding. */
-static bool take_text(struct loader *l, const char *path, const struct yaml *y, struct str *text)
+bool take_text(struct loader *l, const char *path, const struct yaml *y, struct str *text)
 {
 	if (y->kind != YAML_SCALAR) {
 		complain(l, y, "'%s' is %s; it must be a text", path, kind_of(y));
@@ -132,7 +115,7 @@ static void format_number(enum conf_type type, int64_t v, char out[UNITS_TEXT_MA
 		snprintf(out, UNITS_TEXT_MAX, "%lld", (long long)v);
 }
 
-static bool take_number(struct loader *l, const char *path, enum conf_type type, int64_t min,
+bool take_number(struct loader *l, const char *path, enum conf_type type, int64_t min,
 	int64_t max, const struct yaml *y, int64_t *v)
 {
 	static const char *const like[] = {
@@ -206,8 +189,7 @@ static bool is_doubled(const struct conf_list *list, struct str s)
 	return false;
 }
 
-/* A list of texts, or one text for a list of one. Elements that are no texts are findings. */
-static bool take_list(
+bool take_list(
 	struct loader *l, const char *path, const struct yaml *y, struct conf_list *list)
 {
 	const struct yaml *first = y->kind == YAML_SEQ ? y->child : y;
@@ -257,8 +239,7 @@ static void set_list(struct loader *l, const struct conf_key *k, const struct ya
 
 /* ---- maps with parsers of their own ---- */
 
-/* "unknown key 'x.y'", with the nearest of names. */
-static void unknown_key(struct loader *l, const char *section, const struct yaml *y,
+void unknown_key(struct loader *l, const char *section, const struct yaml *y,
 	const char *const *names, size_t n)
 {
 	const char *near = nearest(y->key, names, n);
@@ -316,35 +297,6 @@ static void set_policies(struct loader *l, const struct yaml *y)
 	c->correlation_n = n;
 }
 
-static void set_source(struct loader *l, const struct yaml *y, struct conf_source *source)
-{
-	static const char *const names[] = {"kind"};
-	const struct yaml *kind = yaml_get(y, "kind");
-	const char *why = conf_check_source(y->key);
-
-	source->line = y->key_line;
-	source->column = y->key_column;
-	source->name = arena_strdup(&l->conf->arena, y->key);
-	if (why)
-		diag_add(l->diags, DIAG_ERROR, l->name, y->key_line, y->key_column,
-			"'sources' has '%.*s': %s", STR_ARG(shown(y->key)), why);
-	if (y->kind != YAML_MAP) {
-		complain(l, y, "'sources.%.*s' is %s; it must be a map, as in {kind: alertmanager}",
-			STR_ARG(shown(y->key)), kind_of(y));
-		return;
-	}
-	struct str path = arena_printf(&l->conf->arena, "sources.%.*s", STR_ARG(shown(y->key)));
-	for (const struct yaml *c = y->child; c && path.p; c = c->next) {
-		if (!str_is(c->key, "kind"))
-			unknown_key(l, path.p, c, names, 1);
-	}
-	if (!kind)
-		complain(l, y, "'sources.%.*s' needs 'kind', as in {kind: alertmanager}",
-			STR_ARG(shown(y->key)));
-	else if (take_text(l, "sources.NAME.kind", kind, &source->kind) && source->kind.n == 0)
-		complain(l, kind, "'sources.%.*s.kind' must not be empty", STR_ARG(shown(y->key)));
-}
-
 static void set_sources(struct loader *l, const struct yaml *y)
 {
 	struct conf *c = l->conf;
@@ -359,45 +311,44 @@ static void set_sources(struct loader *l, const struct yaml *y)
 		return;
 	size_t n = 0;
 	for (const struct yaml *e = y->child; e; e = e->next)
-		set_source(l, e, &v[n++]);
+		conf_set_source(l, e, &v[n++]);
 	if (l->diags->errors > errors)
 		return;
 	c->sources = v;
 	c->sources_n = n;
 }
 
-/* {count: 100, per: 1m}, or none. What it leaves out is as it was, so the default's. */
-static void set_rate(struct loader *l, const struct conf_key *k, const struct yaml *y)
+bool take_rate(struct loader *l, const char *path, const char *like, int64_t min, int64_t max,
+	const struct yaml *y, struct conf_rate *rate)
 {
 	static const char *const names[] = {"count", "per"};
-	struct conf_rate *rate = field(l->conf, k);
 	struct conf_rate now = *rate;
 	bool good = true;
 
 	if (y->kind == YAML_SCALAR && str_is(y->text, "none")) {
 		*rate = (struct conf_rate){.per_ms = now.per_ms};
-		return;
+		return true;
 	}
 	if (y->kind != YAML_MAP) {
-		complain(l, y, "'%s' is %s; it must be none or a map like %s", k->path, kind_of(y),
-			k->initial);
-		return;
+		complain(l, y, "'%s' is %s; it must be none or a map like %s", path, kind_of(y),
+			like);
+		return false;
 	}
 	for (const struct yaml *c = y->child; c; c = c->next) {
-		struct str path =
-			arena_printf(&l->conf->arena, "%s.%.*s", k->path, STR_ARG(c->key));
-		if (!path.p)
-			return;
+		struct str key = arena_printf(&l->conf->arena, "%s.%.*s", path, STR_ARG(c->key));
+		if (!key.p)
+			return false;
 		if (str_is(c->key, "count"))
-			good &= take_number(l, path.p, CONF_INT, k->min, k->max, c, &now.count);
+			good &= take_number(l, key.p, CONF_INT, min, max, c, &now.count);
 		else if (str_is(c->key, "per"))
-			good &= take_number(l, path.p, CONF_DURATION, CONF_PER_MIN_MS,
+			good &= take_number(l, key.p, CONF_DURATION, CONF_PER_MIN_MS,
 				CONF_PER_MAX_MS, c, &now.per_ms);
 		else
-			unknown_key(l, k->path, c, names, 2);
+			unknown_key(l, path, c, names, 2);
 	}
 	if (good)
 		*rate = now;
+	return good;
 }
 
 /* ---- the table ---- */
@@ -425,7 +376,7 @@ static void set_value(struct loader *l, const struct conf_key *k, const struct y
 		set_list(l, k, y);
 		break;
 	case CONF_RATE:
-		set_rate(l, k, y);
+		take_rate(l, k->path, k->initial, k->min, k->max, y, field(l->conf, k));
 		break;
 	case CONF_POLICIES:
 		set_policies(l, y);

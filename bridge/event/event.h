@@ -50,6 +50,8 @@ struct event {
 	struct str fingerprint;	/* 16 hex digits; "" for what is no alert */
 	int64_t starts_ns;	/* 0 where the sender gave none: for a firing alert, its arrival counts */
 	int64_t ends_ns;	/* 0 where there is none: still firing */
+	int64_t expires_ns;	/* of a firing alert: resolved then, unless it is reported again; 0: by incidents.stale_after */
+	struct str delivery;	/* the sender's id of this very message, the same when it is sent again; "" it has none */
 	struct str summary;
 	struct kv *labels;	/* sorted by name, no name twice */
 	size_t labels_n;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "rule/ruleset.h"
+#include "flow/sources.h"
 #include "source/source.h"
 #include "store/store.h"
 
@@ -21,6 +22,7 @@ struct ingest_ctx { /* of the program; swapped whole at reload */
 	struct store *store;
 	struct ruleset *rules;
 	const struct conf *conf;
+	struct sources *sources; /* NULL where no requests are read */
 	struct tick *tick; /* is told when something was put off; may be NULL */
 	/* A limit began to hold rules back; may be NULL. */
 	void (*on_limit)(void *ctx, const struct event *ev);

@@ -22,9 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/nearest.h"
 #include "base/yaml.h"
-#include "source/source.h"
 
 #define LOAD_PATHS_LIMIT ((size_t)16 << 20)	/* bytes of all paths together */
 #define LOAD_FILES_LIMIT 10000			/* rules files, and runbooks, each */
@@ -481,28 +479,6 @@ static void read_runbooks(const struct conf *c, bool safe, struct paths *found, 
 
 /* ---- the whole ---- */
 
-static void check_source_kinds(const struct conf *c, struct diags *d)
-{
-	const char *names[64];
-	size_t n = 0;
-
-	while (n < sizeof(names) / sizeof(names[0]) && source_kinds[n].name) {
-		names[n] = source_kinds[n].name;
-		n++;
-	}
-	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct conf_source *s = &c->sources[i];
-		const char *near;
-
-		if (source_kind_find(s->kind))
-			continue;
-		near = nearest(s->kind, names, n);
-		diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
-			"unknown kind '%.*s' of the source '%.*s'%s%s%s", STR_ARG(s->kind), STR_ARG(s->name),
-			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-	}
-}
-
 static struct conf *load_any_conf(const char *path, bool some, struct diags *d)
 {
 	static const char fallback[] = RB_SYSCONFDIR "/runbookd.yml";
@@ -565,12 +541,12 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	}
 	l->conf = conf;
 	if (l->conf) {
-		check_source_kinds(l->conf, d);
+		l->sources = sources_new(l->conf, d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 	}
 	if (l->rules && how == LOAD_CHECK)
 		ruleset_check(l->rules, d);
-	if (!l->rules || d->errors > before) {
+	if (!l->rules || !l->sources || d->errors > before) {
 		loaded_free(l);
 		return NULL;
 	}
@@ -661,6 +637,7 @@ void loaded_free(struct loaded *l)
 		return;
 	if (l->rules)
 		ruleset_unref(l->rules);
+	sources_unref(l->sources);
 	conf_free(l->conf);
 	free(l);
 }

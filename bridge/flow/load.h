@@ -8,11 +8,13 @@
 
 #include "base/diag.h"
 #include "conf/conf.h"
+#include "flow/sources.h"
 #include "rule/ruleset.h"
 
 struct loaded {
 	struct conf *conf;
 	struct ruleset *rules;
+	struct sources *sources;
 };
 
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.

@@ -85,7 +85,7 @@ static void look_at_retired(struct reload *r)
 	while (*at) {
 		struct retired *old = *at;
 
-		if (old->loaded->rules->refs > 1) {
+		if (old->loaded->rules->refs > 1 || sources_shared(old->loaded->sources)) {
 			at = &old->next;
 			continue;
 		}

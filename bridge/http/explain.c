@@ -7,6 +7,7 @@
 #include "flow/explain.h"
 
 #include "base/json.h"
+#include "base/clock.h"
 #include "http/handlers.h"
 #include "http/state.h"
 
@@ -80,10 +81,10 @@ static int check_members(const struct json *body, struct err *e)
 }
 
 /* The bytes of a request. A fault's offset counts from their beginning. */
-static int read_text(struct request *r, const struct source_kind *kind, struct str name, struct str text,
+static int read_text(struct request *r, const struct bound_source *b, struct str text,
 	struct source_batch *out, struct err *e)
 {
-	struct source_parse *p = source_begin(&r->arena, kind, name);
+	struct source_parse *p = sources_begin(b, &r->arena, (struct source_request){.now_ms = clock_wall_ms()});
 
 	if (!p)
 		return err_set(e, ERR_NOMEM, "no memory for the request");
@@ -91,21 +92,32 @@ static int read_text(struct request *r, const struct source_kind *kind, struct s
 	return source_finish(p, out, e);
 }
 
+static int read_json(struct request *r, const struct bound_source *b, const struct json *payload,
+	struct source_batch *out, struct err *e)
+{
+	struct source_request rq = {.source = b->name, .now_ms = clock_wall_ms()};
+	struct source_body body = {.form = SOURCE_JSON, .json = payload};
+
+	return b->kind->read(&r->arena, &rq, &body, out, e);
+}
+
 static int read_payload(struct request *r, const struct json *body, struct source_batch *out, struct err *e)
 {
 	struct str name = json_str(json_get(body, "source"));
 	const struct json *payload = json_get(body, "payload");
-	const struct source_kind *kind = ingest_kind(r->server->app.ic->conf, name);
+	const struct bound_source *b = sources_find(r->server->app.ic->sources, name);
 	struct err inner = {0};
 	int rc;
 
-	if (!kind)
+	if (!b)
 		return err_set(e, ERR_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
 			(int)(name.n < 100 ? name.n : 100), name.p);
 	if (payload->kind == JSON_STRING)
-		rc = read_text(r, kind, name, payload->text, out, &inner);
+		rc = read_text(r, b, payload->text, out, &inner);
 	else
-		rc = kind->read(&r->arena, name, payload, out, &inner);
+		rc = read_json(r, b, payload, out, &inner);
+	if (rc == 0)
+		rc = sources_dress(b, &r->arena, out, &inner);
 	if (rc == 0)
 		return 0;
 	err_set(e, inner.code, "payload: %s", inner.text);

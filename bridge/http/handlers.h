@@ -8,8 +8,8 @@
 
 /* ingest.c */
 extern const struct route_handler handler_ingest;
-/* What parses the payloads of this source: one of the configuration, or a kind's own; NULL: there is none. */
-const struct source_kind *ingest_kind(const struct conf *c, struct str name);
+/* What a source may see of a request. */
+struct source_request ingest_request(struct request *r);
 /* explain.c */
 extern const struct route_handler handler_explain;
 /* lists.c */

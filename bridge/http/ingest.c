@@ -16,6 +16,8 @@
 #define COMPLAIN_EVERY_MS 10000
 
 struct ingest {
+	struct sources *sources; /* a reference */
+	const struct bound_source *bound;
 	struct source_parse *parse; /* NULL: ended */
 	struct source_batch batch;
 	struct str source;
@@ -49,23 +51,25 @@ static void refuse(struct request *r, const struct err *e)
 	request_fault(r, e);
 }
 
-const struct source_kind *ingest_kind(const struct conf *c, struct str name)
+static struct str header_of(void *ctx, const char *name)
 {
-	for (size_t i = 0; i < c->sources_n; i++) {
-		if (str_eq(c->sources[i].name, name))
-			return source_kind_find(c->sources[i].kind);
-	}
-	return source_kind_find(name);
+	return request_header(ctx, name);
+}
+
+struct source_request ingest_request(struct request *r)
+{
+	return (struct source_request){
+		.now_ms = clock_wall_ms(), .header = header_of, .ctx = r};
 }
 
 static void begin(struct request *r)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
-	const struct source_kind *kind = ingest_kind(ic->conf, r->args.name);
+	const struct bound_source *bound = sources_find(ic->sources, r->args.name);
 	struct err e = {0};
 	struct ingest *in;
 
-	if (!kind) {
+	if (!bound) {
 		request_problemf(r, MHD_HTTP_NOT_FOUND,
 			"there is no source '%.*s'; add it under 'sources'",
 			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
@@ -78,10 +82,12 @@ static void begin(struct request *r)
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
 		return;
 	}
+	in->sources = sources_ref(ic->sources);
+	in->bound = bound;
 	r->data = in;
 	if (!store_up(ic->store))
 		err_set(&e, ERR_AWAY, "%s", store_why(ic->store));
-	else if (!(in->parse = source_begin(&r->arena, kind, in->source)))
+	else if (!(in->parse = sources_begin(bound, &r->arena, ingest_request(r))))
 		err_set(&e, ERR_NOMEM, "no memory for the request");
 	if (e.code)
 		refuse(r, &e);
@@ -120,6 +126,7 @@ static void finish(struct request *r)
 	in->whole_us = clock_mono_us();
 	in->parse = NULL;
 	if (source_finish(parse, &in->batch, &e) != 0 ||
+		sources_dress(in->bound, &r->arena, &in->batch, &e) != 0 ||
 		ingest_batch(r->server->app.ic, &r->arena, &in->batch, on_stored, r, &e) != 0)
 		refuse(r, &e);
 }
@@ -145,7 +152,7 @@ static const char *reason_of(unsigned status)
 
 static void count_refusal(struct request *r, const struct ingest *in)
 {
-	bool known = ingest_kind(r->server->app.ic->conf, r->args.name) != NULL;
+	bool known = sources_find(r->server->app.ic->sources, r->args.name) != NULL;
 	const char *reason = in ? in->reason : NULL;
 	struct str labels[] = {known ? r->args.name : STR("unknown"), STR_NONE};
 
@@ -163,6 +170,8 @@ static void drop(struct request *r)
 		source_abort(in->parse);
 	if (!r->answered || r->status >= 400)
 		count_refusal(r, in);
+	if (in)
+		sources_unref(in->sources);
 }
 
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};

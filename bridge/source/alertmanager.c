@@ -11,12 +11,11 @@
  * operator's own making has, is taken: Alertmanager would repeat a refused message for ever, and
  * the store counts from its arrival then. Fingerprints are taken as given where they look like one.
  */
+#include "source/fields.h"
 #include "source/kinds.h"
 
-#include "base/clock.h"
-
 /* The fields of a message and of an alert: what they must be, null apart. */
-enum field {
+enum {
 	TOP_ALERTS,
 	TOP_TRUNCATED,
 	TOP_GROUP_KEY,
@@ -39,116 +38,47 @@ enum field {
 	ALERT_COUNT,
 };
 
-enum wanted {
-	WANT_STRING,
-	WANT_NUMBER,
-	WANT_TEXT, /* version 3 has a number where 4 has a string */
-	WANT_LIST,
-	WANT_MAP,
+static const struct field top_fields[TOP_COUNT] = {
+	[TOP_ALERTS] = FIELD("alerts", FIELD_LIST),
+	[TOP_TRUNCATED] = FIELD("truncatedAlerts", FIELD_NUMBER),
+	[TOP_GROUP_KEY] = FIELD("groupKey", FIELD_TEXT),
+	[TOP_EXTERNAL_URL] = FIELD("externalURL", FIELD_STRING),
+	[TOP_VERSION] = FIELD("version", FIELD_STRING),
+	[TOP_STATUS] = FIELD("status", FIELD_STRING),
+	[TOP_RECEIVER] = FIELD("receiver", FIELD_STRING),
+	[TOP_GROUP_LABELS] = FIELD("groupLabels", FIELD_MAP),
+	[TOP_COMMON_LABELS] = FIELD("commonLabels", FIELD_MAP),
+	[TOP_COMMON_ANNOTATIONS] = FIELD("commonAnnotations", FIELD_MAP),
 };
 
-struct known {
-	struct str name;
-	enum wanted wanted;
-};
-
-#define NAME(literal)                                                                              \
-	{                                                                                          \
-		literal, sizeof(literal) - 1                                                       \
-	}
-
-static const struct known top_fields[TOP_COUNT] = {
-	[TOP_ALERTS] = {NAME("alerts"), WANT_LIST},
-	[TOP_TRUNCATED] = {NAME("truncatedAlerts"), WANT_NUMBER},
-	[TOP_GROUP_KEY] = {NAME("groupKey"), WANT_TEXT},
-	[TOP_EXTERNAL_URL] = {NAME("externalURL"), WANT_STRING},
-	[TOP_VERSION] = {NAME("version"), WANT_STRING},
-	[TOP_STATUS] = {NAME("status"), WANT_STRING},
-	[TOP_RECEIVER] = {NAME("receiver"), WANT_STRING},
-	[TOP_GROUP_LABELS] = {NAME("groupLabels"), WANT_MAP},
-	[TOP_COMMON_LABELS] = {NAME("commonLabels"), WANT_MAP},
-	[TOP_COMMON_ANNOTATIONS] = {NAME("commonAnnotations"), WANT_MAP},
-};
-
-static const struct known alert_fields[ALERT_COUNT] = {
-	[ALERT_STATUS] = {NAME("status"), WANT_STRING},
-	[ALERT_LABELS] = {NAME("labels"), WANT_MAP},
-	[ALERT_ANNOTATIONS] = {NAME("annotations"), WANT_MAP},
-	[ALERT_STARTS] = {NAME("startsAt"), WANT_STRING},
-	[ALERT_ENDS] = {NAME("endsAt"), WANT_STRING},
-	[ALERT_GENERATOR] = {NAME("generatorURL"), WANT_STRING},
-	[ALERT_FINGERPRINT] = {NAME("fingerprint"), WANT_STRING},
-};
-
-static const struct {
-	const char *text;
-	unsigned kinds; /* bits of enum json_kind */
-} wants[] = {
-	[WANT_STRING] = {"a string", 1u << JSON_STRING},
-	[WANT_NUMBER] = {"a number", 1u << JSON_NUMBER},
-	[WANT_TEXT] = {"a string", 1u << JSON_STRING | 1u << JSON_NUMBER},
-	[WANT_LIST] = {"an array", 1u << JSON_ARRAY},
-	[WANT_MAP] = {"an object of strings", 1u << JSON_OBJECT},
+static const struct field alert_fields[ALERT_COUNT] = {
+	[ALERT_STATUS] = FIELD("status", FIELD_STRING),
+	[ALERT_LABELS] = FIELD("labels", FIELD_MAP),
+	[ALERT_ANNOTATIONS] = FIELD("annotations", FIELD_MAP),
+	[ALERT_STARTS] = FIELD("startsAt", FIELD_STRING),
+	[ALERT_ENDS] = FIELD("endsAt", FIELD_STRING),
+	[ALERT_GENERATOR] = FIELD("generatorURL", FIELD_STRING),
+	[ALERT_FINGERPRINT] = FIELD("fingerprint", FIELD_STRING),
 };
 
 #define TOP(field) ((struct source_place){.name = (field)})
 #define IN_ALERT(i, field) ((struct source_place){"alerts", (i), (field)})
 
-/* Sorts the members of j by the table in one pass: found[i] is NULL where there is none, or null.
- */
-static int pick(const struct json *j, const struct known *table, size_t n,
-	struct source_place place, const struct json **found, struct err *e)
-{
-	for (const struct json *m = j->child; m; m = m->next) {
-		for (size_t i = 0; i < n; i++) {
-			if (!str_eq(m->key, table[i].name))
-				continue;
-			found[i] = m->kind == JSON_NULL ? NULL : m;
-			if (!found[i] || wants[table[i].wanted].kinds & 1u << m->kind)
-				break;
-			place.name = table[i].name.p;
-			return source_wrong_kind(e, m, place, wants[table[i].wanted].text);
-		}
-	}
-	return 0;
-}
-
 static int read_status(const struct json *j, size_t index, enum event_status *out, struct err *e)
 {
-	if (j && str_is(j->text, "firing")) {
+	if (j && str_is(j->text, "firing"))
 		*out = EVENT_FIRING;
-		return 0;
-	}
-	if (j && str_is(j->text, "resolved")) {
+	else if (j && str_is(j->text, "resolved"))
 		*out = EVENT_RESOLVED;
-		return 0;
-	}
-	if (!j)
-		return err_set(e, ERR_INPUT,
-			"alerts[%zu].status: missing, want 'firing' or 'resolved'", index);
-	err_set(e, ERR_INPUT, "alerts[%zu].status: want 'firing' or 'resolved', got '%.*s'", index,
-		(int)(j->text.n < 40 ? j->text.n : 40), j->text.p);
-	e->offset = j->offset;
-	return -1;
-}
-
-/* Go's zero time and an empty text are "not set": 0. */
-static int read_time(
-	const struct json *j, size_t index, const char *name, int64_t *ns, struct err *e)
-{
-	*ns = 0;
-	if (!j || j->text.n == 0 || clock_parse_rfc3339(j->text, ns))
-		return 0;
-	err_set(e, ERR_INPUT, "alerts[%zu].%s: '%.*s' is no time as in RFC 3339", index, name,
-		(int)(j->text.n < 40 ? j->text.n : 40), j->text.p);
-	e->offset = j->offset;
-	return -1;
+	else
+		return fields_odd(e, j, IN_ALERT(index, "status"), "'firing' or 'resolved'");
+	return 0;
 }
 
 static int read_times(const struct json **f, size_t index, struct event *ev, struct err *e)
 {
-	if (read_time(f[ALERT_STARTS], index, "startsAt", &ev->starts_ns, e) < 0 ||
-		read_time(f[ALERT_ENDS], index, "endsAt", &ev->ends_ns, e) < 0)
+	if (fields_time(f[ALERT_STARTS], IN_ALERT(index, "startsAt"), &ev->starts_ns, e) < 0 ||
+		fields_time(f[ALERT_ENDS], IN_ALERT(index, "endsAt"), &ev->ends_ns, e) < 0)
 		return -1;
 	/* It fires, says its status; when it will have ended is not known yet. */
 	if (ev->status == EVENT_FIRING)
@@ -160,9 +90,9 @@ static int read_times(const struct json **f, size_t index, struct event *ev, str
 static int read_pairs(
 	struct arena *a, const struct json **f, size_t index, struct event *ev, struct err *e)
 {
-	if (source_read_map(a, f[ALERT_LABELS], IN_ALERT(index, "labels"), &ev->labels,
-		    &ev->labels_n, e) < 0 ||
-		source_read_map(a, f[ALERT_ANNOTATIONS], IN_ALERT(index, "annotations"),
+	if (fields_map(a, f[ALERT_LABELS], IN_ALERT(index, "labels"), &ev->labels, &ev->labels_n,
+		    e) < 0 ||
+		fields_map(a, f[ALERT_ANNOTATIONS], IN_ALERT(index, "annotations"),
 			&ev->annotations, &ev->annotations_n, e) < 0)
 		return -1;
 	event_sort_labels(ev->labels, &ev->labels_n, true);
@@ -189,9 +119,9 @@ static struct str summary_of(const struct event *ev)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct str s = event_annotation(ev, str_of(names[i]));
 		if (s.n > 0)
-			return source_cut(s, SOURCE_SUMMARY_LIMIT);
+			return fields_cut(s, SOURCE_SUMMARY_LIMIT);
 	}
-	return source_cut(event_label(ev, STR("alertname")), SOURCE_SUMMARY_LIMIT);
+	return fields_cut(event_label(ev, STR("alertname")), SOURCE_SUMMARY_LIMIT);
 }
 
 static int set_links(struct arena *a, const struct json *alertmanager, const struct json *generator,
@@ -223,13 +153,13 @@ static int read_alert(struct arena *a, const struct common *all, const struct js
 	const struct json *f[ALERT_COUNT] = {NULL};
 
 	if (alert->kind != JSON_OBJECT)
-		return source_wrong_kind(e, alert, IN_ALERT(index, ""), "an object");
+		return fields_wrong(e, alert, IN_ALERT(index, ""), "an object");
 	*ev = (struct event){.source = all->source,
 		.type = STR("alert"),
 		.data = alert,
 		.group = all->group,
 		.message = all->message};
-	if (pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
+	if (fields_pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
 		read_status(f[ALERT_STATUS], index, &ev->status, e) < 0 ||
 		read_times(f, index, ev, e) < 0 || read_pairs(a, f, index, ev, e) < 0)
 		return -1;
@@ -247,12 +177,11 @@ static int read_alert(struct arena *a, const struct common *all, const struct js
 /* Fields that nothing is made of yet have their types all the same. */
 static int check_group_maps(const struct json **f, struct err *e)
 {
-	static const enum field maps[] = {
-		TOP_GROUP_LABELS, TOP_COMMON_LABELS, TOP_COMMON_ANNOTATIONS};
+	static const int maps[] = {TOP_GROUP_LABELS, TOP_COMMON_LABELS, TOP_COMMON_ANNOTATIONS};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		if (source_read_map(
-			    NULL, f[maps[i]], TOP(top_fields[maps[i]].name.p), NULL, NULL, e) < 0)
+		if (fields_map(NULL, f[maps[i]], TOP(top_fields[maps[i]].name.p), NULL, NULL, e) <
+			0)
 			return -1;
 	return 0;
 }
@@ -268,23 +197,24 @@ static int read_truncated(const struct json *j, int64_t *out, struct err *e)
 	return -1;
 }
 
-int alertmanager_read(struct arena *a, struct str source_name, const struct json *body,
-	struct source_batch *out, struct err *e)
+int alertmanager_read(struct arena *a, const struct source_request *rq,
+	const struct source_body *whole, struct source_batch *out, struct err *e)
 {
-	const struct json *f[TOP_COUNT] = {NULL};
+	const struct json *f[TOP_COUNT] = {NULL}, *body = whole->json;
 
 	if (body->kind != JSON_OBJECT)
-		return source_wrong_kind(e, body, TOP("body"), "an object with 'alerts'");
-	if (pick(body, top_fields, TOP_COUNT, TOP(""), f, e) < 0 || check_group_maps(f, e) < 0 ||
+		return fields_wrong(e, body, TOP("body"), "an object with 'alerts'");
+	if (fields_pick(body, top_fields, TOP_COUNT, TOP(""), f, e) < 0 ||
+		check_group_maps(f, e) < 0 ||
 		read_truncated(f[TOP_TRUNCATED], &out->truncated, e) < 0)
 		return -1;
 	const struct json *alerts = f[TOP_ALERTS];
 	if (!alerts)
-		return source_wrong_kind(e, json_get(body, "alerts"), TOP("alerts"), "an array");
+		return fields_wrong(e, json_get(body, "alerts"), TOP("alerts"), "an array");
 	out->group = f[TOP_GROUP_KEY] ? f[TOP_GROUP_KEY]->text : STR_NONE;
 	out->events = arena_array(a, alerts->count ? alerts->count : 1, sizeof(*out->events));
-	struct common all = {source_name, out->group, f[TOP_EXTERNAL_URL],
-		arena_zalloc(a, sizeof(*all.message))};
+	struct common all = {
+		rq->source, out->group, f[TOP_EXTERNAL_URL], arena_zalloc(a, sizeof(*all.message))};
 	if (!out->events || !all.message)
 		return err_set(e, ERR_LIMIT, "alerts: %zu do not fit the memory of a request",
 			alerts->count);

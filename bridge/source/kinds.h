@@ -4,7 +4,7 @@
 
 #include "source/source.h"
 
-int alertmanager_read(struct arena *a, struct str source_name, const struct json *body,
+int alertmanager_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 
 #endif

@@ -12,19 +12,49 @@
 #include "base/err.h"
 #include "event/event.h"
 
+/* A request, beside its body. What it points at lives until source_finish. */
+struct source_request {
+	struct str source;	/* the source's name */
+	int64_t now_ms;		/* the time of day, handed in, for senders that only say until when; 0: not known */
+	/* A header by its name in any case, STR_NONE where there is none. NULL: there are no headers. */
+	struct str (*header)(void *ctx, const char *name);
+	void *ctx;
+};
+
+struct str source_header(const struct source_request *rq, const char *name);
+/* Content-Type without its parameters is this one, in any case. */
+bool source_type_is(const struct source_request *rq, const char *type);
+
+enum source_form {
+	SOURCE_JSON,	/* one value, parsed as it comes */
+	SOURCE_FORM,	/* application/x-www-form-urlencoded */
+	SOURCE_BYTES,	/* kept as they come */
+};
+
+struct source_body {
+	enum source_form form;
+	const struct json *json;	/* of SOURCE_JSON, else NULL */
+	struct kv *pairs;		/* of SOURCE_FORM, decoded, in the sender's order, a name perhaps twice */
+	size_t pairs_n;
+	struct str bytes;		/* of SOURCE_BYTES */
+};
+
 /* What one request gave. */
 struct source_batch {
 	struct event *events;	/* in the sender's order */
 	size_t n;
 	int64_t truncated;	/* alerts that the sender left out, by its own word */
 	struct str group;	/* the sender's group key, "" where there is none */
+	struct err refused;	/* of a kind that takes item by item: the first that was not taken; ERR_NONE: all were */
 };
 
 struct source_kind {
 	const char *name;
 	const char *sentence;	/* for the manual */
-	/* The parsed body -> batch, all in arena a. ERR_INPUT with what and where ("alerts[3].labels: …"). */
-	int (*read)(struct arena *a, struct str source_name, const struct json *body,
+	/* What its body is to be read as, by the request's headers; NULL: always JSON. */
+	enum source_form (*form)(const struct source_request *rq);
+	/* The whole body -> batch, all in arena a. ERR_INPUT with what and where ("alerts[3].labels: …"). */
+	int (*read)(struct arena *a, const struct source_request *rq, const struct source_body *body,
 		struct source_batch *out, struct err *e);
 };
 
@@ -32,9 +62,9 @@ struct source_kind {
 const struct source_kind *source_kind_find(struct str name);
 extern const struct source_kind source_kinds[];	/* ended by name == NULL */
 
-/* One request's body. Lives in arena a. */
+/* One request's body. Lives in arena a; keeps a copy of *rq. NULL: no memory. */
 struct source_parse;
-struct source_parse *source_begin(struct arena *a, const struct source_kind *kind, struct str source_name);
+struct source_parse *source_begin(struct arena *a, const struct source_kind *kind, const struct source_request *rq);
 int source_feed(struct source_parse *p, const char *bytes, size_t n, struct err *e);
 /* Ends the parse whatever it returns. */
 int source_finish(struct source_parse *p, struct source_batch *out, struct err *e);
@@ -46,22 +76,7 @@ void source_abort(struct source_parse *p);
 #define SOURCE_LABELS_LIMIT 256		/* labels an alert, annotations too */
 #define SOURCE_NAME_LIMIT 1024		/* bytes of a label's name */
 #define SOURCE_VALUE_LIMIT (1 << 20)	/* bytes of a label's or annotation's value */
+#define SOURCE_PAIRS_LIMIT 1000		/* pairs of a form */
 #define SOURCE_SUMMARY_LIMIT 4096	/* bytes of an event's summary; a longer one is cut at a character */
-
-/* For the kinds: a place in the body, put into words only where something is wrong with it. */
-struct source_place {
-	const char *list;	/* "alerts"; NULL: name is at the top */
-	size_t index;
-	const char *name;	/* "labels"; "": the element itself */
-};
-
-/* A member that may be an object of strings -> pairs, not yet sorted; NULL and null give none. out NULL: only the
- * check. ERR_INPUT, or ERR_LIMIT past the limits above. */
-int source_read_map(struct arena *a, const struct json *j, struct source_place place, struct kv **out, size_t *n,
-	struct err *e);
-/* ERR_INPUT "alerts[3].status: want WANTED, got a number", at j's offset (NULL: "missing"). Returns -1. */
-int source_wrong_kind(struct err *e, const struct json *j, struct source_place place, const char *wanted);
-/* s, or its beginning of at most limit bytes, not cut inside a character. */
-struct str source_cut(struct str s, size_t limit);
 
 #endif

@@ -129,8 +129,9 @@ static int send_alert(
 {
 	struct test_game *g = p->game;
 	struct source_batch batch;
+	struct source_request rq = {.source = k->source};
 	struct source_parse *parse =
-		source_begin(g->a, source_kind_find(STR("alertmanager")), k->source);
+		source_begin(g->a, source_kind_find(STR("alertmanager")), &rq);
 	struct test_fed *fed = add_fed(g, entry);
 	struct buf body;
 	int rc = -1;

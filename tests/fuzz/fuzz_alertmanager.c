@@ -32,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t piece = size ? 1 + data[size - 1] % 64 : 1;
 
 	arena_init(&a, FUZZ_MEMORY);
-	struct source_parse *p = source_begin(&a, source_kind_find(STR("alertmanager")), STR("am"));
+	struct source_parse *p = source_begin(&a, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 	for (size_t at = 0; at < size; at += piece)
 		if (source_feed(p, (const char *)data + at, size - at < piece ? size - at : piece, &e) < 0)
 			break;

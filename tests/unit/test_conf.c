@@ -652,7 +652,7 @@ static void names_are_checked(void **state)
 	refuse_one("sources: {'a/b': {kind: x}}", "'sources' has 'a/b': a source's name has");
 	refuse_one("sources: {a: {}}", "'sources.a' needs 'kind', as in {kind: alertmanager}");
 	refuse_one("sources: {a: {kind: ''}}", "'sources.a.kind' must not be empty");
-	refuse_one("sources: {a: {kind: [x]}}", "'sources.NAME.kind' is a list");
+	refuse_one("sources: {a: {kind: [x]}}", "'sources.a.kind' is a list");
 	refuse_one("sources: [a]", "'sources' must be a map");
 	refuse_one("correlation: {by: [a]}", "'correlation' must be a list");
 	refuse_one("correlation: [a]", "each policy is a map of match, by and window");

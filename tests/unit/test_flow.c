@@ -112,7 +112,8 @@ static struct source_batch message(struct flow *f, int first, int n, const char 
 {
 	struct source_batch batch;
 	struct source_parse *p =
-		source_begin(&f->arena, source_kind_find(STR("alertmanager")), STR("am"));
+		source_begin(&f->arena, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 	struct err e = {0};
 	struct buf b;
 

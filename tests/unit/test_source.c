@@ -2,6 +2,7 @@
 #include "unit.h"
 #include <dirent.h>
 #include "base/file.h"
+#include "source/fields.h"
 #include "source/source.h"
 
 static struct arena arena;
@@ -22,7 +23,8 @@ static int end(void **state)
 
 static int take(struct str body, size_t piece, struct source_batch *out, struct err *e)
 {
-	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")), STR("am"));
+	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 
 	assert_non_null(p);
 	for (size_t at = 0; at < body.n; at += piece)
@@ -291,7 +293,8 @@ static void a_full_arena(void **state)
 	(void)state;
 	for (size_t limit = 12 << 10; limit < 120 << 10; limit += 64) {
 		arena_init(&small, limit);
-		struct source_parse *p = source_begin(&small, source_kind_find(STR("alertmanager")), STR("am"));
+		struct source_parse *p = source_begin(&small, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 		if (p) {
 			source_feed(p, body.p, body.n, &e);
 			if (source_finish(p, &out, &e) < 0)
@@ -334,10 +337,10 @@ static void cuts_summaries(void **state)
 	assert_int_equal(out.events[0].summary.n, SOURCE_SUMMARY_LIMIT - 1);
 	assert_int_equal(out.events[0].annotations[0].value.n, 1 + 2 * SOURCE_SUMMARY_LIMIT);
 	buf_release(&b);
-	assert_str(source_cut(STR("abc"), 3), "abc");
-	assert_str(source_cut(STR("abcd"), 3), "abc");
-	assert_str(source_cut(STR("ab\xe2\x82\xac"), 4), "ab");
-	assert_str(source_cut(STR("ab\xe2\x82\xac"), 5), "ab\xe2\x82\xac");
+	assert_str(fields_cut(STR("abc"), 3), "abc");
+	assert_str(fields_cut(STR("abcd"), 3), "abc");
+	assert_str(fields_cut(STR("ab\xe2\x82\xac"), 4), "ab");
+	assert_str(fields_cut(STR("ab\xe2\x82\xac"), 5), "ab\xe2\x82\xac");
 }
 
 /* ---- the table, and giving up ---- */
@@ -356,7 +359,8 @@ static void kinds(void **state)
 
 static void gives_up(void **state)
 {
-	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")), STR("am"));
+	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 	struct err e;
 	struct source_batch out;
 
@@ -364,7 +368,8 @@ static void gives_up(void **state)
 	assert_int_equal(source_feed(p, "{\"alerts\":[{", 12, &e), 0);
 	source_abort(p);
 	/* The first error is the one that counts, however much follows. */
-	p = source_begin(&arena, source_kind_find(STR("alertmanager")), STR("am"));
+	p = source_begin(&arena, source_kind_find(STR("alertmanager")),
+		&(struct source_request){.source = STR("am")});
 	assert_int_equal(source_feed(p, "nonsense", 8, &e), -1);
 	struct str first = arena_strdup(&arena, str_of(e.text));
 	assert_int_equal(source_feed(p, "{}", 2, &e), -1);

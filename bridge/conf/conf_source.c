@@ -1,0 +1,114 @@
+/* conf_source.c: one entry of `sources`, read and written.
+ *
+ * Owns the table of its keys. Whether a kind exists, and whether what a key says fits the kind, is
+ * not known here (flow/sources.c).
+ */
+#include "conf/conf_impl.h"
+
+#define RATE_MAX 1000000000
+
+struct source_key {
+	const char *name;
+	void (*set)(struct loader *l, const char *path, const struct yaml *y,
+		struct conf_source *source);
+	bool (*said)(const struct conf_source *source);
+	void (*put)(
+		struct buf *out, const struct conf_source *source); /* its value, for the dump */
+};
+
+static void set_kind(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
+{
+	if (take_text(l, path, y, &source->kind) && source->kind.n == 0)
+		complain(l, y, "'%s' must not be empty", path);
+}
+
+static bool always(const struct conf_source *source)
+{
+	(void)source;
+	return true;
+}
+
+static void put_kind(struct buf *out, const struct conf_source *source)
+{
+	put_text(out, source->kind);
+}
+
+static void set_rate(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
+{
+	source->rate.per_ms = 1000;
+	if (take_rate(l, path, "{count: 1000, per: 1s}", 1, RATE_MAX, y, &source->rate) &&
+		source->rate.count == 0 && y->kind == YAML_MAP)
+		complain(l, y, "'%s' needs 'count', as in {count: 1000, per: 1s}", path);
+}
+
+static bool has_rate(const struct conf_source *source)
+{
+	return source->rate.count > 0;
+}
+
+static void put_source_rate(struct buf *out, const struct conf_source *source)
+{
+	put_rate(out, &source->rate);
+}
+
+static const struct source_key keys[] = {
+	{"kind", set_kind, always, put_kind},
+	{"rate", set_rate, has_rate, put_source_rate},
+};
+#define KEYS_N (sizeof(keys) / sizeof(keys[0]))
+
+static void set_key(
+	struct loader *l, const char *section, const struct yaml *y, struct conf_source *source)
+{
+	const char *names[KEYS_N];
+
+	for (size_t i = 0; i < KEYS_N; i++) {
+		names[i] = keys[i].name;
+		if (!str_is(y->key, keys[i].name))
+			continue;
+		struct str path = arena_printf(&l->conf->arena, "%s.%s", section, keys[i].name);
+		if (path.p)
+			keys[i].set(l, path.p, y, source);
+		return;
+	}
+	unknown_key(l, section, y, names, KEYS_N);
+}
+
+void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source *source)
+{
+	const char *why = conf_check_source(y->key);
+
+	source->line = y->key_line;
+	source->column = y->key_column;
+	source->name = arena_strdup(&l->conf->arena, y->key);
+	if (why)
+		diag_add(l->diags, DIAG_ERROR, l->name, y->key_line, y->key_column,
+			"'sources' has '%.*s': %s", STR_ARG(shown(y->key)), why);
+	if (y->kind != YAML_MAP) {
+		complain(l, y, "'sources.%.*s' is %s; it must be a map, as in {kind: alertmanager}",
+			STR_ARG(shown(y->key)), kind_of(y));
+		return;
+	}
+	struct str path = arena_printf(&l->conf->arena, "sources.%.*s", STR_ARG(shown(y->key)));
+	for (const struct yaml *c = y->child; c && path.p; c = c->next)
+		set_key(l, path.p, c, source);
+	if (!yaml_get(y, "kind"))
+		complain(l, y, "'sources.%.*s' needs 'kind', as in {kind: alertmanager}",
+			STR_ARG(shown(y->key)));
+}
+
+void conf_put_source(struct buf *out, const struct conf_source *source)
+{
+	const char *before = "{";
+
+	for (size_t i = 0; i < KEYS_N; i++) {
+		if (!keys[i].said(source))
+			continue;
+		buf_printf(out, "%s%s: ", before, keys[i].name);
+		keys[i].put(out, source);
+		before = ", ";
+	}
+	buf_putc(out, '}');
+}

@@ -1,0 +1,120 @@
+/* sources.c: what the configuration says about who sends, bound to the kinds that can read it.
+ *
+ * Owns the table from a source's name to its kind. Each kind has a source of its own name; one of
+ * that name in the configuration stands in its place. It reads nothing and keeps no state of
+ * requests.
+ */
+#include "flow/sources.h"
+
+#include <stdlib.h>
+#include "base/nearest.h"
+
+#define ARENA_LIMIT ((size_t)64 << 20)
+#define KINDS_MAX 64
+
+struct sources {
+	unsigned refs;
+	struct arena arena;
+	struct bound_source *v;
+	size_t n;
+};
+
+static void unknown_kind(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	const char *names[KINDS_MAX], *near;
+	size_t n = 0;
+
+	for (; n < KINDS_MAX && source_kinds[n].name; n++)
+		names[n] = source_kinds[n].name;
+	near = nearest(s->kind, names, n);
+	diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
+		"unknown kind '%.*s' of the source '%.*s'%s%s%s", STR_ARG(s->kind),
+		STR_ARG(s->name), near ? "; did you mean '" : "", near ? near : "",
+		near ? "'?" : "");
+}
+
+static void bind(struct sources *s, const struct conf *c, struct diags *d)
+{
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct conf_source *from = &c->sources[i];
+		struct bound_source *b = &s->v[s->n++];
+
+		*b = (struct bound_source){from->name, source_kind_find(from->kind), from};
+		if (!b->kind)
+			unknown_kind(c, from, d);
+	}
+	for (const struct source_kind *k = source_kinds; k->name; k++) {
+		if (!sources_find(s, str_of(k->name)))
+			s->v[s->n++] = (struct bound_source){str_of(k->name), k, NULL};
+	}
+}
+
+struct sources *sources_new(const struct conf *c, struct diags *d)
+{
+	struct sources *s = calloc(1, sizeof(*s));
+	size_t errors = d->errors, most = c->sources_n;
+
+	if (!s) {
+		diag_add(d, DIAG_ERROR, c->path.p, 0, 0, "no memory");
+		return NULL;
+	}
+	for (const struct source_kind *k = source_kinds; k->name; k++)
+		most++;
+	s->refs = 1;
+	arena_init(&s->arena, ARENA_LIMIT);
+	s->v = arena_array(&s->arena, most, sizeof(*s->v));
+	if (s->v)
+		bind(s, c, d);
+	if (arena_failed(&s->arena))
+		diag_add(d, DIAG_ERROR, c->path.p, 0, 0,
+			"'sources' needs more memory than it may have");
+	if (d->errors == errors)
+		return s;
+	sources_unref(s);
+	return NULL;
+}
+
+struct sources *sources_ref(struct sources *s)
+{
+	s->refs++;
+	return s;
+}
+
+void sources_unref(struct sources *s)
+{
+	if (!s || --s->refs)
+		return;
+	arena_release(&s->arena);
+	free(s);
+}
+
+bool sources_shared(const struct sources *s)
+{
+	return s->refs > 1;
+}
+
+const struct bound_source *sources_find(const struct sources *s, struct str name)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (str_eq(s->v[i].name, name))
+			return &s->v[i];
+	}
+	return NULL;
+}
+
+struct source_parse *sources_begin(
+	const struct bound_source *b, struct arena *a, struct source_request rq)
+{
+	rq.source = b->name;
+	return source_begin(a, b->kind, &rq);
+}
+
+int sources_dress(
+	const struct bound_source *b, struct arena *a, struct source_batch *batch, struct err *e)
+{
+	(void)b;
+	(void)a;
+	(void)batch;
+	(void)e;
+	return 0;
+}
