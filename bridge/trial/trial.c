@@ -421,7 +421,9 @@ int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct tr
 		return -1;
 	if (!duplicate && settle(t, e) < 0) /* from a duplicate nothing follows */
 		return -1;
-	/* Nothing else was written between the event and what came of it. */
+	/* First comes what the event itself ended, as a rule that waited for another occurrence. */
+	while (n && before < t->decisions_n && t->decisions[before].later)
+		before++;
 	if (out)
 		*out = (struct trial_answer){duplicate, n ? t->decisions + before : NULL, n};
 	return 0;

@@ -24,6 +24,8 @@ static const char rules_text[] =
 	"steps: [{runbook: mend}]\n"
 	"  - name: missing\n    match: alertname = Missing\n    steps: [{runbook: mend, with: "
 	"{path: '{{ labels.none }}'}}]\n"
+	"  - {name: waits, match: alertname = Waits, for: 1h, steps: [{runbook: look}]}\n"
+	"  - {name: waits-not, match: alertname = Waits, steps: [{runbook: look}]}\n"
 	"  - name: ever\n    match: 'event.type = run, rule =~ \"ever.*\"'\n    steps: [{runbook: "
 	"look}]\n"
 	"  - name: ever-first\n    match: alertname = Ever\n    steps: [{runbook: look}]\n";
@@ -151,6 +153,23 @@ static void test_duplicate_is_in_the_log(void **state)
 	assert_int_equal(again.decisions[0].at_ms, T0 + M);
 	assert_true(str_eq(again.decisions[0].event, first.decisions[0].event));
 	assert_int_equal(trial_log(r->t).runs_n, 1);
+}
+
+static void test_what_an_event_ends_is_not_its_own(void **state)
+{
+	struct rig *r = *state;
+
+	begin(r);
+	struct trial_decision first = fire(r, 0, "Waits", 0).decisions[0];
+	struct trial_answer a = fire(r, 10 * M, "Waits", 10 * M);
+	assert_int_equal(a.decisions_n, 2);
+	assert_str(a.decisions[0].rule, "waits");
+	assert_int_equal(a.decisions[0].decision, DECISION_PENDING);
+	assert_false(a.decisions[0].later);
+	assert_str(a.decisions[1].rule, "waits-not");
+	assert_int_equal(a.decisions[1].decision, DECISION_RUN);
+	assert_false(str_eq(a.decisions[0].event, first.event));
+	assert_true(str_eq(a.decisions[0].event, a.decisions[1].event));
 }
 
 static void test_cooldown_ends_on_the_trials_clock(void **state)
@@ -284,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run_starts_and_ends_at_once),
 		cmocka_unit_test(test_duplicate_is_in_the_log),
+		cmocka_unit_test(test_what_an_event_ends_is_not_its_own),
 		cmocka_unit_test(test_cooldown_ends_on_the_trials_clock),
 		cmocka_unit_test(test_histories_know_nothing_of_each_other),
 		cmocka_unit_test(test_steps_follow_each_other_and_see_output),
