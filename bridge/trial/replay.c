@@ -46,33 +46,47 @@ static struct str kept(struct replay *r, const struct json *j, const char *key)
 
 /* ---- what was ---- */
 
-/* Only the last decision of a rule counts. -1: the arena is full. */
-static int set_decision(struct replay *r, struct replay_decision **list, size_t *n, struct str rule,
-	struct str decision, struct str reason)
+static size_t place_of(const struct replay_decision *v, size_t n, struct str rule)
 {
-	struct replay_decision *v = *list;
 	size_t i = 0;
 
-	while (i < *n && !str_eq(v[i].rule, rule))
+	while (i < n && !str_eq(v[i].rule, rule))
 		i++;
+	return i;
+}
+
+/* Only the last decision of a rule counts. later: made after the event was stored, by a rule that waited; one of a rule
+ * that had decided nothing on it is of on_resolve, and passed over. -1: the arena is full. */
+static int set_decision(struct replay *r, struct replay_decision **list, size_t *n, const struct replay_decision *d,
+	bool later)
+{
+	struct replay_decision *v = *list;
+	size_t i = place_of(v, *n, d->rule);
+
+	if (i == *n && later)
+		return 0;
 	if (i == *n) {
-		v = arena_grow(r->a, v, *n * sizeof(*v), (*n + 1) * sizeof(*v));
+		if ((i & (i - 1)) == 0) /* room for 1, 2, 4, … */
+			v = arena_grow(r->a, v, i * sizeof(*v), (i ? 2 * i : 1) * sizeof(*v));
 		if (!v)
 			return -1;
 		*list = v;
-		v[(*n)++].rule = arena_strdup(r->a, rule);
+		v[(*n)++].rule = arena_strdup(r->a, d->rule);
 	}
-	v[i].decision = arena_strdup(r->a, decision);
-	v[i].reason = arena_strdup(r->a, reason);
+	v[i].decision = arena_strdup(r->a, d->decision);
+	v[i].reason = arena_strdup(r->a, d->reason);
 	return arena_failed(r->a) ? -1 : 0;
 }
 
-static int set_then(struct replay *r, struct replay_event *ev, const struct json *decisions)
+static int set_then(struct replay *r, struct replay_event *ev, const struct json *decisions, bool later)
 {
-	for (const struct json *d = decisions ? decisions->child : NULL; d; d = d->next)
-		if (set_decision(r, &ev->then, &ev->then_n, json_str(json_get(d, "rule")),
-			    json_str(json_get(d, "decision")), json_str(json_get(d, "reason"))) != 0)
+	for (const struct json *j = decisions ? decisions->child : NULL; j; j = j->next) {
+		const struct replay_decision d = {json_str(json_get(j, "rule")), json_str(json_get(j, "decision")),
+			json_str(json_get(j, "reason"))};
+
+		if (set_decision(r, &ev->then, &ev->then_n, &d, later) != 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -153,7 +167,7 @@ int replay_add(struct replay *r, const struct json *event, struct err *e)
 		.received_ms = ns / 1000000,
 		.json = text_of(r, event),
 	};
-	return set_then(r, v, json_get(event, "decisions")) != 0 || arena_failed(r->a) ? full(e) : 0;
+	return set_then(r, v, json_get(event, "decisions"), false) != 0 || arena_failed(r->a) ? full(e) : 0;
 }
 
 int replay_later(struct replay *r, struct str event, const struct json *decisions, struct err *e)
@@ -165,7 +179,7 @@ int replay_later(struct replay *r, struct str event, const struct json *decision
 		int c = str_cmp(event, r->events[mid].id); /* the newest, and so the greatest, is first */
 
 		if (c == 0)
-			return set_then(r, &r->events[mid], decisions) != 0 ? full(e) : 0;
+			return set_then(r, &r->events[mid], decisions, true) != 0 ? full(e) : 0;
 		if (c > 0)
 			high = mid;
 		else
@@ -218,12 +232,14 @@ static void on_run(void *ctx, const struct trial_run *run, struct trial_outcome 
 
 /* ---- what would be ---- */
 
-static int take_now(struct replay *r, struct replay_event *ev, const struct trial_decision *d, size_t n)
+static int take_now(struct replay *r, struct replay_event *ev, const struct trial_decision *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (set_decision(r, &ev->now, &ev->now_n, d[i].rule, str_of(decision_name(d[i].decision)),
-			    d[i].reason) != 0)
+	for (size_t i = 0; i < n; i++) {
+		const struct replay_decision d = {v[i].rule, str_of(decision_name(v[i].decision)), v[i].reason};
+
+		if (set_decision(r, &ev->now, &ev->now_n, &d, v[i].later) != 0)
 			return -1;
+	}
 	return 0;
 }
 

@@ -140,6 +140,33 @@ def test_runs_end_as_they_did(server, alertname, outcome, decision):
     assert counts(answer)["either"] == ({}, {decision: 1})
 
 
+SAME = {
+    "a new occurrence while a rule waits": ("""
+  - {name: waits, match: 'alertname = A', for: 1h, steps: [{runbook: note}]}
+  - {name: waits-not, match: 'alertname = A', steps: [{runbook: note}]}
+""", {"starts_at": "2026-01-01T01:00:00Z"}, 2),
+    "on_resolve beside a rule of the resolve": ("""
+  - {name: mends, match: 'alertname = A', on_resolve: {runbook: note}, steps: [{runbook: note}]}
+  - {name: over, match: 'alertname = A', when: resolved, steps: [{runbook: note}]}
+""", {"status": "resolved"}, 3),
+    "on_resolve after for": ("""
+  - {name: mends, match: 'alertname = A', for: 1s, on_resolve: {runbook: note}, steps: [{runbook: note}]}
+""", {"status": "resolved"}, 2),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_the_same_rules_decide_the_same(runbookd, what):
+    rules, then, runs = SAME[what]
+    rb = runbookd(rules="rules:" + rules, runbooks={"note.sh": NOTE}).start()
+    fire(rb, "A", "h1", starts_at="2026-01-01T00:00:00Z")
+    rb.wait_run(state="succeeded")
+    fire(rb, "A", "h1", **{"starts_at": "2026-01-01T00:00:00Z", **then})
+    rb.wait_runs(lambda all_: [r["state"] for r in all_] == ["succeeded"] * runs, f"{runs} runs that succeeded")
+    answer = replay(rb, "rules:" + rules)
+    assert answer["events"] == 2 and answer["changes"] == [], answer
+
+
 def test_configuration_and_folders(server, folder):
     history(server)
     limits = {"limits": {"runs": {"count": 1, "per": "1h"}}, "rules": [], "runbooks": [str(server.folder / "runbooks")]}
