@@ -22,6 +22,7 @@ struct session {
 	struct loaded *loaded;
 	struct trial *trial;
 	char since[CLOCK_RFC3339_MAX], until[CLOCK_RFC3339_MAX];
+	int64_t until_ms;
 	bool cut; /* there were more events */
 };
 
@@ -151,8 +152,9 @@ static int fetch_later(struct session *s, struct str incident)
 	rc = cli_list_path(s->cli, path.p, TIMELINE_MAX, &list);
 	buf_release(&path);
 	for (size_t i = 0; i < list.n && rc == 0; i++) {
-		if (replay_later(&s->replay, show_text(json_get(list.v[i], "of"), "event"),
-			    json_get(list.v[i], "decisions"), &e) == 0)
+		if (show_time(list.v[i], "time") > s->until_ms ||
+			replay_later(&s->replay, show_text(json_get(list.v[i], "of"), "event"),
+				json_get(list.v[i], "decisions"), &e) == 0)
 			continue;
 		cli_error("%s", e.text);
 		rc = CLI_FAILED;
@@ -373,6 +375,7 @@ static int set_times(struct session *s)
 {
 	struct cli *c = s->cli;
 	const char *since = c->o.since ? c->o.since : SINCE_DEFAULT, *until = c->o.until;
+	int64_t ns = 0;
 
 	if (!cli_time_arg(c, since, s->since) || (until && !cli_time_arg(c, until, s->until))) {
 		cli_error("a time is a duration such as 7d, for so long ago, or an RFC 3339 time such as "
@@ -381,6 +384,8 @@ static int set_times(struct session *s)
 	}
 	if (!until)
 		clock_format_ms(c->now_ms, s->until);
+	clock_parse_rfc3339(str_of(s->until), &ns);
+	s->until_ms = ns / 1000000;
 	return 0;
 }
 
@@ -388,12 +393,10 @@ static int play(struct session *s)
 {
 	struct str address;
 	struct err e = {0};
-	int64_t until = 0;
 
-	clock_parse_rfc3339(str_of(s->until), &until);
 	if (s->cli->services->redis_start(&address, &e) == 0)
 		s->trial = trial_new(address, &e);
-	if (s->trial && replay_play(&s->replay, s->trial, s->loaded, until / 1000000, &e) == 0)
+	if (s->trial && replay_play(&s->replay, s->trial, s->loaded, s->until_ms, &e) == 0)
 		return 0;
 	cli_error("%s", e.text);
 	return CLI_FAILED;

@@ -167,6 +167,15 @@ def test_the_same_rules_decide_the_same(runbookd, what):
     assert answer["events"] == 2 and answer["changes"] == [], answer
 
 
+def test_what_was_decided_after_until_does_not_count(server):
+    slow = fire(server, "Slow", "h9")["decisions"][0]["event"]
+    server.wait_run(rule="later", state="succeeded")
+    until = server.get(f"/api/v1/events/{slow}")["received"]
+    answer = replay(server, RULES, "--until", until)
+    assert counts(answer) == {"later": ({"pending": 1}, {"pending": 1})} and answer["changed"] == 0
+    assert counts(replay(server, RULES)) == {"later": ({"run": 1}, {"run": 1})}
+
+
 def test_configuration_and_folders(server, folder):
     history(server)
     limits = {"limits": {"runs": {"count": 1, "per": "1h"}}, "rules": [], "runbooks": [str(server.folder / "runbooks")]}
