@@ -206,22 +206,31 @@ static int by_id(const void *a, const void *b)
 	return str_cmp(x->id, y->id);
 }
 
-/* Which event of the history; that under way where the trial has not said its id yet. */
-static struct replay_event *event_of(struct replay *r, struct str trial_id, struct replay_event *other)
+/* Which event of the history; NULL for one that the trial has not told the id of, or that is its own. */
+static struct replay_event *event_of(const struct replay *r, struct str trial_id)
 {
 	struct replay_fed key = {.id = trial_id};
 	const struct replay_fed *f = r->fed_n ? bsearch(&key, r->fed, r->fed_n, sizeof(key), by_id) : NULL;
 
-	return f ? &r->events[f->at] : other;
+	return f ? &r->events[f->at] : NULL;
+}
+
+/* While an event without decisions is under way, what runs is on it: the end of its alert. */
+static const struct replay_event *event_of_run(const struct replay *r, const struct trial_run *run)
+{
+	const struct replay_event *ev = event_of(r, run->event);
+	struct str id = trial_fed_id(r->trial);
+
+	return ev || (id.n && !str_eq(id, run->event)) ? ev : r->under_way;
 }
 
 static void on_run(void *ctx, const struct trial_run *run, struct trial_outcome *out)
 {
 	struct replay *r = ctx;
-	struct replay_outcome key = {
-		.event = event_of(r, run->event, &r->events[r->at])->id, .rule = run->rule, .step = run->step};
+	const struct replay_event *ev = event_of_run(r, run);
+	struct replay_outcome key = {.event = ev ? ev->id : STR_NONE, .rule = run->rule, .step = run->step};
 	const struct replay_outcome *was =
-		r->outcomes_n ? bsearch(&key, r->outcomes, r->outcomes_n, sizeof(key), by_key) : NULL;
+		ev && r->outcomes_n ? bsearch(&key, r->outcomes, r->outcomes_n, sizeof(key), by_key) : NULL;
 
 	if (!was)
 		return;
@@ -243,11 +252,11 @@ static int take_now(struct replay *r, struct replay_event *ev, const struct tria
 	return 0;
 }
 
-static int feed(struct replay *r, struct trial *t, struct arena *scratch, struct err *e)
+static int feed(struct replay *r, size_t at, struct arena *scratch, struct err *e)
 {
-	struct replay_event *ev = &r->events[r->at];
+	struct replay_event *ev = &r->events[at];
 	const struct json *j = json_parse(scratch, ev->json, e);
-	int64_t now = trial_now(t);
+	int64_t now = trial_now(r->trial), when = ev->received_ms > now ? ev->received_ms : now;
 	struct trial_answer answer;
 	struct event event;
 
@@ -255,13 +264,16 @@ static int feed(struct replay *r, struct trial *t, struct arena *scratch, struct
 		return -1;
 	event.id = STR_NONE;
 	event.received_ms = 0;
-	if (trial_feed(t, ev->received_ms > now ? ev->received_ms : now, &event, &answer, e) != 0)
+	if (trial_advance(r->trial, when, e) != 0)
 		return -1;
+	r->under_way = ev;
+	if (trial_feed(r->trial, when, &event, &answer, e) != 0)
+		return -1;
+	r->under_way = NULL;
 	if (take_now(r, ev, answer.decisions, answer.decisions_n) != 0)
 		return full(e);
 	if (answer.decisions_n && !answer.duplicate)
-		r->fed[r->fed_n++] =
-			(struct replay_fed){arena_strdup(r->a, answer.decisions[0].event), r->at};
+		r->fed[r->fed_n++] = (struct replay_fed){arena_strdup(r->a, answer.decisions[0].event), at};
 	return 0;
 }
 
@@ -269,7 +281,7 @@ static int take_later(struct replay *r, const struct trial_log *log, struct err 
 {
 	for (size_t i = 0; i < log->decisions_n; i++) {
 		const struct trial_decision *d = &log->decisions[i];
-		struct replay_event *ev = d->later ? event_of(r, d->event, NULL) : NULL;
+		struct replay_event *ev = d->later ? event_of(r, d->event) : NULL;
 
 		if (ev && take_now(r, ev, d, 1) != 0)
 			return full(e);
@@ -351,19 +363,18 @@ static int count(struct replay *r)
 	return 0;
 }
 
-static int play_all(struct replay *r, struct trial *t, int64_t until_ms, struct err *e)
+static int play_all(struct replay *r, int64_t until_ms, struct err *e)
 {
 	struct arena scratch;
 	int rc = 0;
 
 	arena_init(&scratch, EVENT_MEMORY);
-	for (r->at = r->n; r->at > 0 && rc == 0;) {
-		r->at--;
-		rc = feed(r, t, &scratch, e);
+	for (size_t i = r->n; i > 0 && rc == 0; i--) {
+		rc = feed(r, i - 1, &scratch, e);
 		arena_reset(&scratch);
 	}
 	arena_release(&scratch);
-	return rc == 0 ? trial_advance(t, until_ms, e) : rc;
+	return rc == 0 ? trial_advance(r->trial, until_ms, e) : rc;
 }
 
 int replay_play(struct replay *r, struct trial *t, struct loaded *l, int64_t until_ms, struct err *e)
@@ -379,7 +390,8 @@ int replay_play(struct replay *r, struct trial *t, struct loaded *l, int64_t unt
 		qsort(r->outcomes, r->outcomes_n, sizeof(*r->outcomes), by_key);
 	if (r->n) {
 		setup.start_ms = r->events[r->n - 1].received_ms;
-		if (trial_begin(t, &setup, e) != 0 || play_all(r, t, until_ms, e) != 0)
+		r->trial = t;
+		if (trial_begin(t, &setup, e) != 0 || play_all(r, until_ms, e) != 0)
 			return -1;
 		log = trial_log(t);
 		if (take_later(r, &log, e) != 0)

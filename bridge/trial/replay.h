@@ -57,7 +57,8 @@ struct replay {
 	size_t outcomes_n, outcomes_cap;
 	struct replay_fed *fed;
 	size_t fed_n;
-	size_t at; /* the event that is played */
+	struct trial *trial;
+	const struct replay_event *under_way; /* it arrives now; NULL: time passes */
 	struct replay_count *counts; /* by rule, then decision */
 	size_t counts_n;
 	size_t changed; /* events that differ */

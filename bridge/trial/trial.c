@@ -185,6 +185,7 @@ static void end_history(struct trial *t)
 	t->decisions_n = t->decisions_cap = 0;
 	t->runs_n = t->runs_cap = t->held_n = t->held_cap = 0;
 	t->seen[0] = '\0';
+	t->fed_id = STR_NONE;
 }
 
 void trial_free(struct trial *t)
@@ -273,6 +274,11 @@ static bool take_time(struct trial *t, int64_t until_ms, int64_t *at)
 int64_t trial_now(const struct trial *t)
 {
 	return t->now;
+}
+
+struct str trial_fed_id(const struct trial *t)
+{
+	return t->fed_id;
 }
 
 /* What is asked at once, in the order in which Redis does it. */
@@ -398,6 +404,8 @@ static int take_answer(struct trial *t, struct str text, bool *duplicate, size_t
 	json_i64(json_get(answer, "duplicate"), &duplicates);
 	*duplicate = duplicates > 0;
 	*n = list ? list->count : 0;
+	if (*n)
+		t->fed_id = arena_strdup(&t->kept, json_str(json_get(list->child, "event")));
 	/* A duplicate leaves no record: what was said about it is only in the answer. */
 	return *duplicate ? trial_add_decisions(t, t->now, STR_NONE, text, false, e) : 0;
 }
@@ -411,6 +419,7 @@ int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct tr
 	bool duplicate = false;
 	size_t before, n = 0;
 
+	t->fed_id = STR_NONE;
 	if (trial_advance(t, at_ms, e) < 0)
 		return -1;
 	before = t->decisions_n;

@@ -107,6 +107,8 @@ struct trial_answer {
  * now. */
 int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct trial_answer *out,
 	struct err *e);
+/* The id of the event that was fed last, as soon as it has one: also while its runs start. "" where no rule matched. */
+struct str trial_fed_id(const struct trial *t);
 /* The clock goes on to until_ms, through all that falls due. */
 int trial_advance(struct trial *t, int64_t until_ms, struct err *e);
 /* When something is due next (a pending rule, a retry, the end of a run); 0: nothing that is known.

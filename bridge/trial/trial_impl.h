@@ -52,6 +52,7 @@ struct trial {
 	struct trial_times
 		idle;	       /* when an alert may be stale: of no interest after the last event */
 	char seen[ID_LEN + 1]; /* the record of the bus that was read last; "" none */
+	struct str fed_id;     /* of the event that was fed last; "" none */
 
 	/* of the calls under way */
 	unsigned calls;

@@ -167,6 +167,31 @@ def test_the_same_rules_decide_the_same(runbookd, what):
     assert answer["events"] == 2 and answer["changes"] == [], answer
 
 
+def test_a_run_on_an_own_event_is_not_that_of_the_next_alert(runbookd):
+    """One rule wants both, and fails for the alert only."""
+    rules = r"""
+rules:
+  - name: first
+    match: 'alertname = Bad'
+    steps: [{runbook: note, with: {exit: "3"}}]
+  - name: both
+    any: ['event.type = run, rule = first', 'alertname = After']
+    steps: [{runbook: note, with: {exit: "{{ labels.exit | default \"0\" }}"}}]
+  - name: told
+    any: ['event.type = run, rule = both, outcome = failed', 'alertname = After']
+    cooldown: {every: 1h, by: [nothing]}
+    steps: [{runbook: note}]
+"""
+    rb = runbookd(rules=rules, runbooks={"note.sh": NOTE}).start()
+    fire(rb, "Bad", "h1")
+    rb.wait_run(rule="both", state="succeeded")
+    rb.post_alertmanager(notification([alert({"alertname": "After", "exit": "3"})]))
+    rb.wait_run(rule="both", state="failed")
+    rb.wait_settled()
+    answer = replay(rb, rules)
+    assert answer["changes"] == [] and counts(answer)["told"] == ({"run": 1}, {"run": 1}), answer
+
+
 def test_what_was_decided_after_until_does_not_count(server):
     slow = fire(server, "Slow", "h9")["decisions"][0]["event"]
     server.wait_run(rule="later", state="succeeded")
