@@ -398,7 +398,13 @@ struct json *json_reader_finish(struct json_reader *r, struct err *e)
 
 struct json *json_parse(struct arena *a, struct str bytes, struct err *e)
 {
-	struct json_reader *r = json_reader_new(a, NULL);
+	return json_parse_within(a, NULL, bytes, e);
+}
+
+struct json *json_parse_within(
+	struct arena *a, const struct json_limits *limits, struct str bytes, struct err *e)
+{
+	struct json_reader *r = json_reader_new(a, limits);
 	if (!r) {
 		err_set(e, ERR_LIMIT, "the document needs more memory than one request may have");
 		return NULL;

@@ -98,6 +98,7 @@ void json_reader_free(struct json_reader *r);
 
 /* The whole in one. */
 struct json *json_parse(struct arena *a, struct str bytes, struct err *e);
+struct json *json_parse_within(struct arena *a, const struct json_limits *limits, struct str bytes, struct err *e);
 
 /* Member by name (the last one of that name); NULL where j is NULL, no object, or has none. */
 const struct json *json_get(const struct json *j, const char *key);

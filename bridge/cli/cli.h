@@ -55,6 +55,7 @@ enum cli_scope {
 #define CLI_LIMIT_DEFAULT 50
 #define CLI_LIMIT_MAX 100000
 #define CLI_ARENA_LIMIT ((size_t)1 << 30)
+#define CLI_NODES_MAX 10000000		/* JSON values of an answer */
 
 struct cli_option;
 
@@ -151,6 +152,10 @@ int cli_post(struct cli *c, const char *path, struct str body, const char *idemp
 /* Problem details as "title: detail"; the exit status that fits. */
 int cli_problem(struct cli *c, const struct reply *r);
 int cli_away(struct cli *c, const struct err *e);
+/* json_parse, for what the bridge answers: a page or an explanation has more values than a request may. */
+const struct json *cli_parse(struct arena *a, struct str text, struct err *e);
+/* Says that it could not; CLI_FAILED. */
+int cli_unread(struct cli *c, const struct err *e);
 
 /* A list, all pages up to --limit, else limit. path: without a query, or with one. */
 struct cli_list {

@@ -62,21 +62,28 @@ static int load(struct session *s)
 
 /* ---- what came ---- */
 
-/* One page, in a: cli_get would keep all of them. */
-static int get_page(struct cli *c, const char *path, struct arena *a, const struct json **out)
+static bool is_too_large(int called, const struct reply *r, const struct err *e)
+{
+	return e->code == ERR_LIMIT || (called == 0 && r->status == 413);
+}
+
+/* One page, in a: cli_get would keep all of them. Where it is too large for one answer, *out is NULL, and fewer *rows are
+ * asked for from now on. */
+static int get_page(struct cli *c, const char *path, struct arena *a, int *rows, const struct json **out)
 {
 	struct request q = {.method = "GET", .path = path};
 	struct err e = {0};
 	struct reply r;
-	int rc = 0;
+	int rc = client_call(&c->client, &q, &r, &e);
 
-	if (client_call(&c->client, &q, &r, &e) < 0)
+	*out = rc == 0 && r.status == 200 ? cli_parse(a, buf_as_str(&r.body), &e) : NULL;
+	if (!*out && *rows > 1 && is_too_large(rc, &r, &e)) {
+		*rows /= 10;
+		rc = 0;
+	} else if (rc < 0) {
 		rc = cli_away(c, &e);
-	else if (r.status != 200)
-		rc = cli_problem(c, &r);
-	else if (!(*out = json_parse(a, buf_as_str(&r.body), &e))) {
-		cli_error("the answer of %s is no JSON: %s", c->client.shown, e.text);
-		rc = CLI_FAILED;
+	} else if (!*out) {
+		rc = r.status == 200 ? cli_unread(c, &e) : cli_problem(c, &r);
 	}
 	reply_release(&r);
 	return rc;
@@ -100,29 +107,34 @@ static bool take_events(struct session *s, const struct json *page)
 	return true;
 }
 
+static void write_path(struct buf *path, const struct session *s, int rows, struct str cursor)
+{
+	buf_clear(path);
+	buf_printf(path, "/api/v1/events?limit=%d", rows);
+	url_query(path, "since", s->since);
+	url_query(path, "until", s->until);
+	url_query(path, "cursor", cursor.n ? cursor.p : NULL);
+}
+
 static int fetch(struct session *s)
 {
+	const struct json *page;
 	struct str next = STR_NONE;
 	struct arena a;
 	struct buf path;
-	int rc = 0;
+	int rc, rows = PAGE;
 
 	arena_init(&a, PAGE_MEMORY);
 	buf_init(&path, BUF_NO_LIMIT);
 	do {
-		const struct json *page = NULL;
-
-		buf_clear(&path);
-		buf_printf(&path, "/api/v1/events?limit=%d", PAGE);
-		url_query(&path, "since", s->since);
-		url_query(&path, "until", s->until);
-		url_query(&path, "cursor", next.n ? next.p : NULL);
-		rc = get_page(s->cli, path.p, &a, &page);
-		if (rc == 0 && !take_events(s, page))
+		write_path(&path, s, rows, next);
+		rc = get_page(s->cli, path.p, &a, &rows, &page);
+		if (rc == 0 && page && !take_events(s, page))
 			rc = CLI_FAILED;
-		next = rc ? STR_NONE : arena_strdup(&s->cli->arena, json_str(json_get(page, "next")));
+		if (page)
+			next = arena_strdup(&s->cli->arena, json_str(json_get(page, "next")));
 		arena_reset(&a);
-	} while (rc == 0 && next.n && !s->cut);
+	} while (rc == 0 && (!page || next.n) && !s->cut);
 	buf_release(&path);
 	arena_release(&a);
 	return rc;

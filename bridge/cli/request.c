@@ -89,15 +89,28 @@ int cli_problem(struct cli *c, const struct reply *r)
 	return r->status == 404 ? CLI_NOT_FOUND : CLI_FAILED;
 }
 
+const struct json *cli_parse(struct arena *a, struct str text, struct err *e)
+{
+	static const struct json_limits limits = {.nodes = CLI_NODES_MAX};
+
+	return json_parse_within(a, &limits, text, e);
+}
+
+int cli_unread(struct cli *c, const struct err *e)
+{
+	if (e->code == ERR_LIMIT)
+		cli_error("the answer of %s is too large: %s; ask for less at once", c->client.shown, e->text);
+	else
+		cli_error("the answer of %s is no JSON: %s", c->client.shown, e->text);
+	return CLI_FAILED;
+}
+
 static int parse_answer(struct cli *c, const struct reply *r, const struct json **out)
 {
 	struct err e = {0};
 
-	*out = json_parse(&c->arena, buf_as_str(&r->body), &e);
-	if (*out)
-		return 0;
-	cli_error("the answer of %s is no JSON: %s", c->client.shown, e.text);
-	return CLI_FAILED;
+	*out = cli_parse(&c->arena, buf_as_str(&r->body), &e);
+	return *out ? 0 : cli_unread(c, &e);
 }
 
 static int get(struct cli *c, const char *path, bool maybe, const struct json **out)

@@ -485,11 +485,12 @@ int explain_batch(const struct ingest_ctx *ic, struct arena *a, const struct sou
 
 static void on_stored(void *ctx, const struct err *e, struct str text)
 {
+	static const struct json_limits stored_limits = {.nodes = 2 * SOURCE_NODES_LIMIT};
 	struct explain *x = ctx;
 	struct err mine = {0};
 	struct event ev;
 	struct str kept = e ? STR_NONE : arena_strdup(x->a, text);
-	const struct json *j = kept.p ? json_parse(x->a, kept, &mine) : NULL;
+	const struct json *j = kept.p ? json_parse_within(x->a, &stored_limits, kept, &mine) : NULL;
 
 	if (e) {
 		explain_end(x, e);

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "source/source.h"
 
-#define EVENT_MEMORY ((size_t)64 << 20) /* of one event while it is played */
+#define EVENT_MEMORY ((size_t)512 << 20) /* of one event while it is played */
 #define OWN_SOURCE "runbookd"
 #define NEVER_STALE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
@@ -254,8 +255,9 @@ static int take_now(struct replay *r, struct replay_event *ev, const struct tria
 
 static int feed(struct replay *r, size_t at, struct arena *scratch, struct err *e)
 {
+	static const struct json_limits limits = {.nodes = 2 * SOURCE_NODES_LIMIT};
 	struct replay_event *ev = &r->events[at];
-	const struct json *j = json_parse(scratch, ev->json, e);
+	const struct json *j = json_parse_within(scratch, &limits, ev->json, e);
 	int64_t now = trial_now(r->trial), when = ev->received_ms > now ? ev->received_ms : now;
 	struct trial_answer answer;
 	struct event event;

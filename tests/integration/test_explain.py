@@ -213,6 +213,14 @@ def test_stored_event(server):
     assert rows["other-cluster"]["failing"] == [{"matcher": 'cluster = "eu2"', "saw": "eu1"}]
 
 
+def test_stored_event_with_very_many_values(server):
+    """As many as a sender may send."""
+    sent = {**alert({"alertname": "InstanceDown", "instance": "web-1:9100"}), "more": [0] * 1_200_000}
+    event = server.post_alertmanager(notification([sent]))["decisions"][0]["event"]
+    assert one(server, {"event": event}, "down")["decision"] == "duplicate"
+    assert "+ down: duplicate\n" in server.ctl("explain", event, "--rule", "down").stdout
+
+
 def test_own_event(runbookd):
     rb = runbookd(rules=RULES, runbooks={"note.sh": NOTE}).start()
     rb.post_alertmanager(notification([alert({"alertname": "InstanceDown", "instance": "a:1", "cluster": "c"})]))
@@ -245,6 +253,10 @@ def test_amount_is_bounded(server):
     assert server.api("POST", "/-/reload").status == 200
     assert "name one rule" in explain(server, {"source": "alertmanager", "payload": notification(many[:101])}, 400)["detail"]
     assert len(explain(server, {"source": "alertmanager", "payload": notification(many[:101]), "rule": "r7"})["events"]) == 101
+    file = server.folder / "many.json"
+    file.write_text(json.dumps(notification(many[:100])))
+    done = server.ctl("-o", "json", "explain", "--source", "alertmanager", str(file))
+    assert [len(e["rules"]) for e in json.loads(done.stdout)["events"]] == [1000] * 100
 
 
 @pytest.mark.parametrize("body, status, said, offset", [

@@ -229,6 +229,13 @@ def test_time_range_and_pages(server):
     assert replay(server, only, "--since", "7d", "--until", "1h")["events"] == 0
 
 
+def test_an_event_with_very_many_values(server):
+    """As many as a sender may send; a page with them is more than one answer is read of otherwise."""
+    fire(server, "Other", "h1")
+    server.post_alertmanager(notification([{**alert({"alertname": "Other", "instance": "h2"}), "more": [0] * 1_200_000}]))
+    assert replay(server, RULES)["events"] == 2
+
+
 def test_refusals(server, folder):
     url = f"http://{server.address}"
     assert "--rules" in run_ctl("--url", url, "events", "replay").stderr
