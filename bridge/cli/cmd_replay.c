@@ -341,10 +341,11 @@ static void print_change(struct cli *c, const struct replay_change *v)
 	buf_putc(&c->out, '\n');
 }
 
-static void print_event(struct cli *c, const struct replay_event *ev)
+/* a: of this event. */
+static void print_event(struct cli *c, struct arena *a, const struct replay_event *ev)
 {
 	struct err ignored = {0};
-	const struct json *j = json_parse(&c->arena, ev->json, &ignored);
+	const struct json *j = cli_parse(a, ev->json, &ignored);
 	bool is_alert = str_is(show_text(j, "type"), "alert");
 	char time[SHOW_TIME_MAX];
 
@@ -354,7 +355,7 @@ static void print_event(struct cli *c, const struct replay_event *ev)
 	buf_puts(&c->out, "  ");
 	put(c, term_style_of(show_text(j, "status")), show_text(j, "status"));
 	buf_putc(&c->out, ' ');
-	put(c, STYLE_PLAIN, is_alert ? show_alert_name(&c->arena, j) : show_text(j, "type"));
+	put(c, STYLE_PLAIN, is_alert ? show_alert_name(a, j) : show_text(j, "type"));
 	if (show_text(j, "summary").n) {
 		buf_puts(&c->out, ": ");
 		put(c, STYLE_PLAIN, show_text(j, "summary"));
@@ -362,6 +363,19 @@ static void print_event(struct cli *c, const struct replay_event *ev)
 	buf_putc(&c->out, '\n');
 	for (size_t i = 0; i < ev->changes_n; i++)
 		print_change(c, &ev->changes[i]);
+}
+
+static void print_events(struct cli *c, const struct replay *r)
+{
+	struct arena a;
+
+	arena_init(&a, CLI_ARENA_LIMIT);
+	for (size_t i = r->n; i-- > 0;) {
+		if (r->events[i].changes_n)
+			print_event(c, &a, &r->events[i]);
+		arena_reset(&a);
+	}
+	arena_release(&a);
 }
 
 static int print_page(struct session *s)
@@ -372,9 +386,7 @@ static int print_page(struct session *s)
 	print_counts(s);
 	if (r->counts_n)
 		buf_putc(&c->out, '\n');
-	for (size_t i = r->n; i-- > 0;)
-		if (r->events[i].changes_n)
-			print_event(c, &r->events[i]);
+	print_events(c, r);
 	if (r->changed)
 		buf_putc(&c->out, '\n');
 	buf_printf(&c->out, "%zu of %zu events since %s would be decided otherwise\n", r->changed, r->n, s->since);
