@@ -17,7 +17,7 @@
 #include "flow/decide.h"
 #include "rule/miss.h"
 
-#define MISS_MEMORY ((size_t)8 << 20) /* of one rule that does not match: objects of `data` as text */
+#define ROW_MEMORY ((size_t)64 << 20) /* of one rule: objects of `data` as text, rendered parameters */
 
 struct told {
 	enum decision decision;
@@ -206,6 +206,8 @@ static void write_match(struct json_w *w, const struct explained *ev, size_t at,
 	write_groups(w, &m->groups);
 	if (m->failed || rule_render(m, a, &ev->event, &steps, &n, &why) != 0)
 		n = 0;
+	if (arena_failed(a)) /* not "no steps" */
+		w->out->failed = true;
 	json_w_key(w, STR("steps"));
 	json_w_array(w);
 	for (size_t i = 0; i < n; i++)
@@ -272,7 +274,7 @@ static void write_answer(struct explain *x, struct buf *out)
 	struct arena row;
 	struct json_w w;
 
-	arena_init(&row, MISS_MEMORY);
+	arena_init(&row, ROW_MEMORY);
 	json_w_init(&w, out);
 	json_w_object(&w);
 	json_w_kstr(&w, "ruleset_hash", str_of(x->rules->hash));

@@ -259,6 +259,16 @@ def test_amount_is_bounded(server):
     assert [len(e["rules"]) for e in json.loads(done.stdout)["events"]] == [1000] * 100
 
 
+def test_large_parameters_are_shown(runbookd):
+    """32 steps, and a label that is six times as long in JSON."""
+    long = "\u0001" * 60000
+    rb = runbookd(rules="rules:\n  - name: long\n    match: 'alertname = A'\n    steps:\n" +
+                  "      - {runbook: note, with: {of: '{{ labels.long }}'}}\n" * 32,
+                  runbooks={"note.sh": NOTE}, conf={"worker": {"enabled": False}}).start()
+    row = one(rb, payload({"alertname": "A", "long": long}), "long")
+    assert decided(row) == ("run", "matched") and [s["params"]["of"] for s in row["steps"]] == [long] * 32
+
+
 @pytest.mark.parametrize("body, status, said, offset", [
     (b"{", 400, "", 1),
     ([], 400, "want an object", None),
