@@ -92,7 +92,7 @@ static void print_miss(struct cli *c, const struct json *rule)
 		return;
 	}
 	if (str_is(because, "unknown"))
-		line(c, 4, STYLE_PLAIN, STR("its regexes take too long to say which; --rule looks at it alone"));
+		line(c, 4, STYLE_PLAIN, STR("its matchers take too long to say which; --rule looks at it alone"));
 	for (const struct json *f = failing ? failing->child : NULL; f; f = f->next)
 		print_failing(c, f);
 }

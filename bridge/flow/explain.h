@@ -10,7 +10,8 @@
 
 #define EXPLAIN_EVENTS_MAX STORE_INGEST_EVENTS_MAX
 #define EXPLAIN_PAIRS_MAX 100000		/* events times rules */
-#define EXPLAIN_STEPS_MAX 3000000		/* of PCRE2, to tell why rules do not match; past it "unknown" */
+#define EXPLAIN_STEPS_MAX 3000000		/* to tell why rules do not match, as limits.match_budget counts them; past
+						 * it "unknown" for what costs any */
 #define EXPLAIN_SAW_MAX 1000			/* bytes of a value that is shown */
 #define EXPLAIN_ANSWER_MAX ((size_t)64 << 20)	/* bytes */
 

@@ -178,6 +178,24 @@ static struct str event_field_value(enum field_event which, const struct event *
 	return STR_NONE;
 }
 
+uint64_t field_cost(const struct field *f, const struct event *ev, struct str value)
+{
+	const struct json *j = f->kind == FIELD_DATA ? ev->data : NULL;
+	uint64_t passed = 0;
+	size_t from = 0;
+
+	for (size_t i = 0; j && i <= f->name.n; i++) {
+		if (i < f->name.n && f->name.p[i] != '.')
+			continue;
+		passed += j->count;
+		j = json_path(j, (struct str){f->name.p + from, i - from});
+		from = i + 1;
+	}
+	if (!j || (j->kind != JSON_ARRAY && j->kind != JSON_OBJECT))
+		return passed;
+	return passed + (value.n ? value.n : DATA_TEXT_LIMIT);
+}
+
 struct str field_value(struct arena *a, const struct field *f, const struct event *ev)
 {
 	switch (f->kind) {

@@ -29,6 +29,7 @@
 #define PASS_BYTES 8	/* going through so many bytes costs as much as a step */
 #define PASSES 16	/* so many steps of a try may each go through the whole value, */
 #define STEP_BYTES 128	/* all others through a part: one more for so many bytes */
+#define SCAN_BYTES 64	/* where each look counts: so many bytes looked through for words, or for bad UTF-8 */
 
 struct matcher_scratch {
 	pcre2_match_data *data;
@@ -330,6 +331,19 @@ int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct ar
 	return groups ? collect_groups(m, s, a, ev, groups, e) : 1;
 }
 
+/* Besides the steps of PCRE2. */
+static uint64_t look_cost(const struct matcher *m, const struct event *ev, struct str v)
+{
+	size_t looked_through = is_open(m) || is_regex(m) ? v.n : 0;
+
+	return field_cost(&m->field, ev, v) / PASS_BYTES + looked_through / SCAN_BYTES;
+}
+
+static bool may_look(const struct matcher *m, const struct matcher_scratch *s)
+{
+	return s->budget == 0 || s->used < s->budget || (m->field.kind != FIELD_DATA && !is_open(m));
+}
+
 size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct str *text, struct str *saw)
 {
@@ -338,7 +352,10 @@ size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *
 	*text = *saw = STR_NONE;
 	for (i = 0; i < m->n; i++) {
 		const struct matcher *x = &m->v[i];
+		if (!may_look(x, s))
+			continue;
 		struct str v = field_value(a, &x->field, ev);
+		s->used += look_cost(x, ev, v);
 		/* One that gave up has not failed: were it the only one, the whole would be an error. */
 		if (is_regex(x) ? regex_holds(x, s, v, NULL) != 0 : word_holds(x, v))
 			continue;

@@ -47,6 +47,8 @@ int field_parse(struct arena *a, struct str text, struct field *out, struct err 
 /* Its value in ev; "" where absent. A number or bool of data is its text; an object or array is compact JSON, which
  * alone needs a. */
 struct str field_value(struct arena *a, const struct field *f, const struct event *ev);
+/* What that took, in bytes written and values passed: only data costs. */
+uint64_t field_cost(const struct field *f, const struct event *ev, struct str value);
 
 enum matcher_op {
 	MATCH_EQ,
@@ -106,7 +108,9 @@ struct matcher_groups {		/* named groups that took part, in the order met, no na
  * NULL; else it is {0} or what an earlier call filled, and is appended to. */
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e);
-/* For explain: the index of the first matcher that does not hold, its text and the value it saw; n where all hold. */
+/* For explain: the index of the first matcher that does not hold, its text and the value it saw; n where all hold. The
+ * index over the rules does not help here: so what it costs to find values in data, and words in long values, is taken from
+ * the budget, too. One for which it does not suffice counts as one that holds. */
 size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct str *text, struct str *saw);
 

@@ -9,7 +9,7 @@
 #include "rule/ruleset.h"
 
 enum rule_miss_kind {
-	RULE_MISS_NONE,		/* nothing fails, or what might gave up: see matcher_scratch_budget; "unknown" */
+	RULE_MISS_NONE,		/* nothing fails, or the budget does not allow to say: see matcher_scratch_budget; "unknown" */
 	RULE_MISS_OWN_EVENT,	/* one of runbookd itself, and the rule names neither event.type nor event.source */
 	RULE_MISS_WHEN,
 	RULE_MISS_MATCH,
@@ -29,7 +29,7 @@ struct rule_miss {
 };
 
 const char *rule_when_name(enum rule_when w);
-/* -1: the arena is full. Its regexes take from what the caller's last matcher_scratch_begin allows. */
+/* -1: the arena is full. It takes from what the caller's last matcher_scratch_begin allows. */
 int rule_miss(const struct ruleset *rs, const struct rule *r, struct arena *a, const struct event *ev,
 	struct rule_miss *out);
 

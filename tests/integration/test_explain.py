@@ -221,6 +221,21 @@ def test_stored_event_with_very_many_values(server):
     assert "+ down: duplicate\n" in server.ctl("explain", event, "--rule", "down").stdout
 
 
+def test_large_values_do_not_take_for_ever(server):
+    """Each rule looks at them anew: the cheap ones are told of, the others until it was enough."""
+    server.write_rules("rules:\n" + "".join(
+        f"  - {{name: r{i}, match: 'data.more = \"{i}\"', steps: [{{runbook: note}}]}}\n" for i in range(1000)) +
+        "  - {name: cheap, match: 'alertname = B', steps: [{runbook: note}]}\n")
+    assert server.api("POST", "/-/reload").status == 200
+    sent = notification([{**alert({"alertname": "A"}), "more": ["x" * 100_000]}])
+    rows = explain(server, {"source": "alertmanager", "payload": sent})["events"][0]["rules"]
+    told = [r["because"] for r in rows]
+    assert set(told[:100]) == {"match"} and set(told[300:1000]) == {"unknown"} and told[1000] == "match"
+    sent["alerts"][0]["more"] = "x" * 100_000
+    rows = explain(server, {"source": "alertmanager", "payload": sent})["events"][0]["rules"]
+    assert {r["because"] for r in rows} == {"match"}, "a text costs nothing"
+
+
 def test_own_event(runbookd):
     rb = runbookd(rules=RULES, runbooks={"note.sh": NOTE}).start()
     rb.post_alertmanager(notification([alert({"alertname": "InstanceDown", "instance": "a:1", "cluster": "c"})]))

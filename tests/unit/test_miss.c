@@ -142,5 +142,39 @@ static void what_gives_up_has_not_failed(void **state)
 	teardown(&f);
 }
 
+/* An object of data is written anew for each rule, a long value looked through: both take from the budget. */
+static void what_costs_too_much_has_not_failed(void **state)
+{
+	static const char costly[] = "rules:\n"
+				     "  - {name: r0, match: 'data.o = \"1\"', steps: [{runbook: look}]}\n"
+				     "  - {name: r1, match: 'long =~ \".*none.*\"', steps: [{runbook: look}]}\n"
+				     "  - {name: r2, match: 'data.a.199999 = \"1\"', steps: [{runbook: look}]}\n"
+				     "  - {name: r3, match: 'data.o =~ \".*none.*\", env = dev', steps: [{runbook: look}]}\n";
+	static char text[1 << 20], json[sizeof(text) + 100];
+	struct kv labels[] = {{STR("env"), STR("prod")}, {STR("long"), {text, sizeof(text)}}};
+	struct event ev = {.source = STR("am"), .type = STR("alert"), .labels = labels, .labels_n = 2};
+	struct fixture f;
+	struct err e;
+
+	(void)state;
+	setup(&f, costly);
+	memset(text, 'x', sizeof(text));
+	snprintf(json, sizeof(json), "{\"o\":[\"%.*s\"],\"a\":[", 100000, text);
+	for (size_t i = strlen(json), k = 0; k < 200000; k++, i += 2)
+		memcpy(json + i, k < 199999 ? "0," : "0]}", k < 199999 ? 2 : 4);
+	ev.data = json_parse(&f.a, str_of(json), &e);
+	assert_non_null(ev.data);
+	for (size_t r = 0; r < 4; r++) {
+		int told = 0;
+
+		matcher_scratch_begin(f.rs->scratch);
+		while (told < 1000 && miss(&f, r, &ev).kind == RULE_MISS_MATCH)
+			told++;
+		assert_in_range(told, r == 3 ? 1000 : 1, r == 3 ? 1000 : 20);
+	}
+	teardown(&f);
+}
+
 TESTS_MAIN(cmocka_unit_test(says_the_first_that_fails), cmocka_unit_test(agrees_with_what_matches),
-	cmocka_unit_test(what_gives_up_has_not_failed))
+	cmocka_unit_test(what_gives_up_has_not_failed),
+	cmocka_unit_test(what_costs_too_much_has_not_failed))
