@@ -124,7 +124,7 @@ static int take(struct trial *t, const struct store_claimed *c, struct err *e)
 	struct held_run *h;
 
 	if (t->runs_n == TRIAL_RUNS_MAX)
-		return err_set(e, ERR_LIMIT, "over %d runs started in one trial", TRIAL_RUNS_MAX);
+		return err_set(e, ERR_LIMIT, "over %d runs started in one trial; give it fewer events", TRIAL_RUNS_MAX);
 	h = hold(t, c, e);
 	if (!h)
 		return -1;
