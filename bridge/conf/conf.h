@@ -28,6 +28,19 @@ struct conf_list {
 	size_t n;
 };
 
+/* A map of texts. */
+struct conf_pair {
+	struct str name;
+	struct conf_text value;
+};
+
+struct conf_pairs {
+	struct conf_pair *v;
+	size_t n;
+};
+
+#define CONF_PAIRS_MAX 64 /* of one map */
+
 struct conf_correlation {
 	struct conf_list match;	/* matchers, all must hold; n == 0: every alert */
 	struct conf_list by;	/* left sides of matchers */
@@ -44,6 +57,7 @@ struct conf_source {
 	struct str name;
 	struct str kind;
 	struct conf_rate rate;	/* of its requests; count 0: no limit */
+	struct conf_pairs labels; /* by name, a template each: what its events' labels become */
 	int line, column;
 };
 

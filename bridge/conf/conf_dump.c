@@ -110,6 +110,19 @@ void put_list(struct buf *out, const struct conf_list *list)
 	buf_putc(out, ']');
 }
 
+void put_pairs(struct buf *out, const struct conf_pairs *pairs)
+{
+	buf_putc(out, '{');
+	for (size_t i = 0; i < pairs->n; i++) {
+		if (i)
+			buf_puts(out, ", ");
+		put_text(out, pairs->v[i].name);
+		buf_puts(out, ": ");
+		put_text(out, pairs->v[i].value.text);
+	}
+	buf_putc(out, '}');
+}
+
 static void put_policies(struct buf *out, const struct conf *c)
 {
 	char window[UNITS_TEXT_MAX];

@@ -37,6 +37,8 @@ bool take_number(struct loader *l, const char *path, enum conf_type type, int64_
 	const struct yaml *y, int64_t *v);
 /* A list of texts, or one text for a list of one. Elements that are no texts are findings. */
 bool take_list(struct loader *l, const char *path, const struct yaml *y, struct conf_list *list);
+/* A map of texts, of at most CONF_PAIRS_MAX. */
+bool take_pairs(struct loader *l, const char *path, const struct yaml *y, struct conf_pairs *pairs);
 /* {count: 100, per: 1m}, or none. What it leaves out stays as it is in *rate. like: an example, for the finding; the bounds
  * are count's. */
 bool take_rate(struct loader *l, const char *path, const char *like, int64_t min, int64_t max, const struct yaml *y,
@@ -49,9 +51,10 @@ void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source 
 /* As a YAML flow map. */
 void conf_put_source(struct buf *out, const struct conf_source *source);
 
-/* For --dump-config: a text, quoted where YAML needs it; a list of them; a rate. */
+/* For --dump-config: a text, quoted where YAML needs it; a list of them; a map of them; a rate. */
 void put_text(struct buf *out, struct str s);
 void put_list(struct buf *out, const struct conf_list *list);
+void put_pairs(struct buf *out, const struct conf_pairs *pairs);
 void put_rate(struct buf *out, const struct conf_rate *rate);
 
 #endif

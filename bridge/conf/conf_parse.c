@@ -218,6 +218,44 @@ bool take_list(
 	return good;
 }
 
+static bool take_pair(struct loader *l, const char *path, const struct yaml *y, struct conf_pair *pair)
+{
+	*pair = (struct conf_pair){.value = {.line = y->line, .column = y->column}};
+	if (y->key.n == 0 || memchr(y->key.p, '\0', y->key.n)) {
+		diag_add(l->diags, DIAG_ERROR, l->name, y->key_line, y->key_column,
+			"'%s' has a name that is empty or holds a NUL byte", path);
+		return false;
+	}
+	pair->name = arena_strdup(&l->conf->arena, y->key);
+	struct str whole = arena_printf(&l->conf->arena, "%s.%.*s", path, STR_ARG(shown(y->key)));
+	return whole.p && take_text(l, whole.p, y, &pair->value.text);
+}
+
+bool take_pairs(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_pairs *pairs)
+{
+	bool good = true;
+
+	*pairs = (struct conf_pairs){0};
+	if (y->kind != YAML_MAP) {
+		complain(l, y, "'%s' is %s; it must be a map of texts", path, kind_of(y));
+		return false;
+	}
+	if (y->count > CONF_PAIRS_MAX) {
+		complain(l, y, "'%s' has %zu entries; it must have at most %d", path, y->count,
+			CONF_PAIRS_MAX);
+		return false;
+	}
+	pairs->v = arena_array(&l->conf->arena, y->count ? y->count : 1, sizeof(*pairs->v));
+	for (const struct yaml *c = y->child; c && pairs->v; c = c->next) {
+		if (take_pair(l, path, c, &pairs->v[pairs->n]))
+			pairs->n++;
+		else
+			good = false;
+	}
+	return good && pairs->v;
+}
+
 static void set_list(struct loader *l, const struct conf_key *k, const struct yaml *y)
 {
 	struct conf_list list;

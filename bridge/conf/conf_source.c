@@ -53,9 +53,26 @@ static void put_source_rate(struct buf *out, const struct conf_source *source)
 	put_rate(out, &source->rate);
 }
 
+static void set_labels(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
+{
+	take_pairs(l, path, y, &source->labels);
+}
+
+static bool has_labels(const struct conf_source *source)
+{
+	return source->labels.n > 0;
+}
+
+static void put_labels(struct buf *out, const struct conf_source *source)
+{
+	put_pairs(out, &source->labels);
+}
+
 static const struct source_key keys[] = {
 	{"kind", set_kind, always, put_kind},
 	{"rate", set_rate, has_rate, put_source_rate},
+	{"labels", set_labels, has_labels, put_labels},
 };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
 

@@ -39,13 +39,16 @@ static void bind(struct sources *s, const struct conf *c, struct diags *d)
 		const struct conf_source *from = &c->sources[i];
 		struct bound_source *b = &s->v[s->n++];
 
-		*b = (struct bound_source){from->name, source_kind_find(from->kind), from};
+		*b = (struct bound_source){.name = from->name,
+			.kind = source_kind_find(from->kind),
+			.relabel = relabel_new(&s->arena, c, from, d),
+			.conf = from};
 		if (!b->kind)
 			unknown_kind(c, from, d);
 	}
 	for (const struct source_kind *k = source_kinds; k->name; k++) {
 		if (!sources_find(s, str_of(k->name)))
-			s->v[s->n++] = (struct bound_source){str_of(k->name), k, NULL};
+			s->v[s->n++] = (struct bound_source){.name = str_of(k->name), .kind = k};
 	}
 }
 
@@ -112,9 +115,9 @@ struct source_parse *sources_begin(
 int sources_dress(
 	const struct bound_source *b, struct arena *a, struct source_batch *batch, struct err *e)
 {
-	(void)b;
-	(void)a;
-	(void)batch;
-	(void)e;
+	for (size_t i = 0; i < batch->n; i++) {
+		if (relabel_apply(b->relabel, a, &batch->events[i], e) != 0)
+			return -1;
+	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "flow/relabel.h"
 #include "source/source.h"
 
 struct sources;
@@ -19,6 +20,7 @@ struct sources;
 struct bound_source {
 	struct str name;
 	const struct source_kind *kind;
+	const struct relabel *relabel;	/* NULL: labels stay as they came */
 	const struct conf_source *conf;	/* NULL: it has the name of its kind, and the configuration does not mention it */
 };
 

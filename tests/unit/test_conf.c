@@ -433,6 +433,7 @@ static void unknown_keys(void **state)
 		"f.yml:1:25: unknown key 'correlation.windo'; did you mean 'window'?\n");
 	refuse("sources: {a: {kind: x, kin: y}}\n",
 		"f.yml:1:24: unknown key 'sources.a.kin'; did you mean 'kind'?\n");
+	round_trip("sources: {a: {kind: x, labels: {instance: '{{ data.h | host }}', 'odd: name': '', b: \"a\\nb\"}}}\n");
 	refuse("sources: {a: {kind: x, auth: {}}}\n",
 		"f.yml:1:24: unknown key 'sources.a.auth'\n");
 	refuse("audit_retention: 1d\n", "f.yml:1:1: unknown key 'audit_retention'\n");
