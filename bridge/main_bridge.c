@@ -224,7 +224,8 @@ static bool same_as_before(const struct loaded *old, const struct loaded *now)
 	conf_dump(old->conf, &x);
 	conf_dump(now->conf, &y);
 	same = str_eq(buf_as_str(&x), buf_as_str(&y)) &&
-	       strcmp(old->rules->hash, now->rules->hash) == 0;
+	       strcmp(old->rules->hash, now->rules->hash) == 0 &&
+	       sources_same(old->sources, now->sources);
 	buf_release(&x);
 	buf_release(&y);
 	return same;

@@ -85,6 +85,7 @@ struct conf {
 	struct str state_dir;		/* absolute */
 	struct conf_list rules;		/* globs */
 	struct conf_list runbooks;	/* folders */
+	struct conf_list contracts;	/* globs */
 	struct {
 		bool enabled;
 		struct conf_list pools;

@@ -59,6 +59,12 @@ const struct conf_key conf_keys[] = {
 	{"runbooks", CONF_LIST, AT(runbooks), "[\"runbooks\"]", 0, 256, conf_check_filled, NULL,
 		false,
 		"Folders of runbooks, relative to this file."},
+	{"contracts", CONF_LIST, AT(contracts), "[\"contracts/*.schema.json\"]", 0, 256,
+		conf_check_filled, NULL, false,
+		"Patterns of contracts, relative to this file: TYPE.schema.json says in JSON Schema what "
+		"the data of an event of that type must look like. An event that breaks it is refused "
+		"with the place; of a sender that would send it for ever, it is taken and decided "
+		"error."},
 	{"worker.enabled", CONF_BOOL, AT(worker.enabled), "true", 0, 0, NULL, NULL, false,
 		"Whether runbookd starts a worker on this host."},
 	{"worker.pools", CONF_LIST, AT(worker.pools), "[default]", 1, 64, conf_check_pool, NULL,

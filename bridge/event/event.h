@@ -62,6 +62,7 @@ struct event {
 	const struct json *data;	/* the sender's own object; NULL: {} */
 	struct str group;	/* the sender's group of alerts, by its own key; "" where there is none */
 	struct event_message *message;	/* NULL: the sender has no such thing */
+	struct str broken;	/* how its data breaks the contract of its type; "" it does not: no rule runs for it else */
 	unsigned depth;		/* how many runs led to it (limits.chain_depth) */
 };
 

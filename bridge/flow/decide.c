@@ -210,6 +210,23 @@ static struct str host_of(const struct event *ev)
 	return instance.n ? template_host(instance) : event_label(ev, STR("host"));
 }
 
+/* An event that broke the contract of its type: no rule looks at it, and it still ends in a decision. */
+static int decide_broken(struct arena *a, const struct event *ev, enum decision ask, struct store_event_in *out,
+	struct err *e)
+{
+	struct store_decision_in *d = arena_zalloc(a, sizeof(*d));
+
+	if (!d)
+		return full(e);
+	d->rule = arena_printf(a, "contract:%.*s", STR_ARG(ev->type));
+	d->ask = ask;
+	if (ask == DECISION_ERROR)
+		d->reason = ev->broken;
+	out->decisions = d;
+	out->decisions_n = 1;
+	return arena_failed(a) ? full(e) : 0;
+}
+
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
 	const struct event *ev, struct store_event_in *out, struct err *e)
 {
@@ -221,7 +238,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	*out = (struct store_event_in){.event = ev};
 	if (ruleset_correlate(rules, a, ev, &corr) != 0)
 		return full(e);
-	if (ruleset_match(rules, a, ev, &m, &n) != 0)
+	if (!ev->broken.n && ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
 	for (size_t i = 0; i < n; i++)
 		if (wants_message(m[i].rule))
@@ -240,6 +257,8 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	}
 	out->decisions = d;
 	out->decisions_n = d ? n : 0;
+	if (ev->broken.n && decide_broken(a, ev, DECISION_ERROR, out, e) != 0)
+		return -1;
 	return arena_failed(a) || !out->json.p ? full(e) : 0;
 }
 
@@ -251,6 +270,8 @@ int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct 
 	size_t n = 0;
 
 	*out = (struct store_event_in){.event = ev};
+	if (ev->broken.n)
+		return decide_broken(a, ev, DECISION_DUPLICATE, out, e);
 	if (ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
 	d = n ? arena_array(a, n, sizeof(*d)) : NULL;

@@ -197,12 +197,14 @@ static void make_invalid(struct arena *a, struct str text, const struct err *why
 	}
 }
 
-static void read_entry(struct arena *a, struct str text, struct event *ev)
+static void read_entry(struct inbox_run *b, struct str text, struct event *ev)
 {
+	struct arena *a = &b->a;
 	struct err e = {0};
 	struct json *j = json_parse(a, text, &e);
 
-	if (!j || (is_result(j) ? event_read_json(a, j, ev, &e) : read_emitted(a, j, ev, &e)) != 0)
+	if (!j || (is_result(j) ? event_read_json(a, j, ev, &e)
+				: read_emitted(a, j, ev, &e) || sources_check(b->ic.sources, ev, &e)) != 0)
 		make_invalid(a, text, &e, ev);
 }
 
@@ -214,6 +216,7 @@ static int read_batch(struct inbox_run *b, struct err *e);
 static void inbox_end(struct inbox_run *b, const struct err *e)
 {
 	ruleset_unref(b->ic.rules);
+	sources_unref(b->ic.sources);
 	b->done(b->ctx, e, b->taken);
 	arena_release(&b->a);
 	free(b);
@@ -305,7 +308,7 @@ static int prepare(struct inbox_run *b, const struct store_inbox_entry *v, size_
 	if (begin_batch(b, n, e) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		read_entry(&b->a, v[i].json, &b->events[i]);
+		read_entry(b, v[i].json, &b->events[i]);
 		if (decide(b, i, v[i].id, e) != 0)
 			return -1;
 	}
@@ -389,8 +392,11 @@ int ingest_inbox(const struct ingest_ctx *ic, struct ingest_place *place,
 	b->ctx = ctx;
 	arena_init(&b->a, INBOX_MEMORY);
 	ruleset_ref(b->ic.rules);
+	if (b->ic.sources)
+		sources_ref(b->ic.sources);
 	if (read_batch(b, e) != 0) {
 		ruleset_unref(b->ic.rules);
+		sources_unref(b->ic.sources);
 		free(b);
 		return -1;
 	}

@@ -23,6 +23,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/yaml.h"
+#include "contract/contract.h"
+#include "flow/contracts.h"
 
 #define LOAD_PATHS_LIMIT ((size_t)16 << 20)	/* bytes of all paths together */
 #define LOAD_FILES_LIMIT 10000			/* rules files, and runbooks, each */
@@ -276,10 +278,10 @@ static bool is_regular(const char *path, struct diags *d)
 	return S_ISREG(st.st_mode);
 }
 
-static void find_rules(const struct conf *c, struct paths *out, struct diags *d)
+static void find_files(const struct conf *c, const struct conf_list *globs, struct paths *out, struct diags *d)
 {
-	for (size_t i = 0; i < c->rules.n; i++) {
-		const struct conf_text *t = &c->rules.v[i];
+	for (size_t i = 0; i < globs->n; i++) {
+		const struct conf_text *t = &globs->v[i];
 
 		if (!expand(c, t, out, d) && t->line > 0)
 			diag_add(d, DIAG_WARNING, c->path.p, t->line, t->column,
@@ -290,7 +292,7 @@ static void find_rules(const struct conf *c, struct paths *out, struct diags *d)
 
 static void read_rules(const struct conf *c, struct paths *found, struct files *out, struct diags *d)
 {
-	find_rules(c, found, d);
+	find_files(c, &c->rules, found, d);
 	for (size_t i = 0; i < found->n; i++) {
 		const char *path = found->v[i].p;
 		struct err e = {0};
@@ -522,6 +524,33 @@ static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags 
 	return rs;
 }
 
+/* Also none is a set of contracts. */
+static struct contracts *load_contracts(const struct conf *c, struct diags *d)
+{
+	struct files files = {0};
+	struct contract_file *v;
+	struct contracts *out = NULL;
+	struct arena a;
+
+	arena_init(&a, LOAD_PATHS_LIMIT);
+	struct paths found = {.a = &a};
+	find_files(c, &c->contracts, &found, d);
+	for (size_t i = 0; i < found.n; i++) {
+		if (is_regular(found.v[i].p, d))
+			read_into(&files, found.v[i].p, CONTRACT_FILE_LIMIT, d);
+	}
+	v = arena_array(&a, files.n ? files.n : 1, sizeof(*v));
+	for (size_t i = 0; v && i < files.n; i++)
+		v[i] = (struct contract_file){files.v[i].name, files.v[i].bytes};
+	if (v)
+		out = contracts_new(v, files.n, d);
+	else
+		diag_add(d, DIAG_ERROR, c->path.p, 0, 0, "not enough memory");
+	files_release(&files);
+	arena_release(&a);
+	return out;
+}
+
 enum load_how {
 	LOAD_TRIAL,	/* who may change a runbook does not matter */
 	LOAD_SAFE,
@@ -541,7 +570,7 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	}
 	l->conf = conf;
 	if (l->conf) {
-		l->sources = sources_new(l->conf, d);
+		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 	}
 	if (l->rules && how == LOAD_CHECK)
@@ -711,6 +740,8 @@ size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 		paths_add(&p, c->path);
 	for (size_t i = 0; i < c->rules.n; i++)
 		watch_pattern(c, &c->rules.v[i], &p);
+	for (size_t i = 0; i < c->contracts.n; i++)
+		watch_pattern(c, &c->contracts.v[i], &p);
 	for (size_t i = 0; i < c->runbooks.n; i++) {
 		struct str folder = file_join(a, c->dir, c->runbooks.v[i].text);
 		struct stat st;

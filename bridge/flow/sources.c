@@ -7,7 +7,9 @@
 #include "flow/sources.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "base/nearest.h"
+#include "flow/contracts.h"
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define KINDS_MAX 64
@@ -17,6 +19,7 @@ struct sources {
 	struct arena arena;
 	struct bound_source *v;
 	size_t n;
+	struct contracts *contracts;
 };
 
 static void unknown_kind(const struct conf *c, const struct conf_source *s, struct diags *d)
@@ -42,28 +45,32 @@ static void bind(struct sources *s, const struct conf *c, struct diags *d)
 		*b = (struct bound_source){.name = from->name,
 			.kind = source_kind_find(from->kind),
 			.relabel = relabel_new(&s->arena, c, from, d),
-			.conf = from};
+			.conf = from,
+			.all = s};
 		if (!b->kind)
 			unknown_kind(c, from, d);
 	}
 	for (const struct source_kind *k = source_kinds; k->name; k++) {
 		if (!sources_find(s, str_of(k->name)))
-			s->v[s->n++] = (struct bound_source){.name = str_of(k->name), .kind = k};
+			s->v[s->n++] = (struct bound_source){
+				.name = str_of(k->name), .kind = k, .all = s};
 	}
 }
 
-struct sources *sources_new(const struct conf *c, struct diags *d)
+struct sources *sources_new(const struct conf *c, struct contracts *contracts, struct diags *d)
 {
 	struct sources *s = calloc(1, sizeof(*s));
 	size_t errors = d->errors, most = c->sources_n;
 
 	if (!s) {
+		contracts_free(contracts);
 		diag_add(d, DIAG_ERROR, c->path.p, 0, 0, "no memory");
 		return NULL;
 	}
 	for (const struct source_kind *k = source_kinds; k->name; k++)
 		most++;
 	s->refs = 1;
+	s->contracts = contracts;
 	arena_init(&s->arena, ARENA_LIMIT);
 	s->v = arena_array(&s->arena, most, sizeof(*s->v));
 	if (s->v)
@@ -87,6 +94,7 @@ void sources_unref(struct sources *s)
 {
 	if (!s || --s->refs)
 		return;
+	contracts_free(s->contracts);
 	arena_release(&s->arena);
 	free(s);
 }
@@ -112,12 +120,46 @@ struct source_parse *sources_begin(
 	return source_begin(a, b->kind, &rq);
 }
 
+bool sources_same(const struct sources *a, const struct sources *b)
+{
+	if (!a->contracts || !b->contracts)
+		return a->contracts == b->contracts;
+	return strcmp(contracts_hash(a->contracts), contracts_hash(b->contracts)) == 0;
+}
+
+int sources_check(const struct sources *s, const struct event *ev, struct err *e)
+{
+	return contracts_check(s ? s->contracts : NULL, ev, e);
+}
+
+/* "events[2]: data breaks …", where there are several. */
+static int refuse(const struct source_batch *batch, size_t i, const struct err *why, struct err *e)
+{
+	if (batch->n > 1)
+		err_set(e, why->code, "events[%zu]: %s", i, why->text);
+	else
+		err_set(e, why->code, "%s", why->text);
+	e->offset = why->offset;
+	return -1;
+}
+
 int sources_dress(
 	const struct bound_source *b, struct arena *a, struct source_batch *batch, struct err *e)
 {
 	for (size_t i = 0; i < batch->n; i++) {
-		if (relabel_apply(b->relabel, a, &batch->events[i], e) != 0)
+		struct event *ev = &batch->events[i];
+		struct err why = {0};
+
+		if (relabel_apply(b->relabel, a, ev, e) != 0)
 			return -1;
+		if (sources_check(b->all, ev, &why) == 0)
+			continue;
+		if (!b->kind->repeats)
+			return refuse(batch, i, &why, e);
+		ev->broken = arena_strdup(a, str_of(why.text));
+		if (!ev->broken.p)
+			return err_set(
+				e, ERR_LIMIT, "the body does not fit the memory of a request");
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "flow/relabel.h"
 #include "source/source.h"
 
+struct contracts;
 struct sources;
 
 /* One of them; lives as long as its sources. */
@@ -22,10 +23,12 @@ struct bound_source {
 	const struct source_kind *kind;
 	const struct relabel *relabel;	/* NULL: labels stay as they came */
 	const struct conf_source *conf;	/* NULL: it has the name of its kind, and the configuration does not mention it */
+	const struct sources *all;	/* whose it is */
 };
 
-/* Of c, which must live as long; findings in d. NULL where d got an error. With one reference. */
-struct sources *sources_new(const struct conf *c, struct diags *d);
+/* Of c, which must live as long; takes over the contracts (NULL: none), also where it fails; findings in d. NULL where d got
+ * an error. With one reference. */
+struct sources *sources_new(const struct conf *c, struct contracts *contracts, struct diags *d);
 struct sources *sources_ref(struct sources *s);
 void sources_unref(struct sources *s);	/* NULL is fine */
 /* Does anybody hold a reference but its maker? */
@@ -36,7 +39,12 @@ const struct bound_source *sources_find(const struct sources *s, struct str name
 /* The body of one request to b, as source.h has it; rq without its source. */
 struct source_parse *sources_begin(const struct bound_source *b, struct arena *a, struct source_request rq);
 /* Events of a body that was read: what the configuration says about this source is applied to them. All in a.
- * Called after source_finish or a kind's read. ERR_INPUT. */
+ * Called after source_finish or a kind's read. Then events are held against their contracts: one that breaks its own is
+ * ERR_INPUT; where its sender would send it for ever (source_kind's repeats), its `broken` says why instead. */
 int sources_dress(const struct bound_source *b, struct arena *a, struct source_batch *batch, struct err *e);
+/* Would the other one, of an equal configuration, do the same? Files that the configuration names may differ. */
+bool sources_same(const struct sources *a, const struct sources *b);
+/* An event that did not come from a source: contracts_check. s NULL: there are none. */
+int sources_check(const struct sources *s, const struct event *ev, struct err *e);
 
 #endif

@@ -51,6 +51,8 @@ struct source_batch {
 struct source_kind {
 	const char *name;
 	const char *sentence;	/* for the manual */
+	/* Its senders send what was refused again for ever: an event that breaks its contract is taken, and decided `error`. */
+	bool repeats;
 	/* What its body is to be read as, by the request's headers; NULL: always JSON. */
 	enum source_form (*form)(const struct source_request *rq);
 	/* The whole body -> batch, all in arena a. ERR_INPUT with what and where ("alerts[3].labels: …"). */

@@ -6,8 +6,8 @@
 #include "source/kinds.h"
 
 const struct source_kind source_kinds[] = {
-	{"alertmanager", "Prometheus Alertmanager's webhook, version 4 and 3.", NULL, alertmanager_read},
-	{NULL, NULL, NULL, NULL},
+	{"alertmanager", "Prometheus Alertmanager's webhook, version 4 and 3.", true, NULL, alertmanager_read},
+	{NULL, NULL, false, NULL, NULL},
 };
 
 const struct source_kind *source_kind_find(struct str name)

@@ -161,7 +161,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
 		      "request_timeout: 1s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\n"
+		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\ncontracts: [z]\n"
 		      "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
 		      "lease: 2s, grace: 0}\n"
 		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
@@ -170,13 +170,13 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "flapping: {transitions: 2, window: 1m}\n"
 		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
-		      "sources: {am2: {kind: alertmanager}}\n"
+		      "sources: {am2: {kind: alertmanager, rate: {count: 3, per: 2s}}}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
 		"http:\n  listen: [\"[::1]:0\"]\n  body_limit: 1MiB\n  connection_limit: 5\n"
 		"  request_timeout: 1s\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\nrunbooks: [\"y\"]\n"
+		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
 		"worker:\n  enabled: false\n  pools: [\"host:a\"]\n  slots: 1\n  user: root\n"
 		"  lease: 2s\n  grace: 0s\n"
 		"correlation:\n  - {match: [\"a = b\"], by: [c, d], window: 1s}\n"
@@ -184,12 +184,12 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
 		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
-		"sources:\n  am2: {kind: alertmanager}\n"
+		"sources:\n  am2: {kind: alertmanager, rate: {count: 3, per: 2s}}\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 14);
+	assert_int_equal(c->sources[0].line, 15);
 	conf_free(c);
 }
 
@@ -473,7 +473,6 @@ static void keys_of_later_versions(void **state)
 	static const char *const keys[] = {
 		"tokens: []",
 		"patterns: []",
-		"contracts: []",
 		"partitions: 1",
 		"changes: []",
 		"redis_ack: local",

@@ -19,7 +19,7 @@ static struct bound bind(const char *text)
 	b.conf = conf_parse(str_of(text), "f.yml", "/etc/x", &b.d);
 	if (b.conf) {
 		b.conf->path = STR("f.yml");
-		b.sources = sources_new(b.conf, &b.d);
+		b.sources = sources_new(b.conf, NULL, &b.d);
 	}
 	return b;
 }
