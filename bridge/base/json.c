@@ -28,23 +28,23 @@
 struct frame {
 	struct json *container;
 	struct json *tail;
-	uint64_t seen;	/* one bit a key: filter for doubled ones */
-	bool doubled;	/* perhaps */
+	uint64_t seen; /* one bit a key: filter for doubled ones */
+	bool doubled;  /* perhaps */
 };
 
 struct json_reader {
 	struct arena *arena;
 	yajl_handle yajl;
 	struct json *root;
-	struct str key;		/* of the member whose value comes next */
+	struct str key; /* of the member whose value comes next */
 	size_t nodes;
 	size_t nodes_max;
 	unsigned depth;
 	unsigned depth_max;
-	size_t base;		/* bytes of the pieces before this one */
-	bool started;		/* something but white space came */
+	size_t base;  /* bytes of the pieces before this one */
+	bool started; /* something but white space came */
 	bool dead;
-	struct err err;		/* set by a callback that stopped the parser */
+	struct err err; /* set by a callback that stopped the parser */
 	struct frame frames[DEPTH_MAX + 1];
 };
 
@@ -67,7 +67,7 @@ static uint64_t filter_bit(struct str key)
 	uint64_t mix = key.n;
 	if (key.n) {
 		mix += (unsigned char)key.p[0] * 7u + (unsigned char)key.p[key.n - 1] * 31u +
-			(unsigned char)key.p[key.n / 2] * 17u;
+		       (unsigned char)key.p[key.n / 2] * 17u;
 	}
 	return UINT64_C(1) << (mix & 63);
 }
@@ -359,8 +359,30 @@ static int fail(struct json_reader *r, yajl_status status, struct err *e)
 	return -1;
 }
 
+/* yajl takes these two for white space; in JSON they stand nowhere. The bytes before the first of
+ * them, or n. */
+static size_t before_false_space(const char *p, size_t n)
+{
+	const char *tab = memchr(p, '\v', n), *feed = memchr(p, '\f', tab ? (size_t)(tab - p) : n);
+
+	return feed ? (size_t)(feed - p) : tab ? (size_t)(tab - p) : n;
+}
+
+static int refuse_false_space(struct json_reader *r, char c, struct err *e)
+{
+	r->dead = true;
+	err_set(e, ERR_INPUT, "a %s where none may be; it is no white space in JSON",
+		c == '\v' ? "vertical tab" : "form feed");
+	e->offset = r->base + 1;
+	return -1;
+}
+
 int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err *e)
 {
+	size_t good = n ? before_false_space(p, n) : 0;
+
+	if (good < n)
+		return json_reader_feed(r, p, good, e) < 0 ? -1 : refuse_false_space(r, p[good], e);
 	if (r->dead)
 		return err_set(e, ERR_INPUT, "the document was refused already");
 	if (n == 0)

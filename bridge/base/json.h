@@ -2,7 +2,7 @@
  *
  * Reading is strict and streaming: bytes come in pieces of any size, each value
  * is copied into the arena, and the defined answers to odd input are:
- * invalid UTF-8, a NUL or other control byte, trailing bytes, depth over the
+ * invalid UTF-8, a NUL or other control byte (a vertical tab or form feed between values, too), trailing bytes, depth over the
  * limit: refused with the byte offset. A key twice in one object: the last one
  * wins (as Go's encoding/json, which Alertmanager's own consumers use); the
  * earlier members are not in the tree.
