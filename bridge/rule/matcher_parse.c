@@ -106,16 +106,20 @@ static bool ends_plainly(struct str s, const char *what)
 	return slashes % 2 == 0;
 }
 
+/* Outside of groups, and of classes: "[(|]" has none. */
 static bool has_alternatives(struct str regex)
 {
 	size_t depth = 0;
+	bool class = false;
 
 	for (size_t i = 0; i < regex.n; i++) {
-		depth += regex.p[i] == '(';
-		depth -= regex.p[i] == ')' && depth > 0;
-		if (regex.p[i] == '|' && depth == 0)
+		char c = regex.p[i];
+		depth += !class && c == '(';
+		depth -= !class && c == ')' && depth > 0;
+		if (!class && c == '|' && depth == 0)
 			return true;
-		i += regex.p[i] == '\\';
+		class = class ? c != ']' : c == '[';
+		i += c == '\\';
 	}
 	return false;
 }
@@ -150,6 +154,10 @@ static void open_words(struct arena *a, struct str regex, struct matcher *m)
 	if (ends_plainly(regex, "$"))
 		regex.n--;
 	enum matcher_open head = take_head(&regex), tail = take_tail(&regex);
+	if (head != OPEN_NOT && str_starts(regex, STR("^"))) /* the value's beginning, not the words' */
+		return;
+	if (tail != OPEN_NOT && ends_plainly(regex, "$"))
+		return;
 	if ((head == OPEN_NOT && tail == OPEN_NOT) || !expand_words(a, regex, m))
 		return;
 	bool empty = false;

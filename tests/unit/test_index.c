@@ -569,19 +569,20 @@ static void literals_are_true_of_what_pcre2_matches(void **state)
 /* "Host.*" and the like are compared and not handed to PCRE2: with the same answer. */
 static void words_with_open_ends_mean_what_pcre2_says(void **state)
 {
-	static const char *const heads[] = {"", "", ".*", ".+", "^", "^.*", "^.+", ".*?", ".*.*", "(.*)"};
-	static const char *const tails[] = {"", "", ".*", ".+", "$", ".*$", ".+$", "\\.*", ".*|b", ".+?"};
+	static const char *const heads[] = {"", "", ".*", ".+", "^", "^.*", "^.+", ".*?", ".*.*", "(.*)",
+		".*^"};
+	static const char *const tails[] = {"", "", ".*", ".+", "$", ".*$", ".+$", "\\.*", ".*|b", ".+?", "$.*"};
 	static const char *const bodies[] = {"", "a", "(a|ab)", "(?:web|db)-1", "[ab]c", "a|b", "\\.", "\\\\",
-		"\xc3\xa9", "x?", "(?i)A", "(?<n>a)", "(a|)", "[|]"};
+		"\xc3\xa9", "x?", "(?i)A", "(?<n>a)", "(a|)", "[|]", "[(]|b", "x|[)(]"};
 	static const char *const held[] = {"", "a", "ab", "xa", "ax", "xax", "web-1", "web-1:9100", "a.", ".", "ac", "abc",
-		"\\", "a\\.b", "\xc3\xa9", "\xc3\xa9\xc3\xa9", "a\xff", "\xff-", "line\na", "A", "b", "|", "x|"};
+		"\\", "a\\.b", "\xc3\xa9", "\xc3\xa9\xc3\xa9", "a\xff", "\xff-", "line\na", "A", "b", "|", "x|", "(", "(b", "xb", "b)"};
 	struct matcher_scratch *s = matcher_scratch_new(100000);
 	pcre2_match_data *data = pcre2_match_data_create(100, NULL);
 
 	(void)state;
-	for (size_t i = 0; i < 10 * 10 * 14; i++) {
+	for (size_t i = 0; i < 11 * 11 * 16; i++) {
 		struct str re = arena_printf(
-			&arena, "%s%s%s", heads[i % 10], bodies[i / 100], tails[i / 10 % 10]);
+			&arena, "%s%s%s", heads[i % 11], bodies[i / (11 * 11)], tails[i / 11 % 11]);
 		struct buf b, quoted;
 		struct matchers m;
 		struct err e;
