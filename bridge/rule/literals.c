@@ -236,6 +236,8 @@ static struct literals read_class(struct reading *r)
 	if (at_end(r))
 		return not_known(r);
 	size_t n = r->at++ - start;
+	if (n > 1 && is_one_of(r->re.p[start], ":.=") && r->re.p[r->at - 2] == r->re.p[start])
+		return not_known(r); /* [:alpha:] alone: PCRE2 refuses it */
 	if (!simple || n > 16)
 		return anything(r, true);
 	l.v = arena_array(r->a, n, sizeof(*l.v));

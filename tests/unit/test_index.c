@@ -474,10 +474,13 @@ static void literals(void **state)
 	check_literals("x(a|b.*)y", "prefix xa|xb part x");
 	check_literals("a??b", "precise ab|b");
 	check_literals("a?+b", "exact ab|b");
+	check_literals("[.]x", "precise .x");
+	check_literals("[:a]", "precise :|a");
 	for (size_t i = 0; i < 1; i++) {
 		static const char *const unknown[] = {"(?i)abc", "(?=a)b", "(?<=a)b", "(?<!a)b", "(?!a)b",
 			"(a)\\1", "\\x61", "\\Qa\\E", "(*UCP)a", "(?|a|b)", "a{,2}", "\\p{L}", "[[:alpha:]]",
-			"(?#x)a", "(", "a)", "[a", "a**", "*a", "(?P>n)", "(?(1)a|b)", "\\", "[]a]", "(?<n"};
+			"(?#x)a", "(", "a)", "[a", "a**", "*a", "(?P>n)", "(?(1)a|b)", "\\", "[]a]", "(?<n",
+			"[:a:]", "[.a.]", "[=a=]b"};
 		for (size_t k = 0; k < sizeof(unknown) / sizeof(unknown[0]); k++)
 			check_literals(unknown[k], "unknown");
 	}
