@@ -158,7 +158,6 @@ static void on_loaded(uv_work_t *work, int status)
 
 	(void)status;
 	r->now = NULL;
-	r->loading = false;
 	if (r->closing)
 		loaded_free(r->loaded);
 	else
@@ -166,6 +165,7 @@ static void on_loaded(uv_work_t *work, int status)
 	r->loaded = NULL;
 	answer(list, !r->closing, taken, &r->diags);
 	diags_release(&r->diags);
+	r->loading = false; /* until here who asks is among the next */
 	if (r->next && !r->closing)
 		start(r);
 	free_if_over(r);
