@@ -137,13 +137,13 @@ static const struct waiter *first_of(const struct waiter *list)
 	return list;
 }
 
-static void answer(struct waiter *list, bool call, bool taken, const struct diags *d)
+static void answer(struct waiter *list, bool taken, const struct diags *d)
 {
 	while (list) {
 		struct waiter *w = list;
 
 		list = w->next;
-		if (call && w->done)
+		if (w->done)
 			w->done(w->ctx, taken, d);
 		free(w);
 	}
@@ -152,18 +152,18 @@ static void answer(struct waiter *list, bool call, bool taken, const struct diag
 static void on_loaded(uv_work_t *work, int status)
 {
 	struct reload *r = work->data;
-	struct waiter *list = r->now;
+	struct waiter *list = r->now; /* none after reload_close */
 	const struct waiter *first = first_of(list);
 	bool taken = r->loaded != NULL;
 
 	(void)status;
 	r->now = NULL;
-	if (r->closing)
-		loaded_free(r->loaded);
-	else
+	if (first)
 		r->app.take(r->app.ctx, r->loaded, first->who, first->quiet, &r->diags);
+	else
+		loaded_free(r->loaded);
 	r->loaded = NULL;
-	answer(list, !r->closing, taken, &r->diags);
+	answer(list, taken, &r->diags);
 	diags_release(&r->diags);
 	r->loading = false; /* until here who asks is among the next */
 	if (r->next && !r->closing)
@@ -225,9 +225,12 @@ static void on_timer_closed(uv_handle_t *h)
 
 void reload_close(struct reload *r)
 {
+	struct waiter *now = r->now, *next = r->next;
+
 	r->closing = true;
-	answer(r->next, false, false, NULL);
-	r->next = NULL;
+	r->now = r->next = NULL;
+	answer(now, false, NULL);
+	answer(next, false, NULL);
 	while (r->retired) { /* those who hold the rules end with their last reference */
 		struct retired *old = r->retired;
 

@@ -25,7 +25,8 @@ struct reload_app {
 	void *ctx;
 };
 
-/* taken: the configuration was good. d: all findings, as long as the call. */
+/* taken: the configuration was good. d: all findings, as long as the call; NULL: there was no time for it before
+ * reload_close. */
 typedef void (*reload_cb)(void *ctx, bool taken, const struct diags *d);
 
 /* conf_path (may be NULL: the default) has to live as long. NULL: no memory. */
@@ -34,7 +35,7 @@ struct reload *reload_new(uv_loop_t *loop, const char *conf_path, const struct r
 int reload_ask(struct reload *r, const char *who, bool quiet, reload_cb done, void *ctx);
 /* Frees old once nobody else holds its rules. */
 void reload_retire(struct reload *r, struct loaded *old);
-/* Calls nobody any more, and frees r when the load under way has ended. */
+/* Answers who still waits, calls nobody after that, and frees r when the load under way has ended. */
 void reload_close(struct reload *r);
 
 #endif

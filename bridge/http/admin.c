@@ -142,9 +142,17 @@ static void answer_refused(struct request *r, const struct diags *d)
 	request_answer(r, MHD_HTTP_UNPROCESSABLE_CONTENT, REQUEST_TYPE_PROBLEM);
 }
 
+static void answer_stopping(struct request *r)
+{
+	request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "cannot reload: this bridge is stopping");
+}
+
 static void on_reloaded(void *asked, bool taken, const struct diags *d)
 {
-	(taken ? answer_reloaded : answer_refused)(asked, d);
+	if (d)
+		(taken ? answer_reloaded : answer_refused)(asked, d);
+	else
+		answer_stopping(asked);
 }
 
 static void reload(struct request *r)
@@ -152,8 +160,7 @@ static void reload(struct request *r)
 	const struct server_app *app = &r->server->app;
 
 	if (app->reload(app->ctx, on_reloaded, r) != 0)
-		request_problemf(
-			r, MHD_HTTP_SERVICE_UNAVAILABLE, "cannot reload: this bridge is stopping");
+		answer_stopping(r);
 }
 
 const struct route_handler handler_metrics = {.finish = metrics};

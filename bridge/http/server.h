@@ -17,7 +17,8 @@ struct server;
 /* What the program gives it. ic is read at each request: a reload is seen by the next one. */
 struct server_app {
 	const struct ingest_ctx *ic;
-	/* POST /-/reload: calls done later, on the loop; d has the findings either way. -1: it does not. */
+	/* POST /-/reload: calls done later, on the loop; d has the findings either way, NULL: it stopped first. -1: it
+	 * does not. */
 	int (*reload)(void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked);
 	void *ctx;
 };

@@ -1,4 +1,4 @@
-/* Loads beside the loop: who asks when gets which one. */
+/* Loads beside the loop: who asks when gets which one, and what becomes of those who wait at the end. */
 #include <unistd.h>
 #include "flow/reload.h"
 #include "unit.h"
@@ -113,6 +113,25 @@ static void who_asks_when_answered_gets_the_next_load(void **state)
 	assert_true(a.taken);
 }
 
+static void closing_answers_those_who_wait(void **state)
+{
+	struct asked a = {0}, b = {0};
+	struct reload *closed = r;
+
+	(void)state;
+	ask(&a);
+	ask(&b);
+	r = NULL;
+	reload_close(closed);
+	assert_int_equal(a.answers, 1);
+	assert_int_equal(b.answers, 1);
+	assert_false(a.taken || a.told || b.taken || b.told);
+	assert_int_equal(reload_ask(closed, "test", false, on_answer, &a), -1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(a.answers + b.answers, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-TESTS_MAIN(TEST(who_asks_meanwhile_shares_the_next_load), TEST(who_asks_when_answered_gets_the_next_load))
+TESTS_MAIN(TEST(who_asks_meanwhile_shares_the_next_load), TEST(who_asks_when_answered_gets_the_next_load),
+	TEST(closing_answers_those_who_wait))
