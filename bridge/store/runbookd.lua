@@ -1646,6 +1646,17 @@ end
 local write_plan
 do
 
+local UNPACK = 4000 -- texts of one command: Lua unpacks less than 8000, and an error in the middle would keep the writes before
+
+-- A command with a list that may be longer: as many commands as it takes. Returns the last one's answer.
+local function call_list(command, key, list)
+	local n = #list
+	for from = 1, n - UNPACK, UNPACK do
+		call(command, key, spread(list, from, from + UNPACK - 1))
+	end
+	return call(command, key, spread(list, n - (n - 1) % UNPACK, n))
+end
+
 -- Alerts, incidents and correlation keys in one command.
 local function write_texts(t)
 	local p, n = t.p, 1
@@ -1692,7 +1703,7 @@ local function write_incidents(t)
 		end
 		if inc.line_n > 0 then
 			local key = p .. 'incident:' .. inc.id .. ':timeline'
-			cut_timeline(key, call('RPUSH', key, spread(inc.line)))
+			cut_timeline(key, call_list('RPUSH', key, inc.line))
 		end
 	end
 end
@@ -1739,7 +1750,7 @@ local function write_brake(t, b)
 		for j = 1, b.added do
 			times[j] = now_text
 		end
-		if call('LPUSH', b.key, spread(times)) > b.count then
+		if call_list('LPUSH', b.key, times) > b.count then
 			call('LTRIM', b.key, 0, b.count - 1)
 		end
 	elseif b.touched then
@@ -1769,7 +1780,7 @@ local function write_brakes(t)
 		write_brake(t, b)
 	end
 	if #open > 0 then
-		call('HDEL', t.p .. 'brakes', spread(open))
+		call_list('HDEL', t.p .. 'brakes', open)
 	end
 end
 

@@ -688,6 +688,83 @@ static void slo(void **state)
 	rig_stop(&r);
 }
 
+/* One call adds more to a timeline, and to a limit, than Lua hands over at once. */
+#define ALERTS 256
+#define RULES 40
+
+struct storm {
+	struct event ev[ALERTS];
+	struct store_event_in in[ALERTS];
+	struct store_decision_in rules[RULES];
+	char json[ALERTS][1024], fp[ALERTS][17], names[RULES][16];
+};
+
+static void on_storm(void *ctx, const struct err *e, const struct store_event_out *out, size_t n)
+{
+	(void)out;
+	(void)n;
+	rig_done(ctx, e);
+}
+
+static struct storm *storm_new(void)
+{
+	struct storm *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	for (int i = 0; i < RULES; i++) {
+		snprintf(s->names[i], sizeof(s->names[i]), "rule-%d", i);
+		s->rules[i] = a_rule(s->names[i]);
+	}
+	return s;
+}
+
+static void tell_storm(struct rig *r, struct storm *s, char status, size_t rules)
+{
+	for (int i = 0; i < ALERTS; i++) {
+		snprintf(s->fp[i], sizeof(s->fp[i]), "%016x", (unsigned)i);
+		struct rig_event ev = rig_alert(s->fp[i], status, T0);
+		rig_fill(&ev, &s->ev[i], &s->in[i], s->json[i], sizeof(s->json[i]));
+		s->in[i].decisions = s->rules;
+		s->in[i].decisions_n = rules;
+	}
+	struct store_ingest call = {s->in, ALERTS, STR("rulesethash"), 0, r->limits};
+	if (rig_await(r, store_ingest(r->s, &call, on_storm, r, &r->e)) != ERR_NONE)
+		fail_msg("%s", r->e.text);
+}
+
+static void more_waits_end_than_lua_unpacks(void **state)
+{
+	struct storm *s = storm_new();
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	for (int i = 0; i < RULES; i++)
+		s->rules[i].for_ms = HOUR;
+	tell_storm(&r, s, 'f', RULES);
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":pending"), ALERTS * RULES);
+	tell_storm(&r, s, 'r', 0);
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":pending"), 0);
+	rig_stop(&r);
+	free(s);
+}
+
+static void more_runs_are_counted_than_lua_unpacks(void **state)
+{
+	struct storm *s = storm_new();
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	r.limits.queue = 100000;
+	r.limits.runs = (struct store_limit){100000, HOUR};
+	tell_storm(&r, s, 'f', RULES);
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":queue:default"), ALERTS * RULES);
+	assert_int_equal(server_number(&r.server, "LLEN " RIG_KEY ":limit:runs"), ALERTS * RULES);
+	rig_stop(&r);
+	free(s);
+}
+
 TESTS_MAIN(cmocka_unit_test(still_fires), cmocka_unit_test(resolved_first), cmocka_unit_test(stale_first),
 	cmocka_unit_test(another_occurrence_begins_again), cmocka_unit_test(only_for_what_fires),
 	cmocka_unit_test(many_are_due), cmocka_unit_test(limits_at_the_due_time),
@@ -695,4 +772,5 @@ TESTS_MAIN(cmocka_unit_test(still_fires), cmocka_unit_test(resolved_first), cmoc
 	cmocka_unit_test(asks_what_runs_to_stop),
 	cmocka_unit_test(lost_while_cancelled), cmocka_unit_test(a_step_on_resolve),
 	cmocka_unit_test(failure_steps), cmocka_unit_test(failure_before_an_always),
-	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(slo))
+	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(slo),
+	cmocka_unit_test(more_waits_end_than_lua_unpacks), cmocka_unit_test(more_runs_are_counted_than_lua_unpacks))
