@@ -13,8 +13,8 @@
  * a limit. So a regex is tried with a small limit first, and again with more where that was not enough,
  * and what it did not manage with is counted. A step costs the more the longer the value is, since
  * between two of them PCRE2 may go through it: the costs below are those of the slowest regexes of
- * tests/unit/nasty.h. Second tries stop at half of the budget: one bad
- * regex leaves room for the first tries of the many good ones.
+ * tests/unit/nasty.h. Words that are looked for in a long value count, too. Second tries stop at
+ * half of the budget: one bad regex leaves room for the first tries of the many good ones.
  */
 #include "rule/matcher_impl.h"
 
@@ -29,7 +29,7 @@
 #define PASS_BYTES 8	/* going through so many bytes costs as much as a step */
 #define PASSES 16	/* so many steps of a try may each go through the whole value, */
 #define STEP_BYTES 128	/* all others through a part: one more for so many bytes */
-#define SCAN_BYTES 64	/* where each look counts: so many bytes looked through for words, or for bad UTF-8 */
+#define SCAN_BYTES 64	/* looking through so many bytes for a word, or for bad UTF-8, costs as much as a step */
 
 struct matcher_scratch {
 	pcre2_match_data *data;
@@ -135,21 +135,39 @@ static bool stands_in(const struct matcher *m, struct str word, struct str v)
 	return memmem(v.p + before, v.n - before - behind, word.p, word.n) != NULL;
 }
 
-/* As the regex: its dot takes a character, and what is no UTF-8 is none. */
-static bool open_word_matches(const struct matcher *m, struct str v)
+/* Takes a number of steps from the budget; false, and none, where it has not as many. */
+static bool spend(struct matcher_scratch *s, uint64_t steps)
 {
-	for (size_t i = 0; i < m->words_n; i++)
-		if (stands_in(m, m->words[i], v))
-			return utf8_valid(v) == v.n;
-	return false;
+	if (steps == 0 || s->budget == 0)
+		return true;
+	if (s->used >= s->budget || steps > s->budget - s->used)
+		return false;
+	s->used += steps;
+	return true;
 }
 
-static bool word_holds(const struct matcher *m, struct str v)
+/* As the regex: its dot takes a character, and what is no UTF-8 is none. 1, 0, or -1 where the budget does not allow for
+ * an answer. */
+static int open_word_matches(const struct matcher *m, struct matcher_scratch *s, struct str v)
+{
+	bool anywhere = m->head != OPEN_NOT && m->tail != OPEN_NOT;
+
+	if (anywhere && !spend(s, m->words_n * (v.n / SCAN_BYTES)))
+		return -1;
+	for (size_t i = 0; i < m->words_n; i++)
+		if (stands_in(m, m->words[i], v))
+			return spend(s, v.n / SCAN_BYTES) ? utf8_valid(v) == v.n : -1;
+	return 0;
+}
+
+static int word_holds(const struct matcher *m, struct matcher_scratch *s, struct str v)
 {
 	if (m->op == MATCH_EQ || m->op == MATCH_NE)
 		return str_eq(v, m->value) == (m->op == MATCH_EQ);
-	if (is_open(m))
-		return open_word_matches(m, v) == (m->op == MATCH_RE);
+	if (is_open(m)) {
+		int rc = open_word_matches(m, s, v);
+		return rc < 0 ? -1 : rc == (m->op == MATCH_RE);
+	}
 	for (size_t i = 0; i < m->words_n; i++)
 		if (str_eq(v, m->words[i]))
 			return m->op == MATCH_RE;
@@ -239,6 +257,16 @@ static void say_why(struct err *e, const struct matcher *m, const struct matcher
 }
 
 /* 1, 0, or -1 where it gave up. */
+static int plain_holds(
+	const struct matcher *m, struct matcher_scratch *s, struct str v, struct err *e)
+{
+	int rc = word_holds(m, s, v);
+
+	if (rc < 0 && e)
+		say_why(e, m, s, v, 0);
+	return rc;
+}
+
 static int regex_holds(
 	const struct matcher *m, struct matcher_scratch *s, struct str v, struct err *e)
 {
@@ -310,31 +338,31 @@ static int collect_groups(const struct matchers *m, struct matcher_scratch *s, s
 int matchers_eval(const struct matchers *m, struct matcher_scratch *s, struct arena *a,
 	const struct event *ev, struct matcher_groups *groups, struct err *e)
 {
-	for (size_t i = 0; i < m->n; i++)
-		if (!is_regex(&m->v[i]) &&
-			!word_holds(&m->v[i], field_value(a, &m->v[i].field, ev)))
-			return 0;
 	int result = 1;
-	for (size_t i = 0; i < m->n; i++) {
-		if (!is_regex(&m->v[i]))
-			continue;
-		/* One that gives up leaves it to the others to say no; the first one's text stays. */
-		int rc = regex_holds(&m->v[i], s, field_value(a, &m->v[i].field, ev),
-			result < 0 ? NULL : e);
-		if (rc == 0)
-			return 0;
-		if (rc < 0)
-			result = -1;
-	}
+
+	for (int regexes = 0; regexes <= 1; regexes++)
+		for (size_t i = 0; i < m->n; i++) {
+			const struct matcher *x = &m->v[i];
+			if (is_regex(x) != regexes)
+				continue;
+			/* One that gives up leaves it to the others to say no; the first one's text stays. */
+			struct str v = field_value(a, &x->field, ev);
+			struct err *why = result < 0 ? NULL : e;
+			int rc = regexes ? regex_holds(x, s, v, why) : plain_holds(x, s, v, why);
+			if (rc == 0)
+				return 0;
+			if (rc < 0)
+				result = -1;
+		}
 	if (result < 0)
 		return -1;
 	return groups ? collect_groups(m, s, a, ev, groups, e) : 1;
 }
 
-/* Besides the steps of PCRE2. */
+/* Besides the steps of PCRE2, and those of words with open ends. */
 static uint64_t look_cost(const struct matcher *m, const struct event *ev, struct str v)
 {
-	size_t looked_through = is_open(m) || is_regex(m) ? v.n : 0;
+	size_t looked_through = is_regex(m) ? v.n : 0;
 
 	return field_cost(&m->field, ev, v) / PASS_BYTES + looked_through / SCAN_BYTES;
 }
@@ -357,7 +385,7 @@ size_t matchers_first_failing(const struct matchers *m, struct matcher_scratch *
 		struct str v = field_value(a, &x->field, ev);
 		s->used += look_cost(x, ev, v);
 		/* One that gave up has not failed: were it the only one, the whole would be an error. */
-		if (is_regex(x) ? regex_holds(x, s, v, NULL) != 0 : word_holds(x, v))
+		if ((is_regex(x) ? regex_holds(x, s, v, NULL) : plain_holds(x, s, v, NULL)) != 0)
 			continue;
 		*text = x->text;
 		*saw = v;

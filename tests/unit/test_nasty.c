@@ -100,6 +100,41 @@ static void long_values_that_are_not_nasty(void **state)
 	matcher_scratch_free(s);
 }
 
+/* Words that may stand anywhere are looked for without PCRE2, and five hundred of them take their time, too. */
+static void words_within_long_values(void **state)
+{
+	struct matchers many = parse(".*[ab][ab][ab][ab][ab][ab][ab][ab][ab]c.*"), one = parse(".*bc.*"), head = parse("aa.*");
+	struct matcher_scratch *s = matcher_scratch_new(LIMIT);
+	struct kv x = {STR("x"), nasty_value(&arena, &(struct nasty){NULL, "a", "b"}, 500000)};
+	struct event ev = {.labels = &x, .labels_n = 1};
+	struct err e;
+
+	(void)state;
+	matcher_scratch_budget(s, BUDGET);
+	assert_int_equal(matchers_eval(&many, s, &arena, &ev, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_has(str_of(e.text), "gave up on a value of 500001 bytes: the budget of the event is used up");
+	assert_int_equal(matchers_eval(&one, s, &arena, &ev, NULL, &e), 0);
+	assert_int_equal(matchers_eval(&head, s, &arena, &ev, NULL, &e), 1);
+	assert_true(matcher_scratch_used(s) > 0 && matcher_scratch_used(s) <= BUDGET);
+	struct str text, saw;
+	assert_int_equal(matchers_first_failing(&many, s, &arena, &ev, &text, &saw), 1);
+	for (int i = 0; i < 100; i++)
+		if (matchers_eval(&one, s, &arena, &ev, NULL, &e) < 0)
+			break;
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_true(matcher_scratch_used(s) <= BUDGET);
+	/* A value as most are costs nothing. */
+	x.value = STR("aaaaaaaac");
+	matcher_scratch_begin(s);
+	assert_int_equal(matchers_eval(&many, s, &arena, &ev, NULL, &e), 0);
+	assert_int_equal(matcher_scratch_used(s), 0);
+	matcher_scratch_free(s);
+	matchers_release(&many);
+	matchers_release(&one);
+	matchers_release(&head);
+}
+
 static const char note[] = "# ---\n# summary: Note\n# kind: notify\n# ---\n";
 
 static void put_rule(struct buf *b, const char *name, size_t number, const char *left, const char *regex)
@@ -222,6 +257,7 @@ static void the_limit_of_one(void **state)
 
 TESTS_MAIN(cmocka_unit_test_setup_teardown(each_alone, begin, end),
 	cmocka_unit_test_setup_teardown(long_values_that_are_not_nasty, begin, end),
+	cmocka_unit_test_setup_teardown(words_within_long_values, begin, end),
 	cmocka_unit_test_setup_teardown(many_at_once, begin, end),
 	cmocka_unit_test_setup_teardown(a_small_budget, begin, end),
 	cmocka_unit_test_setup_teardown(the_limit_of_one, begin, end))
