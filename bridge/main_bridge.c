@@ -200,18 +200,22 @@ static void on_limit(void *ctx, const struct event *ev)
 
 /* ---- reload ---- */
 
-static void watch_files(struct bridge *b)
+/* anew: also where it is the same paths, of which a file may be another one now. False: these were watched already. */
+static bool watch_files(struct bridge *b, bool anew)
 {
 	struct arena a;
 	struct str *paths = NULL;
 	size_t n;
 
 	if (b->stopping) /* nothing is watched any more */
-		return;
+		return false;
 	arena_init(&a, (size_t)64 << 20);
 	n = load_watch_paths(&a, b->loaded->conf, &paths);
-	watch_set(b->watch, paths, n);
+	anew = anew || !watch_has(b->watch, paths, n);
+	if (anew)
+		watch_set(b->watch, paths, n);
 	arena_release(&a);
+	return anew;
 }
 
 static bool same_as_before(const struct loaded *old, const struct loaded *now)
@@ -268,10 +272,16 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 		b->unaudited = who;
 }
 
+static void reload(struct bridge *b, const char *who, bool quiet)
+{
+	if (reload_ask(b->reload, who, quiet, NULL, NULL) != 0)
+		log_kv(LOG_ERROR, "cannot reload: no memory", "who", who, (char *)NULL);
+}
+
 /* Watched again before it is read, so that no change falls between. */
 static void before_load(void *ctx)
 {
-	watch_files(ctx);
+	watch_files(ctx, true);
 }
 
 /* quiet: nothing is said where nothing changed. */
@@ -294,13 +304,8 @@ static void on_loaded(void *ctx, struct loaded *now, const char *who, bool quiet
 	conf_diff_restart(b->loaded->conf, now->conf, d);
 	log_findings(d);
 	take(b, now, who);
-	watch_files(b);
-}
-
-static void reload(struct bridge *b, const char *who, bool quiet)
-{
-	if (reload_ask(b->reload, who, quiet, NULL, NULL) != 0)
-		log_kv(LOG_ERROR, "cannot reload: no memory", "who", who, (char *)NULL);
+	if (watch_files(b, false)) /* what was not watched while it was read may have changed since */
+		reload(b, "file change", true);
 }
 
 static int on_reload_request(
@@ -421,7 +426,7 @@ static int start(struct bridge *b, struct err *e)
 	if (!b->tick || !b->watch || !b->reload)
 		return err_set(e, ERR_NOMEM, "no memory to start");
 	watch_signals(b);
-	watch_files(b);
+	watch_files(b, true);
 	return 0;
 }
 

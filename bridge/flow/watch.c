@@ -11,11 +11,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/buf.h"
 
 struct watch {
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct watched *list;
+	struct buf asked; /* the paths, each with a NUL behind it; those that cannot be watched, too */
 	uint64_t first_ms; /* loop time of the first change that was not told yet; 0 none */
 	void (*on_change)(void *ctx);
 	void *ctx;
@@ -72,6 +74,7 @@ struct watch *watch_new(uv_loop_t *loop, void (*on_change)(void *ctx), void *ctx
 
 	if (!w)
 		return NULL;
+	buf_init(&w->asked, BUF_NO_LIMIT);
 	w->loop = loop;
 	w->on_change = on_change;
 	w->ctx = ctx;
@@ -105,13 +108,32 @@ static void add(struct watch *w, struct str path)
 void watch_set(struct watch *w, const struct str *paths, size_t n)
 {
 	drop_all(w);
-	for (size_t i = 0; i < n; i++)
+	buf_clear(&w->asked);
+	for (size_t i = 0; i < n; i++) {
+		buf_str(&w->asked, paths[i]);
+		buf_putc(&w->asked, '\0');
 		add(w, paths[i]);
+	}
+}
+
+bool watch_has(const struct watch *w, const struct str *paths, size_t n)
+{
+	struct str rest = buf_as_str(&w->asked);
+
+	for (size_t i = 0; i < n; i++) {
+		if (rest.n <= paths[i].n || !str_starts(rest, paths[i]) || rest.p[paths[i].n] != '\0')
+			return false;
+		rest = (struct str){rest.p + paths[i].n + 1, rest.n - paths[i].n - 1};
+	}
+	return rest.n == 0;
 }
 
 static void on_timer_closed(uv_handle_t *h)
 {
-	free(h->data);
+	struct watch *w = h->data;
+
+	buf_release(&w->asked);
+	free(w);
 }
 
 void watch_close(struct watch *w)

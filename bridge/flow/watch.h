@@ -7,6 +7,7 @@
 #ifndef RB_FLOW_WATCH_H
 #define RB_FLOW_WATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 #include "base/str.h"
@@ -20,6 +21,8 @@ struct watch;
 struct watch *watch_new(uv_loop_t *loop, void (*on_change)(void *ctx), void *ctx);
 /* These paths (copied), and no others. */
 void watch_set(struct watch *w, const struct str *paths, size_t n);
+/* Were these the paths of the last watch_set, in this order? */
+bool watch_has(const struct watch *w, const struct str *paths, size_t n);
 /* Frees w; on_change is not called any more. */
 void watch_close(struct watch *w);
 

@@ -1,13 +1,17 @@
 """Configuration is taken whole or not at all, at start and at reload, and what is wrong is said with its place."""
+import ctypes
 import os
 import re
+import select
 import signal
 
 import pytest
 
 from alerts import alert, notification
 from harness import DEADLINE, wait_for
+from many_rules import RUNBOOK, rule
 
+IN_CLOSE_NOWRITE = 0x10  # of inotify
 NOTE = """#!/bin/sh
 # ---
 # summary: Leaves its rule's name
@@ -112,6 +116,29 @@ def test_changed_file_is_taken_by_itself(server):
     server.start()
     server.write_rules(NEW)
     wait_for(lambda: rule_names(server) == ["new"], "the new rules after the file changed")
+
+
+def inotify(path, mask):
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_CLOEXEC)
+    assert libc.inotify_add_watch(fd, os.fsencode(path), mask) >= 0, os.strerror(ctypes.get_errno())
+    return os.fdopen(fd, "rb")
+
+
+def test_file_of_a_new_folder_that_changes_while_others_are_read(server):
+    """The folder is not watched before the configuration that names it is in force."""
+    server.write_runbook("nothing.sh", RUNBOOK)
+    server.start()
+    new = server.folder / "more"
+    new.mkdir()
+    (new / "a.yml").write_text(OLD)
+    (new / "many.yml").write_text("rules:\n" + "".join(rule(1, i) for i in range(5000)))
+    with inotify(new / "a.yml", IN_CLOSE_NOWRITE) as was_read:
+        server.configure({"rules": ["more/*.yml"]})
+        assert select.select([was_read], [], [], DEADLINE)[0], "nobody read a.yml"
+        (new / "a.yml").write_text(NEW)
+    wait_for(lambda: server.get("/api/v1/rules", limit=1)["items"][0]["name"] == "new",
+             "the rules that were written while the others were read")
 
 
 def test_dump_is_configuration_and_gives_itself(server):
