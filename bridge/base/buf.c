@@ -35,6 +35,14 @@ void buf_clear(struct buf *b)
 		b->p[0] = '\0';
 }
 
+void buf_shrink(struct buf *b, size_t keep)
+{
+	if (b->cap > keep)
+		buf_release(b);
+	else
+		buf_clear(b);
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
 	assert(n <= b->n);

@@ -26,6 +26,8 @@ void buf_init(struct buf *b, size_t limit);
 void buf_release(struct buf *b);
 /* Empties it and clears the error; keeps the memory. */
 void buf_clear(struct buf *b);
+/* The same, and gives the memory back where it is over `keep` bytes. */
+void buf_shrink(struct buf *b, size_t keep);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* Room for n more bytes at p + n, or NULL (and the sticky error); then buf_added. */

@@ -16,7 +16,6 @@
 #include "base/metrics.h"
 
 #define IN_SIZE 65536
-#define OUT_KEEP ((size_t)1 << 20)	/* memory that an empty buffer may hold on to */
 
 struct redis_link {
 	union {
@@ -204,7 +203,7 @@ static void on_written(uv_write_t *w, int status)
 	struct redis_link *l = w->data;
 
 	l->write_busy = false;
-	buf_clear(&l->writing);
+	buf_shrink(&l->writing, REDIS_OUT_KEEP);
 	if (!l->r)
 		return;
 	if (status < 0)
@@ -244,11 +243,7 @@ static void flush(struct redis *r)
 		return;
 	}
 	if (n >= 0 && (size_t)n == r->out.n) {
-		if (r->out.cap > OUT_KEEP) {
-			buf_release(&r->out);
-			buf_init(&r->out, REDIS_OUT_LIMIT);
-		}
-		buf_clear(&r->out);
+		buf_shrink(&r->out, REDIS_OUT_KEEP);
 		return;
 	}
 	write_rest(r, n > 0 ? (size_t)n : 0);
@@ -456,7 +451,7 @@ static void try_connect(struct redis *r)
 	}
 	l->r = l->counted = r;
 	l->reader = reader;
-	reader->maxbuf = OUT_KEEP;
+	reader->maxbuf = REDIS_OUT_KEEP;
 	buf_init(&l->writing, REDIS_OUT_LIMIT);
 	r->handles++;
 	r->link = l;

@@ -22,6 +22,7 @@
 #define REDIS_BACKOFF_MIN_MS 50
 #define REDIS_BACKOFF_MAX_MS 2000
 #define REDIS_OUT_LIMIT ((size_t)512 << 20)	/* bytes that wait to be written */
+#define REDIS_OUT_KEEP ((size_t)1 << 20)	/* memory that an empty buffer may hold on to */
 
 struct redis;
 

@@ -112,6 +112,8 @@ void store_batch_send(struct store *s)
 		batch_free(b);
 	else if (send_items(b, b->items, b->items_n, on_batch, b, &e))
 		on_batch(b, &e, NULL);
+	else if (b->items_n == 1) /* never sent again */
+		buf_release(&b->events);
 }
 
 void store_batch_drop(struct store *s, const struct err *why)

@@ -282,13 +282,23 @@ static int encode(struct store *s, const struct store_ingest *in, size_t *args, 
 	return 0;
 }
 
+/* What was encoded is on its way. */
+static void encoded_gone(struct store *s)
+{
+	buf_shrink(&s->head, REDIS_OUT_KEEP);
+	buf_shrink(&s->args, REDIS_OUT_KEEP);
+	buf_shrink(&s->scratch, REDIS_OUT_KEEP);
+}
+
 static int send_whole(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
 {
 	size_t args;
 
 	if (encode(s, in, &args, e))
 		return -1;
-	return store_batch_add(s, c, in->n, buf_as_str(&s->head), buf_as_str(&s->args), args, e);
+	int rc = store_batch_add(s, c, in->n, buf_as_str(&s->head), buf_as_str(&s->args), args, e);
+	encoded_gone(s);
+	return rc;
 }
 
 static int send_explain(struct store *s, const struct store_ingest *in, bool as_new, struct ingest_call *c,
@@ -303,6 +313,7 @@ static int send_explain(struct store *s, const struct store_ingest *in, bool as_
 	redis_arg_i64(r, (int64_t)in->n);
 	redis_args_ready(r, STORE_INGEST_WORDS - 1, buf_as_str(&s->head));
 	redis_args_ready(r, args, buf_as_str(&s->args));
+	encoded_gone(s);
 	return redis_end(r, 0, on_answer, c, e);
 }
 

@@ -124,6 +124,28 @@ static void steal_gives_text_or_null(void **state)
 	buf_release(&b);
 }
 
+static void shrink_keeps_limit_and_little_memory(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	buf_puts(&b, "abc");
+	buf_shrink(&b, 500);
+	assert_string_equal(b.p, "");
+	while (!buf_failed(&b))
+		buf_puts(&b, "abc");
+	assert_int_equal(b.n, 999);
+	buf_shrink(&b, 500);
+	assert_null(b.p);
+	assert_false(buf_failed(&b));
+	while (!buf_failed(&b))
+		buf_puts(&b, "abc");
+	assert_int_equal(b.n, 999);
+	buf_release(&b);
+}
+
 TESTS_MAIN(cmocka_unit_test(appends), cmocka_unit_test(limit_is_exact_and_sticky),
 	cmocka_unit_test(limit_holds_for_every_append), cmocka_unit_test(grows_through_large_sizes),
-	cmocka_unit_test(consume_and_room), cmocka_unit_test(steal_gives_text_or_null))
+	cmocka_unit_test(consume_and_room), cmocka_unit_test(steal_gives_text_or_null),
+	cmocka_unit_test(shrink_keeps_limit_and_little_memory))
