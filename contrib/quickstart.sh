@@ -22,6 +22,7 @@ pids=()			# of what we started, in the order to be ended
 packages=(
 	autoconf automake make gcc libc6-dev pkg-config
 	libuv1-dev libmicrohttpd-dev libyajl-dev libpcre2-dev libhiredis-dev libyaml-dev nettle-dev zlib1g-dev
+	libzstd-dev libsnappy-dev
 	'libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev'
 	redis-server prometheus prometheus-alertmanager prometheus-node-exporter curl
 )

@@ -1,17 +1,42 @@
-/* inflate.c: zlib, bounded.
+/* inflate.c: what all decoders have in common, and zlib.
  *
  * Guarantees that no more than `limit` bytes ever reach the sink, that no more than one piece of
  * PIECE bytes is held here, and that both bounds are looked at after each piece, so a bomb costs
  * what the bound allows and not what it holds.
  */
-#include "http/inflate.h"
+#include "http/inflate_impl.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #define PIECE 16384
 #define WINDOW 15
 #define GZIP_WINDOW (WINDOW + 16)
+#define ZLIB_HELD ((size_t)40 << 10) /* bytes: its window and tables */
+
+bool inflate_kind_of(struct str name, enum inflate_kind *kind)
+{
+	static const struct {
+		const char *name;
+		enum inflate_kind kind;
+	} known[] = {
+		{"gzip", INFLATE_GZIP},
+		{"x-gzip", INFLATE_GZIP},
+		{"deflate", INFLATE_DEFLATE},
+		{"zstd", INFLATE_ZSTD},
+		{"snappy", INFLATE_SNAPPY},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (name.n == strlen(known[i].name) &&
+			strncasecmp(name.p, known[i].name, name.n) == 0) {
+			*kind = known[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
 
 void inflate_init(struct inflate *i, enum inflate_kind kind, size_t limit)
 {
@@ -22,14 +47,40 @@ void inflate_init(struct inflate *i, enum inflate_kind kind, size_t limit)
 
 void inflate_release(struct inflate *i)
 {
-	if (i->begun)
+	if (!i->begun)
+		return;
+	switch (i->kind) {
+	case INFLATE_GZIP:
+	case INFLATE_DEFLATE:
 		inflateEnd(&i->z);
+		break;
+	case INFLATE_ZSTD:
+		inflate_zstd_end(i);
+		break;
+	case INFLATE_SNAPPY:
+		inflate_snappy_end(i);
+		break;
+	}
 	i->begun = false;
+}
+
+size_t inflate_held(const struct inflate *i)
+{
+	if (!i->begun)
+		return 0;
+	switch (i->kind) {
+	case INFLATE_ZSTD:
+		return inflate_zstd_held(i);
+	case INFLATE_SNAPPY:
+		return inflate_snappy_held(i);
+	default:
+		return ZLIB_HELD;
+	}
 }
 
 /* zlib's first byte says "method 8" in its low half. A raw stream that began so would have a stored
  * block with bits set in its padding, which no compressor writes. */
-static int begin(struct inflate *i, unsigned char first, struct err *e)
+static int begin_zlib(struct inflate *i, unsigned char first, struct err *e)
 {
 	int window = GZIP_WINDOW;
 
@@ -41,16 +92,17 @@ static int begin(struct inflate *i, unsigned char first, struct err *e)
 	return 0;
 }
 
-static int bad(struct inflate *i, struct err *e, const char *what)
+int inflate_bad(struct inflate *i, struct err *e, const char *what)
 {
 	err_set(e, ERR_INPUT, "the compressed body is broken: %s", what);
 	e->offset = i->in;
 	return -1;
 }
 
-static int check(struct inflate *i, size_t got, struct err *e)
+int inflate_put(
+	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
 {
-	i->out += got;
+	i->out += n;
 	if (i->out > i->limit)
 		return err_set(e, ERR_LIMIT,
 			"the body is over %zu bytes when inflated; http.body_limit sets that",
@@ -59,7 +111,7 @@ static int check(struct inflate *i, size_t got, struct err *e)
 		return err_set(e, ERR_LIMIT,
 			"the body grows to more than %d times its size when inflated",
 			INFLATE_RATIO);
-	return 0;
+	return n ? sink(ctx, p, n, e) : 0;
 }
 
 /* One call of zlib; its state is looked at by the caller. */
@@ -71,9 +123,9 @@ static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, st
 
 	if (i->ended) { /* more bytes after a member's end: another member, or rubbish */
 		if (i->kind != INFLATE_GZIP)
-			return bad(i, e, "bytes after its end");
+			return inflate_bad(i, e, "bytes after its end");
 		if (inflateReset(&i->z) != Z_OK)
-			return bad(i, e, "cannot begin another member");
+			return inflate_bad(i, e, "cannot begin another member");
 		i->ended = false;
 	}
 	i->z.next_out = piece;
@@ -84,21 +136,17 @@ static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, st
 	if (r == Z_MEM_ERROR)
 		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
 	if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
-		return bad(i, e, i->z.msg ? i->z.msg : "unexpected data");
+		return inflate_bad(i, e, i->z.msg ? i->z.msg : "unexpected data");
 	i->ended = r == Z_STREAM_END;
 	*again = i->z.avail_in > 0 || (i->z.avail_out == 0 && !i->ended);
-	if (check(i, got, e) != 0)
-		return -1;
-	return got ? sink(ctx, (const char *)piece, got, e) : 0;
+	return inflate_put(i, (const char *)piece, got, sink, ctx, e);
 }
 
-int inflate_feed(
+static int feed_zlib(
 	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
 {
 	bool again = n > 0;
 
-	if (n && !i->begun && begin(i, (unsigned char)p[0], e) != 0)
-		return -1;
 	i->z.next_in = (unsigned char *)(uintptr_t)p;
 	i->z.avail_in = (unsigned)n;
 	while (again) {
@@ -108,9 +156,38 @@ int inflate_feed(
 	return 0;
 }
 
-int inflate_finish(struct inflate *i, struct err *e)
+static int begin(struct inflate *i, char first, struct err *e)
 {
-	if (!i->ended)
-		return bad(i, e, "it breaks off");
-	return 0;
+	switch (i->kind) {
+	case INFLATE_ZSTD:
+		return inflate_zstd_begin(i, e);
+	case INFLATE_SNAPPY:
+		return inflate_snappy_begin(i, e);
+	default:
+		return begin_zlib(i, (unsigned char)first, e);
+	}
+}
+
+int inflate_feed(
+	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+{
+	if (n == 0)
+		return 0;
+	if (!i->begun && begin(i, p[0], e) != 0)
+		return -1;
+	switch (i->kind) {
+	case INFLATE_ZSTD:
+		return inflate_zstd_feed(i, p, n, sink, ctx, e);
+	case INFLATE_SNAPPY:
+		return inflate_snappy_feed(i, p, n, sink, ctx, e);
+	default:
+		return feed_zlib(i, p, n, sink, ctx, e);
+	}
+}
+
+int inflate_finish(struct inflate *i, inflate_sink sink, void *ctx, struct err *e)
+{
+	if (i->kind == INFLATE_SNAPPY && i->begun)
+		return inflate_snappy_finish(i, sink, ctx, e);
+	return i->ended ? 0 : inflate_bad(i, e, "it breaks off");
 }

@@ -457,30 +457,26 @@ static bool find_route(struct request *r, const char *method, const char *path)
 	route_allow(server_routes, kept.p, &allow);
 	r->allow = arena_strdup(&r->arena, buf_as_str(&allow));
 	buf_release(&allow);
-	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED,
-		"this path takes no %.20s; it takes %.*s", method, STR_ARG(r->allow));
+	request_problemf(r, MHD_HTTP_METHOD_NOT_ALLOWED, "this path takes no %.20s; it takes %.*s",
+		method, STR_ARG(r->allow));
 	return false;
-}
-
-static bool encoding_is(struct str s, const char *name)
-{
-	return s.n == strlen(name) && strncasecmp(s.p, name, s.n) == 0;
 }
 
 static bool check_encoding(struct request *r)
 {
 	struct str s = request_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING);
-	bool gzip = encoding_is(s, "gzip") || encoding_is(s, "x-gzip");
+	enum inflate_kind kind;
 
-	if (s.n == 0 || encoding_is(s, "identity") || !r->route->handler->feed)
+	if (s.n == 0 || !r->route->handler->feed ||
+		(s.n == 8 && strncasecmp(s.p, "identity", 8) == 0))
 		return true;
-	if (gzip || encoding_is(s, "deflate")) {
-		inflate_init(&r->inflate, gzip ? INFLATE_GZIP : INFLATE_DEFLATE, r->limit);
+	if (inflate_kind_of(s, &kind)) {
+		inflate_init(&r->inflate, kind, r->limit);
 		r->inflating = true;
 		return true;
 	}
 	request_problemf(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-		"content-encoding '%.*s' is not known; known are: gzip, deflate",
+		"content-encoding '%.*s' is not known; known are: " INFLATE_KINDS,
 		(int)(s.n < 80 ? s.n : 80), s.p);
 	return false;
 }
@@ -523,10 +519,24 @@ void request_begin(struct request *r, const char *method, const char *path)
 
 /* ---- the body ---- */
 
+/* What this request holds is counted with what all of them do. */
+static int count_held(struct request *r)
+{
+	struct server *s = r->server;
+	size_t now = r->arena.used + (r->inflating ? inflate_held(&r->inflate) : 0);
+
+	s->held += now - r->held;
+	r->held = now;
+	if (s->held <= memory_limit(s))
+		return 0;
+	request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+		"too many large requests at once; send this one again");
+	return -1;
+}
+
 static int take_piece(void *ctx, const char *p, size_t n, struct err *e)
 {
 	struct request *r = ctx;
-	struct server *s = r->server;
 
 	r->body_bytes += n;
 	if (r->body_bytes > r->limit) {
@@ -535,14 +545,7 @@ static int take_piece(void *ctx, const char *p, size_t n, struct err *e)
 	}
 	if (r->route->handler->feed(r, (struct str){p, n}, e) != 0)
 		return -1;
-	s->held += r->arena.used - r->held;
-	r->held = r->arena.used;
-	if (s->held > memory_limit(s)) {
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"too many large requests at once; send this one again");
-		return -1;
-	}
-	return 0;
+	return count_held(r);
 }
 
 /* What the handler made of the body is not needed any more. */
@@ -573,7 +576,7 @@ bool request_feed(struct request *r, const char *p, size_t n)
 		return r->swallowed <= swallow_limit(r->server);
 	}
 	if (r->inflating)
-		bad = inflate_feed(&r->inflate, p, n, take_piece, r, &e);
+		bad = inflate_feed(&r->inflate, p, n, take_piece, r, &e) != 0 || count_held(r) != 0;
 	else
 		bad = take_piece(r, p, n, &e);
 	if (bad && !r->answered)
@@ -588,7 +591,8 @@ void request_finish(struct request *r)
 	struct err e = {0};
 
 	r->state = REQUEST_ASKED;
-	if (!r->answered && r->inflating && inflate_finish(&r->inflate, &e) != 0)
+	if (!r->answered && r->inflating && inflate_finish(&r->inflate, take_piece, r, &e) != 0 &&
+		!r->answered)
 		request_fault(r, &e);
 	give_up_body(r);
 	if (!r->answered)

@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 
+import packers
 from alerts import alert, notification
 from harness import DEADLINE, Answer, memory_kb, request_on, wait_for
 
@@ -114,12 +115,15 @@ def test_expect_of_what_is_refused_gets_the_refusal(server):
 
 
 @pytest.mark.parametrize("name,pack", [
+    ("zstd", packers.zstd),
+    ("snappy", packers.snappy_frames),
+    ("Snappy", packers.snappy_block),
     ("gzip", gzip.compress),
     ("GZIP", lambda b: gzip.compress(b[:100]) + gzip.compress(b[100:])),
     ("deflate", zlib.compress),
     ("deflate", lambda b: zlib.compress(b)[2:-4]),
     ("identity", lambda b: b),
-], ids=["gzip", "two gzip members", "deflate", "raw deflate", "identity"])
+], ids=["zstd", "snappy frames", "snappy block", "gzip", "two gzip members", "deflate", "raw deflate", "identity"])
 def test_encoded_body(server, name, pack):
     answer = server.api("POST", INGEST, pack(BODY), {"Content-Encoding": name})
     assert answer.status == 200 and answer.json()["events"] == 1, answer
@@ -130,14 +134,19 @@ def test_body_that_is_not_what_it_says(server):
     assert problem["offset"] < 10
     packed = gzip.compress(BODY)[:-9]
     check_problem(server.api("POST", INGEST, packed, {"Content-Encoding": "gzip"}), 400)
-    check_problem(server.api("POST", INGEST, BODY, {"Content-Encoding": "zstd"}), 415)
+    for name, pack in (("zstd", packers.zstd), ("snappy", packers.snappy_frames), ("snappy", packers.snappy_block)):
+        for body in (BODY, pack(BODY)[:-1], pack(BODY) + b"rubbish"):
+            check_problem(server.api("POST", INGEST, body, {"Content-Encoding": name}), 400)
+    problem = check_problem(server.api("POST", INGEST, BODY, {"Content-Encoding": "br"}), 415)
+    assert "gzip, deflate, zstd, snappy" in problem["detail"]
     assert server.items("events") == []
 
 
-def test_gzip_bomb_costs_nothing(server):
-    bomb = gzip.compress(b" " * (200 << 20))
+@pytest.mark.parametrize("name,pack", [("gzip", gzip.compress), ("zstd", packers.zstd)], ids=["gzip", "zstd"])
+def test_bomb_costs_nothing(server, name, pack):
+    bomb = pack(b" " * (200 << 20))
     high = memory_kb(server.pid("bridge"), "VmHWM")
-    check_problem(server.api("POST", INGEST, bomb, {"Content-Encoding": "gzip"}), 413)
+    check_problem(server.api("POST", INGEST, bomb, {"Content-Encoding": name}), 413)
     assert memory_kb(server.pid("bridge"), "VmHWM") - high < 16 * 1024
 
 

@@ -1,0 +1,71 @@
+/* inflate_zstd.c: libzstd, bounded.
+ *
+ * Streams: no more than the window and one piece of PIECE bytes is held. A frame says how far back
+ * it refers; one that says more than INFLATE_WINDOW_LOG is refused before memory is taken for it.
+ * Frames may follow each other, skippable ones included; anything else behind a frame is bad.
+ */
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "http/inflate_impl.h"
+
+#define PIECE 16384
+
+int inflate_zstd_begin(struct inflate *i, struct err *e)
+{
+	i->zstd = ZSTD_createDCtx();
+	if (!i->zstd)
+		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
+	i->begun = true;
+	ZSTD_DCtx_setParameter(i->zstd, ZSTD_d_windowLogMax, INFLATE_WINDOW_LOG);
+	return 0;
+}
+
+static int failed(struct inflate *i, size_t r, struct err *e)
+{
+	switch (ZSTD_getErrorCode(r)) {
+	case ZSTD_error_memory_allocation:
+		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
+	case ZSTD_error_frameParameter_windowTooLarge:
+		return err_set(e, ERR_LIMIT,
+			"the body refers back by more than %d MiB; compress it with a window of "
+			"at most %d bits (zstd --zstd=wlog=%d), as HTTP has it",
+			1 << (INFLATE_WINDOW_LOG - 20), INFLATE_WINDOW_LOG, INFLATE_WINDOW_LOG);
+	default:
+		return inflate_bad(i, e, ZSTD_getErrorName(r));
+	}
+}
+
+int inflate_zstd_feed(
+	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+{
+	ZSTD_inBuffer in = {p, n, 0};
+	bool again = n > 0;
+
+	while (again) {
+		char piece[PIECE];
+		ZSTD_outBuffer out = {piece, PIECE, 0};
+		size_t before = in.pos;
+		size_t r = ZSTD_decompressStream(i->zstd, &out, &in);
+
+		i->in += in.pos - before;
+		if (ZSTD_isError(r))
+			return failed(i, r, e);
+		i->ended = r == 0;
+		again = in.pos < in.size || (out.pos == PIECE && !i->ended);
+		if (inflate_put(i, piece, out.pos, sink, ctx, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void inflate_zstd_end(struct inflate *i)
+{
+	ZSTD_freeDCtx(i->zstd);
+	i->zstd = NULL;
+}
+
+size_t inflate_zstd_held(const struct inflate *i)
+{
+	return ZSTD_sizeof_DCtx(i->zstd);
+}

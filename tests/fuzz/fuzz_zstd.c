@@ -1,0 +1,7 @@
+/* Any bytes as a body with Content-Encoding: zstd. */
+#include "fuzz_inflate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_inflate(INFLATE_ZSTD, data, size);
+}
