@@ -1,47 +1,8 @@
-/* Any bytes as an Alertmanager message, in pieces: an error, or events whose JSON reads back to the same. */
-#include "fuzz.h"
-#include "source/source.h"
-
-static void check_event(struct arena *a, const struct event *ev)
-{
-	struct buf one, two;
-	struct json_w w;
-	struct err e;
-	struct event back;
-
-	buf_init(&one, BUF_NO_LIMIT);
-	buf_init(&two, BUF_NO_LIMIT);
-	json_w_init(&w, &one);
-	event_write_json(&w, ev);
-	const struct json *j = json_parse(a, buf_as_str(&one), &e);
-	FUZZ_MUST((j && event_read_json(a, j, &back, &e) == 0) || arena_failed(a));
-	if (!arena_failed(a)) {
-		json_w_init(&w, &two);
-		event_write_json(&w, &back);
-		FUZZ_MUST(str_eq(buf_as_str(&one), buf_as_str(&two)));
-	}
-	buf_release(&one);
-	buf_release(&two);
-}
+/* Any bytes as an Alertmanager message. */
+#include "fuzz_source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct arena a;
-	struct err e;
-	struct source_batch out;
-	size_t piece = size ? 1 + data[size - 1] % 64 : 1;
-
-	arena_init(&a, FUZZ_MEMORY);
-	struct source_parse *p = source_begin(&a, source_kind_find(STR("alertmanager")),
-		&(struct source_request){.source = STR("am")});
-	for (size_t at = 0; at < size; at += piece)
-		if (source_feed(p, (const char *)data + at, size - at < piece ? size - at : piece, &e) < 0)
-			break;
-	if (source_finish(p, &out, &e) == 0)
-		for (size_t i = 0; i < out.n; i++)
-			check_event(&a, &out.events[i]);
-	else
-		FUZZ_MUST(e.code != ERR_NONE && e.text[0] && e.offset <= size);
-	arena_release(&a);
+	fuzz_source("alertmanager", NULL, NULL, data, size);
 	return 0;
 }
