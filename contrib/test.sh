@@ -11,7 +11,7 @@
 set -uo pipefail
 
 BUILD="autoconf automake make pkg-config gcc libc6-dev xz-utils libuv1-dev libmicrohttpd-dev libyajl-dev
-	libpcre2-dev libhiredis-dev libyaml-dev nettle-dev zlib1g-dev libzstd-dev libsnappy-dev libcurl4-openssl-dev"
+	libpcre2-dev libhiredis-dev libyaml-dev nettle-dev libgnutls28-dev zlib1g-dev libzstd-dev libsnappy-dev libcurl4-openssl-dev"
 TEST="git clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist redis-server redis-tools
 	prometheus prometheus-alertmanager prometheus-node-exporter procps iproute2
 	curl openssl jq nginx postgresql mariadb-server-core mariadb-client-core"

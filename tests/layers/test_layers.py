@@ -16,7 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 BRIDGE = TOP / "bridge"
 BUILD = Path(os.environ.get("RUNBOOKD_BUILDDIR", ".")).resolve()
 PAGE = TOP / "docs" / "design" / "layers.md"
-PACKAGES = "libuv libmicrohttpd yajl libpcre2-8 hiredis yaml-0.1 nettle zlib libcurl".split()
+PACKAGES = "libuv libmicrohttpd yajl libpcre2-8 hiredis yaml-0.1 nettle gnutls zlib libcurl".split()
 
 HEADERS = sorted(BRIDGE.glob("*/*.h"))
 SOURCES = sorted(BRIDGE.glob("**/*.c"))
@@ -127,13 +127,13 @@ def test_pure_folder_does_nothing_else(folder):
     assert not wrong, f"{folder}/ is pure but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["conf", "event", "source", "rule", "store", "flow", "trial"])
+@pytest.mark.parametrize("folder", ["conf", "auth", "event", "source", "rule", "store", "flow", "trial"])
 def test_library_layer_does_not_log(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if LOG.match(s))
     assert not wrong, f"{folder}/ returns errors and does not log, but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["base", "conf", "event", "source", "rule", "store", "flow", "trial", "http", "cli"])
+@pytest.mark.parametrize("folder", ["base", "conf", "auth", "event", "source", "rule", "store", "flow", "trial", "http", "cli"])
 def test_only_run_starts_processes(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if EXEC.match(s))
     assert not wrong, f"only run/ starts processes, but {folder}/ calls {wrong}"
