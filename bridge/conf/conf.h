@@ -109,6 +109,7 @@ struct conf {
 	struct {
 		struct conf_rate runs, hosts;	/* over all rules */
 		int64_t chain_depth;
+		int64_t delivery_window_ms;
 		int64_t queue;
 		int64_t queue_ttl_ms;
 		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */

@@ -119,6 +119,11 @@ const struct conf_key conf_keys[] = {
 		"is no further one. none: no limit."},
 	{"limits.chain_depth", CONF_INT, AT(limits.chain_depth), "8", 0, 64, NULL, NULL, false,
 		"How often a runbook's own events may start further runs, one after the other."},
+	{"limits.delivery_window", CONF_DURATION, AT(limits.delivery_window_ms), "72h", MINUTE,
+		30 * DAY, NULL, NULL, false,
+		"How long the ids that senders give their deliveries are remembered, by source: what "
+		"comes again with the same one is a duplicate. GitHub delivers again within three "
+		"days."},
 	{"limits.queue", CONF_INT, AT(limits.queue), "10000", 1, 10000000, NULL, NULL, false,
 		"Runs that may wait in one pool. Ingest that would add more is answered 503."},
 	{"limits.queue_ttl", CONF_DURATION, AT(limits.queue_ttl_ms), "1h", SECOND, 30 * DAY, NULL,

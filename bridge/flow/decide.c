@@ -293,6 +293,7 @@ struct store_limits decide_limits(const struct conf *c)
 		.runs = {c->limits.runs.count, c->limits.runs.per_ms},
 		.hosts = {c->limits.hosts.count, c->limits.hosts.per_ms},
 		.flapping = {c->flapping.transitions, c->flapping.window_ms},
+		.delivery_window_ms = c->limits.delivery_window_ms,
 	};
 }
 

@@ -17,6 +17,7 @@
  */
 #include "flow/ingest.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "flow/decide.h"
@@ -128,10 +129,12 @@ static void write_decisions(
 	}
 }
 
-/* A rule waits for its time, which may come before the next tick. */
+/* A rule waits for its time, or the alert has a deadline, which may come before the next tick. */
 static void note_pending(
 	struct tick *tick, const struct store_event_in *in, const struct store_event_out *out)
 {
+	if (tick && in->event->status == EVENT_FIRING && in->event->expires_ns > 0)
+		tick_due(tick, in->event->expires_ns / 1000000 - clock_wall_ms());
 	for (size_t i = 0; tick && out->outcome == STORE_NEW && i < in->decisions_n; i++) {
 		if (out->decisions[i].decision == DECISION_PENDING)
 			tick_due(tick, in->decisions[i].for_ms);
@@ -203,6 +206,15 @@ static const struct event_message *unkept(const struct batch_run *b)
 	return m && m->json.n && !b->message_kept ? m : NULL;
 }
 
+/* A delivery of several events names each by its place, so that a part which was not stored is taken when it comes
+ * again. */
+static struct str delivery_of(const struct batch_run *b, size_t i)
+{
+	struct str id = b->batch->events[i].delivery;
+
+	return id.n > 0 && i > 0 ? arena_printf(b->a, "%.*s#%zu", STR_ARG(id), i) : id;
+}
+
 static int send_piece(struct batch_run *b, bool guess, struct err *e)
 {
 	size_t left = b->batch->n - b->at;
@@ -211,12 +223,16 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 	b->guessed = false;
 	for (size_t i = 0; i < b->piece; i++) {
 		const struct event *ev = &b->batch->events[b->at + i];
-		bool light = guess && is_known(hash_of(ev));
+		bool light = guess && ev->delivery.n == 0 && is_known(hash_of(ev));
 
 		b->guessed = b->guessed || light;
 		if ((light ? decide_duplicate(b->rules, b->a, ev, &b->in[i], e)
 			   : decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
 			return -1;
+		b->in[i].delivery = delivery_of(b, b->at + i);
+		if (ev->delivery.n > 0 && !b->in[i].delivery.p)
+			return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; "
+				"send fewer events at once");
 	}
 	const struct event_message *m = unkept(b);
 	return m ? store_message_put(b->store, str_of(m->id), m->json, b->keep_ms, on_message, b, e)

@@ -31,6 +31,7 @@ local TICK_POOLS = 1000 -- pools that one tick, or one look at the counters, loo
 local TIMELINE = 10000 -- entries that an incident keeps of its timeline, and of its runs: the latest
 local TIMELINE_SLACK = 1000 -- by how much it may grow over that before it is cut
 local SCAN = 1000 -- ids that one list call looks at
+local DELIVERIES = 100000 -- delivery ids that are remembered of one source: the latest
 local STEP_OUTPUT = 65536 -- bytes of an earlier step's output that a later one is given
 local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 	0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000,
@@ -295,31 +296,33 @@ end
 
 -- "state start last count min max occurrences first since event incident". since is when the state last changed; behind
 -- that where there is more to say: the changes before within flapping.window, the latest first, each after a comma; '!'
--- and until when it flaps; '+' where the hash alert:NAME:waits is there.
+-- and until when it flaps; '+' where the hash alert:NAME:waits is there. State e is f with a deadline, whose time is the
+-- alert's score in `alerts:expiring`; read_alert gives it as f, and expires true.
 local ALERT = '^(%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+)$'
 local PLAIN = 13 -- digits of a since that says no more
 
 local function read_alert(v)
 	local state, start, last, n, min, max, occ, first, since, event, inc = match(v, ALERT)
+	local expires = state == 'e'
 	return {
-		state = state, start = start, last = last, n = n, min = min, max = max, occ = occ, first = first,
-		since = since, event = event, inc = inc,
+		state = expires and 'f' or state, start = start, last = last, n = n, min = min, max = max, occ = occ,
+		first = first, since = since, event = event, inc = inc, expires = expires,
 	}
 end
 
 local function alert_text(a)
-	return a.state .. ' ' .. a.start .. ' ' .. a.last .. ' ' .. a.n .. ' ' .. a.min .. ' ' .. a.max .. ' ' ..
+	return (a.expires and 'e' or a.state) .. ' ' .. a.start .. ' ' .. a.last .. ' ' .. a.n .. ' ' .. a.min .. ' ' .. a.max .. ' ' ..
 		a.occ .. ' ' .. a.first .. ' ' .. a.since .. ' ' .. a.event .. ' ' .. a.inc
 end
 
--- The alert's state changes from firing to resolved or back; limits: as read_limits has them.
-local function change_since(a, now, limits)
+-- The alert's state changes from firing to resolved or back, at the time `at`; limits: as read_limits has them.
+local function change_since(a, now, limits, at)
 	if a.since == a.first then -- its first change, since it appeared
-		a.since = now_text
+		a.since = at
 		return
 	end
 	local most, window = limits[4], limits[5]
-	local list, n, oldest = now_text, 1, now
+	local list, n, oldest = at, 1, num(at)
 	for time in string.gmatch(match(a.since, '^[%d,]+'), '%d+') do
 		local ms = num(time)
 		if n >= most or ms <= now - window then
@@ -379,6 +382,16 @@ local function add_source(inc, source)
 	end
 	read_tail(inc)
 	inc.sources = inc.sources == '' and source or inc.sources .. ',' .. source
+end
+
+-- A message's mark: "f 1763841234567 ", or with a deadline "e 1763841234567 1763841477000 ". What the alert's text begins
+-- with where it says the same, and the deadline or nil.
+local function split_mark(mark)
+	if sub(mark, 1, 1) ~= 'e' then
+		return mark, nil
+	end
+	local head, deadline = match(mark, '^(e %d+ )(%d+) $')
+	return head, deadline
 end
 
 -- An alert's text after the same message once more, and how it ends: " min … incident". nil: it is not the same.
@@ -762,7 +775,7 @@ end
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
 
-local KINDS = {f = 'firing', r = 'resolved', i = 'info'}
+local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
 local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
 
 -- The plan of the call under way. It and its lists are used by one call after the other, which costs less than new ones;
@@ -785,6 +798,7 @@ local function new_plan(p, now)
 	-- Not nil: a field that comes and goes makes Lua count the table's room anew, at 15 thousand instructions.
 	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = false, false, false, false, false, false
 	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = false, false, false, false, false, false
+	t.deadlines, t.deliveries, t.delivered = false, false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	return t
 end
@@ -948,7 +962,7 @@ local function judge_resolve(t, a, starts)
 	local inc
 	if a.state == 'f' then
 		inc = leave(t, a)
-		change_since(a, t.now, t.limits)
+		change_since(a, t.now, t.limits, now_text)
 	elseif a.state then
 		a.since = string.gsub(a.since, '^%d+', now_text)
 		inc = a.inc ~= '-' and get_incident(t, a.inc) or nil
@@ -963,11 +977,29 @@ local function judge_resolve(t, a, starts)
 	return NEW, inc, false
 end
 
+-- Notes the alert's deadline after a message about it. Within an occurrence the latest one that was told counts, as of
+-- two senders one may be slower; a firing message without a deadline takes it away.
+local function set_deadline(t, name, a, status, deadline, fresh)
+	if a.state == 'f' and status == 'r' then
+		return
+	end
+	local had = a.expires
+	a.expires = a.state == 'f' and deadline ~= nil
+	if a.expires or had then
+		local list = t.deadlines or {}
+		list[#list + 1] = {name, a.expires and deadline, fresh or not had}
+		t.deadlines = list
+	end
+end
+
 -- What a message about an alert means: the outcome; for a new event also the incident (or nil) and whether the
--- alert is new to it. Changes a.
-local function judge(t, a, k, e)
-	local mark, state = t.argv[k + 1], a.state
+-- alert is new to it. Changes a. mark: without its deadline.
+local function judge(t, a, k, e, mark)
+	local state = a.state
 	local status, starts = sub(mark, 1, 1), sub(mark, 3, -2)
+	if status == 'e' then
+		status = 'f'
+	end
 	if is_duplicate(a, status, starts, t.skew) then
 		widen(a, starts, status == 'f' and state == 'f')
 		return DUPLICATE
@@ -976,13 +1008,13 @@ local function judge(t, a, k, e)
 	elseif state == 'x' and starts ~= '0' and num(starts) <= a.start + t.skew then
 		widen(a, starts, true)
 		a.state = 'f'
-		change_since(a, t.now, t.limits)
+		change_since(a, t.now, t.limits, now_text)
 		return REOPENED, join(t, a, k, e, true)
 	end
 	if state == 'f' then
 		leave(t, a)
 	elseif state then
-		change_since(a, t.now, t.limits)
+		change_since(a, t.now, t.limits, now_text)
 	end
 	if starts == '0' then
 		starts = now_text
@@ -1007,9 +1039,12 @@ end
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
 -- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms". Few texts
 -- differ, so what they say is kept.
+local rule_of
+do
+
 local rules, rules_n = {}, 0
 
-local function rule_of(s)
+function rule_of(s)
 	local u = rules[s]
 	if not u then
 		local v, n = {}, 0
@@ -1031,6 +1066,8 @@ local function rule_of(s)
 		rules[s], rules_n = u, rules_n + 1
 	end
 	return u
+end
+
 end
 
 -- ---- ingest: what holds a rule back ----------------------------------------------------------------
@@ -1521,10 +1558,15 @@ end
 local function plan_alert(t, k, e)
 	local name, a = t.argv[k], nil
 	local v = get_alert(t, k)
+	local mark, deadline = split_mark(t.argv[k + 1])
 	if v then
-		local same, rest = same_again(v, t.argv[k + 1])
+		local same, rest = same_again(v, mark)
 		if same then
 			keep_alert(t, name, same)
+			if deadline then
+				t.deadlines = t.deadlines or {}
+				t.deadlines[#t.deadlines + 1] = {name, deadline, false}
+			end
 			if t.truncated ~= '0' then
 				note_truncated(t, get_incident(t, match(rest, '(%S+)$')))
 			end
@@ -1535,12 +1577,15 @@ local function plan_alert(t, k, e)
 	else
 		a = {
 			state = nil, start = '', last = '', n = '0', min = '', max = '', occ = '0', first = now_text,
-			since = now_text, event = '-', inc = '-',
+			since = now_text, event = '-', inc = '-', expires = false,
 		}
 	end
 	local was = a.state
 	a.n, a.last = up(a.n), now_text
-	local outcome, inc, first = judge(t, a, k, e)
+	local outcome, inc, first = judge(t, a, k, e, mark)
+	if deadline or a.expires then
+		set_deadline(t, name, a, sub(mark, 1, 1), deadline, outcome ~= DUPLICATE)
+	end
 	if outcome == DUPLICATE then
 		keep_alert(t, name, alert_text(a))
 		if t.truncated ~= '0' and a.inc ~= '-' then
@@ -1553,15 +1598,25 @@ local function plan_alert(t, k, e)
 	return outcome, inc, first, a
 end
 
--- An event's numbers, "severity depth window_ms words inbox_id": few texts differ, so what they say is kept.
-local EVENT = '^(%d) (%d+) (%d+) (%d+) (.*)$'
+-- An event's numbers, "severity depth window_ms words inbox_id" and where it has one " SOURCE:DELIVERY": of those without the
+-- last two few texts differ, so what they say is kept.
+local numbers_of
+do
+
+local EVENT = '^(%d) (%d+) (%d+) (%d+) (%S*) ?(.*)$'
 local events, events_n = {}, 0
 
-local function numbers_of(s)
+function numbers_of(s)
 	local e = events[s]
 	if not e then
-		local severity, depth, window, words, inbox = match(s, EVENT)
-		e = {severity = severity, depth = num(depth), window = num(window), words = num(words), inbox = inbox}
+		local severity, depth, window, words, inbox, delivery = match(s, EVENT)
+		e = {
+			severity = severity, depth = num(depth), window = num(window), words = num(words), inbox = inbox,
+			delivery = delivery,
+		}
+		if inbox ~= '' or delivery ~= '' then
+			return e
+		end
 		if events_n >= 256 then
 			events, events_n = {}, 0
 		end
@@ -1570,11 +1625,12 @@ local function numbers_of(s)
 	return e
 end
 
+end
+
 -- Plans one event; returns where the next one begins, or nil and the full pool, or nil and '' where it came
 -- without JSON and is no duplicate.
-local function plan_event(t, k)
+local function plan_event(t, k, e)
 	local argv, name = t.argv, t.argv[k]
-	local e = numbers_of(argv[k + 2])
 	local stop = k + 6 + e.words
 	local entry
 	if e.inbox ~= '' then
@@ -1642,8 +1698,50 @@ local function plan_event(t, k)
 	return stop
 end
 
+local plan_delivered
+do
+
+-- The event that a delivery id came with before, within the window, as "entry_id incident"; or nil.
+local function delivered(t, delivery)
+	local v = t.delivered and t.delivered[delivery]
+	if v then
+		return v
+	end
+	local source, id = match(delivery, '^([^:]*):(.*)$')
+	local seen, words = match(call('HGET', t.p .. 'deliveries:' .. source, id) or '', '^(%d+) (.*)$')
+	return seen and num(seen) > t.now - t.limits[10] and words or nil
+end
+
+-- out: the answer to the event that came with this id.
+local function note_delivery(t, delivery, out)
+	local words = match(out, '(%S+ %S+)$')
+	if not words then
+		return -- another bridge took it
+	end
+	t.delivered, t.deliveries = t.delivered or {}, t.deliveries or {}
+	t.delivered[delivery] = words
+	t.deliveries[#t.deliveries + 1] = delivery
+end
+
+-- The same for an event that its sender may have delivered before.
+function plan_delivered(t, k, e)
+	local before = delivered(t, e.delivery)
+	if before then
+		answer(t, DUPLICATE .. ' ' .. before)
+		return k + 6 + e.words
+	end
+	local at = t.out_n + 1
+	local stop, full = plan_event(t, k, e)
+	if stop then
+		note_delivery(t, e.delivery, t.out[at])
+	end
+	return stop, full
+end
+
+end
+
 -- ---- ingest: writing the plan ----------------------------------------------------------------------
-local write_plan
+local write_plan, write_deadlines
 do
 
 local UNPACK = 4000 -- texts of one command: Lua unpacks less than 8000, and an error in the middle would keep the writes before
@@ -1784,6 +1882,29 @@ local function write_brakes(t)
 	end
 end
 
+function write_deadlines(t)
+	for i = 1, #t.deadlines do
+		local name, deadline, fresh = spread(t.deadlines[i])
+		if not deadline then
+			call('ZREM', t.p .. 'alerts:expiring', name)
+		elseif fresh then
+			call('ZADD', t.p .. 'alerts:expiring', deadline, name)
+		else
+			call('ZADD', t.p .. 'alerts:expiring', 'GT', deadline, name)
+		end
+	end
+end
+
+local function write_deliveries(t)
+	for i = 1, #t.deliveries do
+		local delivery = t.deliveries[i]
+		local source, id = match(delivery, '^([^:]*):(.*)$')
+		call('HSET', t.p .. 'deliveries:' .. source, id, now_text .. ' ' .. t.delivered[delivery])
+		call('ZADD', t.p .. 'deliveries:' .. source .. ':by_time', now_text, id)
+		call('SADD', t.p .. 'deliveries', source)
+	end
+end
+
 -- False, with nothing written, where the bus has gone on without us.
 function write_plan(t)
 	local bus = t.p .. 'bus'
@@ -1809,6 +1930,12 @@ function write_plan(t)
 	for key, every in pairs(t.cooldowns_new or {}) do
 		call('SET', key, t.cooldowns[key], 'PX', every + 60000)
 	end
+	if t.deadlines then
+		write_deadlines(t)
+	end
+	if t.deliveries then
+		write_deliveries(t)
+	end
 	if t.waits then
 		write_waits(t)
 	end
@@ -1829,15 +1956,15 @@ end
 
 local limits_text, limits = '', nil
 
--- "occurrence_skew_ms reopen_window_ms queue flapping_transitions flapping_ms runs runs_ms hosts hosts_ms": the same
--- for all calls of a bridge.
+-- "occurrence_skew_ms reopen_window_ms queue flapping_transitions flapping_ms runs runs_ms hosts hosts_ms
+-- delivery_window_ms": the same for all calls of a bridge.
 local function read_limits(t, s)
 	if s ~= limits_text then
 		limits_text, limits = s, {}
 		for n in string.gmatch(s, '%d+') do
 			limits[#limits + 1] = num(n)
 		end
-		for i = #limits + 1, 9 do
+		for i = #limits + 1, 10 do
 			limits[i] = 0
 		end
 	end
@@ -1861,7 +1988,8 @@ local function plan_events(t, argv, sizes)
 	for size in string.gmatch(argv[sizes], '%d+') do
 		for _ = 1, num(size) do
 			local full
-			k, full = plan_event(t, k)
+			local e = numbers_of(argv[k + 2])
+			k, full = (e.delivery == '' and plan_event or plan_delivered)(t, k, e)
 			if full == '' then
 				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
 			elseif not k then
@@ -1878,8 +2006,9 @@ end
 --[[ rb_ingest_v1 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
 "1 1 3". An error stores nothing of any. For each event:
   name     "source:fingerprint" of an alert, '' for what is none
-  mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each
-  numbers  "severity depth window_ms words inbox_id"
+  mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each; of one that fires and
+           has a deadline "e 1763841234567 1763841477000 ", with that behind it
+  numbers  "severity depth window_ms words inbox_id" and, where the sender named this delivery, " SOURCE:ID"
   correlation_key
   head     an incident's JSON members that never change
   json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
@@ -1888,8 +2017,8 @@ then `words` words: for each rule: rule decision reason cooldown_key numbers (ru
 dry_run, the event's host in place of the reason; then for each step, resolve step and failure step:
 step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
-'-' for none; of a duplicate a blank and then words of which the last two are these; of one that was taken by another
-"3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
+'-' for none; of a duplicate a blank and then words of which the last two are these, or "1 entry_id incident" where its
+delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
 local function ingest(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
@@ -1917,13 +2046,20 @@ local function explain(keys, argv)
 	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
--- A duplicate whose startsAt is another one: as same_again.
-local function other_again(v, mark, skew)
+-- A duplicate whose startsAt is another one, or which has a deadline where the alert had none, or the other way
+-- round: as same_again. t: new_plan's, of which only the deadlines are used.
+local function other_again(t, name, v, mark, deadline, skew)
 	local a, status, starts = read_alert(v), sub(mark, 1, 1), sub(mark, 3, -2)
+	if status == 'e' then
+		status = 'f'
+	end
 	if not is_duplicate(a, status, starts, num(skew)) then
 		return nil
 	end
 	widen(a, starts, status == 'f' and a.state == 'f')
+	if deadline or a.expires then
+		set_deadline(t, name, a, status, deadline, false)
+	end
 	a.n, a.last = up(a.n), now_text
 	return alert_text(a), ' ' .. a.event .. ' ' .. a.inc
 end
@@ -1932,29 +2068,39 @@ end
 -- as rb_ingest_v1's; the error WHOLE, and nothing written, where one is none.
 local function again(keys, argv)
 	local n = #keys
-	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')
-	local out, texts = {}, {}
+	local p = match(keys[1], '^(.-})') .. ':'
+	local from = #p + 7 -- where the name begins, behind "alert:"
+	read_time(p)
+	local out, texts, t = {}, {}, {p = p, deadlines = false}
 	scratch[1] = 'MSET'
 	for i = 1, n do
 		local key = keys[i]
 		local v, same, rest = texts[key] or call('GET', key), nil, nil
+		local mark, deadline = split_mark(argv[i])
 		if v then
-			same, rest = same_again(v, argv[i])
-			if not same then
-				same, rest = other_again(v, argv[i], argv[n + 1])
+			same, rest = same_again(v, mark)
+			if same and deadline then
+				t.deadlines = t.deadlines or {}
+				t.deadlines[#t.deadlines + 1] = {sub(key, from), deadline, false}
+			elseif not same then
+				same, rest = other_again(t, sub(key, from), v, mark, deadline, argv[n + 1])
 			end
 		end
 		if not same then
 			return {err = 'WHOLE an event that came without its JSON is no duplicate'}
-		elseif n == 1 then
-			call('SET', key, same)
-			return rest
 		end
 		texts[key], out[i] = same, rest
 		scratch[2 * i], scratch[2 * i + 1] = key, same
 	end
-	call(spread(scratch, 1, 2 * n + 1))
-	return out
+	if n == 1 then
+		call('SET', keys[1], texts[keys[1]])
+	else
+		call(spread(scratch, 1, 2 * n + 1))
+	end
+	if t.deadlines then
+		write_deadlines(t)
+	end
+	return n == 1 and out[1] or out
 end
 
 -- ---- rows as the API shows them --------------------------------------------------------------------
@@ -2376,15 +2522,21 @@ local function tick_queues(p, now, ttl, done)
 	return looked
 end
 
-local function resolve_stale(t, name, a)
+-- Resolved by us, as of the time `at`.
+local function resolve_here(t, name, a, at, reason)
 	local inc = leave(t, a)
 	local source, fingerprint = match(name, '^(.*):(.-)$')
 	local sid = plan_add(t, 'alert', a.inc ~= '-' and a.inc or '', '[]', '"source":' .. quote(source) ..
 		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
-		time_or_null(a.last) .. ',"reason":"not reported for longer than incidents.stale_after"}')
+		time_or_null(a.last) .. ',"ends_at":' .. time_or_null(at) .. ',"reason":' .. quote(reason) .. '}')
 	local runs = t.runs_n
 	a.state = 'x'
-	change_since(a, t.now, t.limits)
+	change_since(a, t.now, t.limits, at)
+	if a.expires then
+		t.deadlines = t.deadlines or {}
+		t.deadlines[#t.deadlines + 1] = {name, false, false}
+		a.expires = false
+	end
 	if waits(a) then
 		t.depth = 0
 		end_waits(t, name, a, inc, 'the alert was not reported any more and counts as resolved', a.event)
@@ -2392,10 +2544,67 @@ local function resolve_stale(t, name, a)
 	keep_alert(t, name, alert_text(a))
 	move_alert(t, name, 'f', 'x')
 	if inc then
-		inc.updated = now_text
+		if num(at) > num(inc.updated) then
+			inc.updated = at
+		end
+		if inc.status == 'resolved' then -- it was over when its last alert was, but not before what it heard since
+			inc.resolved = inc.updated
+		end
 		inc.runs = t.runs_n > runs and text(read_tail(inc).runs + t.runs_n - runs) or inc.runs
 		add_line(inc, sid)
 	end
+end
+
+-- Alerts whose deadline passed: resolved as of that time, however late this is.
+local function tick_expiring(p, now, limits_of_bridge, done)
+	local due = call('ZRANGE', p .. 'alerts:expiring', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK, 'WITHSCORES')
+	if #due == 0 then
+		return 0
+	end
+	local t = new_plan(p, now)
+	read_limits(t, limits_of_bridge)
+	local n = 0
+	for i = 1, #due, 2 do
+		local name = due[i]
+		local v = call('GET', p .. 'alert:' .. name)
+		local a = v and read_alert(v)
+		if a and a.expires then
+			resolve_here(t, name, a, text(num(due[i + 1])), 'its end came, and it was not reported again')
+			n = n + 1
+		else
+			call('ZREM', p .. 'alerts:expiring', name)
+		end
+	end
+	if n > 0 and not write_plan(t) then
+		read_clock(p) -- the next tick does it
+	else
+		done.resolved_stale = done.resolved_stale + n
+	end
+	return #due / 2
+end
+
+-- Delivery ids that are older than the window, or too many, of some sources.
+local function tick_deliveries(p, now, limits_of_bridge)
+	local sources, most = call('SRANDMEMBER', p .. 'deliveries', TICK_POOLS), 0
+	if #sources == 0 then
+		return 0
+	end
+	local window = num(match(limits_of_bridge, '^%d+ %d+ %d+ %d+ %d+ %d+ %d+ %d+ %d+ (%d+)') or 0)
+	for i = 1, window > 0 and #sources or 0 do
+		local key = p .. 'deliveries:' .. sources[i]
+		local over = call('ZCARD', key .. ':by_time') - DELIVERIES
+		local ids = over > 0 and call('ZRANGE', key .. ':by_time', 0, math.min(over, 10 * TICK_WORK) - 1) or
+			call('ZRANGE', key .. ':by_time', '-inf', now - window, 'BYSCORE', 'LIMIT', 0, 10 * TICK_WORK)
+		if #ids > 0 then
+			call('HDEL', key, spread(ids))
+			call('ZREM', key .. ':by_time', spread(ids))
+		end
+		if call('ZCARD', key .. ':by_time') == 0 then
+			call('SREM', p .. 'deliveries', sources[i])
+		end
+		most = math.max(most, #ids / 10)
+	end
+	return most
 end
 
 -- An alert that fires is looked at when nothing changed for a while: resolved where nobody spoke of it for
@@ -2415,14 +2624,14 @@ local function tick_stale(p, now, stale_after, retention, limits_of_bridge, done
 		local a = v and read_alert(v)
 		if not a then
 			call('ZREM', p .. 'alerts:firing', name)
-		elseif now - a.last < stale_after then
+		elseif a.expires or now - a.last < stale_after then
 			call('ZADD', p .. 'alerts:firing', now - a.last < age and a.last or now_text, name)
 			local _, _, _, json = record(p, a.event)
 			if json then
 				call('SET', key .. ':event', json)
 			end
 		else
-			resolve_stale(t, name, a)
+			resolve_here(t, name, a, now_text, 'not reported for longer than incidents.stale_after')
 			done.resolved_stale = done.resolved_stale + 1
 		end
 	end
@@ -2510,7 +2719,7 @@ end
 -- In how many ms the next thing is due that does not wait for a tick; -1: none. What is due already had its turn.
 local function due_in(p, now)
 	local least = -1
-	for _, key in ipairs({'pending', 'approvals'}) do
+	for _, key in ipairs({'pending', 'approvals', 'alerts:expiring'}) do
 		local first = call('ZRANGE', p .. key, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
 		local at = first[2] and first[2] ~= 'inf' and num(first[2]) - now
 		if at and (least < 0 or at < least) then
@@ -2632,6 +2841,8 @@ function tick(keys, argv)
 		tick_approvals(p, now, done),
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
+		tick_expiring(p, now, argv[5], done),
+		tick_deliveries(p, now, argv[5]),
 		tick_stale(p, now, num(argv[2]), retention, argv[5], done),
 		tick_retention(p, now, now - retention, now - argv[4], done))
 	return {

@@ -119,13 +119,15 @@ struct store_decision_in {
 
 struct store_event_in {
 	const struct event *event;
-	struct str json;		/* event_write_json, without id and received; "" for an alert that is thought
-					 * to be a duplicate: where it is none, ERR_CONFLICT, and nothing was stored */
+	struct str json;		/* event_write_json, without id and received; "" for an alert without a delivery that
+					 * is thought to be a duplicate: where it is none, ERR_CONFLICT, and nothing was stored */
 	struct str labels_json;
 	struct str corr_key;		/* which incident; "" for what opens none (status info) */
 	struct str corr_json;
 	int64_t corr_window_ms;
 	struct str host;		/* for limits of hosts: label instance without its port, else host; "" none */
+	struct str delivery;		/* what names this very event of this very delivery, by its source: seen before within
+					 * limits.delivery_window_ms, it is a duplicate, whatever it says; "" none */
 	struct str inbox;		/* inbox entry this came from: taken off in the same step; "" */
 	const struct store_decision_in *decisions;
 	size_t decisions_n;
@@ -139,6 +141,7 @@ struct store_limits {
 	struct {
 		int64_t transitions, window_ms;	/* so many changes of its state within: an alert flaps; 0: never */
 	} flapping;
+	int64_t delivery_window_ms;	/* how long delivery ids are remembered */
 };
 
 struct store_ingest {
@@ -289,9 +292,9 @@ struct store_late {			/* a decision that was made because its time had come (for
 	enum decision decision;
 };
 struct store_tick_result {
-	int64_t requeued, lost, expired, resolved_stale, trimmed;
+	int64_t requeued, lost, expired, resolved_stale, trimmed;	/* resolved_stale: for want of news, or past their deadline */
 	bool more;			/* call again soon */
-	int64_t due_in_ms;		/* until the next thing is due that wants its moment (for, approval); -1: none */
+	int64_t due_in_ms;		/* until the next thing is due that wants its moment (for, approval, an alert's deadline); -1: none */
 	const struct store_late *late;
 	size_t late_n;
 };

@@ -13,6 +13,7 @@
 
 #define EVENT_WORDS 6
 #define RULE_WORDS 5
+#define STORE_TIME_LEAST INT64_C(1000000000000)	/* 2001: the least time of 13 digits */
 #define SLO_UNIT 1e6	/* of an objective in percent: as a whole number */
 
 struct ingest_call {
@@ -161,16 +162,31 @@ static void add_name(struct buf *b, const struct event *ev)
 	buf_str(b, ev->fingerprint);
 }
 
-/* "f 1763841234567 ": the first words of what Redis keeps of an alert. */
+/* When the alert is over unless it is reported again, in ms, of as many digits as all times in Redis; 0: it has no
+ * such time. */
+static int64_t deadline_of(const struct event *ev)
+{
+	if (ev->status != EVENT_FIRING || ev->fingerprint.n == 0 || ev->expires_ns <= 0)
+		return 0;
+	int64_t ms = ev->expires_ns / 1000000;
+	return ms > STORE_TIME_LEAST ? ms : STORE_TIME_LEAST;
+}
+
+/* "f 1763841234567 ": the first words of what Redis keeps of an alert; or "e 1763841234567 1763841477000 ". */
 static void put_mark(struct store *s, const struct event *ev)
 {
 	struct buf *b = &s->scratch;
+	int64_t deadline = deadline_of(ev);
 
 	buf_clear(b);
-	buf_putc(b, ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
+	buf_putc(b, deadline ? 'e' : ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
 	buf_putc(b, ' ');
 	buf_i64(b, ev->starts_ns > 0 ? ev->starts_ns / 1000000 : 0);
 	buf_putc(b, ' ');
+	if (deadline) {
+		buf_i64(b, deadline);
+		buf_putc(b, ' ');
+	}
 	redis_arg(s->redis, buf_as_str(b));
 }
 
@@ -194,6 +210,12 @@ static void put_event(struct store *s, const struct store_event_in *in)
 	numbers(s, v, 4);
 	buf_putc(&s->scratch, ' ');
 	buf_str(&s->scratch, in->inbox);
+	if (in->delivery.n > 0) {
+		buf_putc(&s->scratch, ' ');
+		buf_str(&s->scratch, ev->source);
+		buf_putc(&s->scratch, ':');
+		buf_str(&s->scratch, store_short(in->delivery, hex));
+	}
 	redis_arg(s->redis, buf_as_str(&s->scratch));
 	redis_arg(s->redis, store_short(in->corr_key, hex));
 	bool whole = in->json.n > 0;
@@ -206,7 +228,8 @@ static void put_event(struct store *s, const struct store_event_in *in)
 struct str store_limits_text(struct store *s, const struct store_limits *l)
 {
 	const int64_t v[] = {l->occurrence_skew_ms, l->reopen_window_ms, l->queue, l->flapping.transitions,
-		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms};
+		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms,
+		l->delivery_window_ms};
 
 	return numbers(s, v, sizeof(v) / sizeof(v[0]));
 }
@@ -223,7 +246,7 @@ static void put_head(struct store *s, const struct store_ingest *in)
 static bool all_known(const struct store_ingest *in)
 {
 	for (size_t i = 0; i < in->n; i++)
-		if (in->events[i].json.n > 0 || !is_alert(in->events[i].event))
+		if (in->events[i].json.n > 0 || in->events[i].delivery.n > 0 || !is_alert(in->events[i].event))
 			return false;
 	return in->n > 0 && in->truncated == 0;
 }
@@ -363,10 +386,12 @@ static void take_ids(struct store_event_out *o, struct ingest_text *text, struct
 	o->incident = none_as_empty(last[1]);
 }
 
-static void all_duplicate(struct ingest_text *text, bool taken, struct store_decision_out *d)
+static void all_duplicate(struct ingest_text *text, char answer, struct store_decision_out *d)
 {
-	if (taken)
+	if (answer == '0' + STORE_TAKEN)
 		snprintf(text->reason, sizeof(text->reason), "another bridge took it");
+	else if (answer == '0' + STORE_DUPLICATE)
+		snprintf(text->reason, sizeof(text->reason), "the same delivery as of event %s", text->id);
 	else
 		snprintf(text->reason, sizeof(text->reason), "the same occurrence as event %s", text->id);
 	for (size_t k = 0; k < text->decisions_n; k++)
@@ -400,7 +425,7 @@ static bool take_event(struct ingest_call *c, size_t i, struct store_decision_ou
 	if (o->outcome != STORE_TAKEN)
 		take_ids(o, text, s);
 	if (o->outcome == STORE_DUPLICATE || o->outcome == STORE_TAKEN) {
-		all_duplicate(text, o->outcome == STORE_TAKEN, d);
+		all_duplicate(text, s.p[0], d);
 		return true;
 	}
 	for (size_t k = 0; k < text->decisions_n; k++)

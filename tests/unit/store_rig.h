@@ -114,7 +114,8 @@ static inline void rig_start(struct rig *r, bool test_clock)
 	uv_loop_init(&r->loop);
 	uv_timer_init(&r->loop, &r->deadline);
 	r->limits = (struct store_limits){.occurrence_skew_ms = 5 * MINUTE, .reopen_window_ms = 15 * MINUTE,
-		.queue = 100, .queue_ttl_ms = HOUR, .flapping = {6, 15 * MINUTE}};
+		.queue = 100, .queue_ttl_ms = HOUR, .flapping = {6, 15 * MINUTE},
+		.delivery_window_ms = 72 * HOUR};
 	if (test_clock) {
 		rig_load_clock(r);
 		rig_time(r, RIG_T0);
@@ -169,6 +170,8 @@ struct rig_event {
 	const char *fp;		/* NULL: no alert */
 	char status;		/* 'f', 'r' or 'i' */
 	int64_t starts;		/* ms */
+	int64_t expires;	/* ms; 0: no deadline */
+	const char *delivery;	/* NULL: none */
 	int severity;
 	unsigned depth;
 	const char *corr;	/* NULL: none */
@@ -246,6 +249,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.severity = (enum event_severity)in->severity,
 		.fingerprint = str_of(in->fp),
 		.starts_ns = in->starts * 1000000,
+		.expires_ns = in->expires * 1000000,
 		.summary = STR("disk full"),
 		.depth = in->depth,
 	};
@@ -256,6 +260,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.corr_key = str_of(in->corr),
 		.corr_json = in->corr ? STR("{\"instance\":\"a\"}") : STR_NONE,
 		.corr_window_ms = in->window ? in->window : 10 * MINUTE,
+		.delivery = str_of(in->delivery),
 		.inbox = str_of(in->inbox),
 		.host = str_of(in->host),
 		.decisions = in->rules,

@@ -138,6 +138,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c->limits.hosts.count, 10);
 	assert_int_equal(c->limits.hosts.per_ms, 600000);
 	assert_int_equal(c->limits.chain_depth, 8);
+	assert_int_equal(c->limits.delivery_window_ms, 72 * 3600000);
 	assert_int_equal(c->limits.queue, 10000);
 	assert_int_equal(c->limits.queue_ttl_ms, 3600000);
 	assert_int_equal(c->limits.match_limit, 100000);
@@ -168,7 +169,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
 		      "occurrence_skew: 0}\n"
 		      "flapping: {transitions: 2, window: 1m}\n"
-		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, queue: 1, "
+		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
 		      "sources: {am2: {kind: alertmanager, rate: {count: 3, per: 2s}}}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
@@ -183,7 +184,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"incidents:\n  reopen_window: 0s\n  stale_after: 1m\n  retention: 1h\n"
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
-		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
+		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
 		"sources:\n  am2: {kind: alertmanager, rate: {count: 3, per: 2s}}\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
