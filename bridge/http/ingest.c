@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/units.h"
 #include "http/handlers.h"
 #include "http/state.h"
 #include "source/source.h"
 
 #define COMPLAIN_EVERY_MS 10000
+#define BUSY_RETRY_AFTER 1 /* seconds */
 
 struct ingest {
 	struct sources *sources; /* a reference */
@@ -21,6 +23,8 @@ struct ingest {
 	struct source_parse *parse; /* NULL: ended */
 	struct source_batch batch;
 	struct str source;
+	struct turn_source *place; /* of the source, between the others */
+	struct turn turn;
 	int64_t whole_us;   /* when the last byte was there */
 	const char *reason; /* of a refusal that was decided here; NULL */
 };
@@ -51,6 +55,47 @@ static void refuse(struct request *r, const struct err *e)
 	request_fault(r, e);
 }
 
+/* 503: what is wrong is not this request, but when it comes. Alertmanager does not send again after
+ * 429. */
+static void refuse_for_now(
+	struct request *r, const char *reason, int64_t retry_after, const struct err *e)
+{
+	struct ingest *in = r->data;
+
+	in->reason = reason;
+	r->retry_after = retry_after;
+	request_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, e);
+}
+
+static void refuse_busy(struct request *r)
+{
+	struct ingest *in = r->data;
+	struct err e = {0};
+
+	err_set(&e, ERR_FULL,
+		"%d requests of the source '%.*s' wait for redis already; send this one again",
+		TURNS_WAITING, STR_ARG(in->source));
+	refuse_for_now(r, "busy", BUSY_RETRY_AFTER, &e);
+}
+
+static bool check_rate(struct request *r, struct ingest *in)
+{
+	const struct conf_rate none = {0}, *rate = in->bound->conf ? &in->bound->conf->rate : &none;
+	int64_t wait_ms = 0;
+	struct err e = {0};
+	char per[UNITS_TEXT_MAX];
+
+	if (turns_rate(in->place, rate, (int64_t)uv_now(r->server->loop), &wait_ms))
+		return true;
+	units_format_duration(rate->per_ms, per);
+	err_set(&e, ERR_LIMIT,
+		"the source '%.*s' sends more than %lld requests in %s; sources.%.*s.rate sets "
+		"that",
+		STR_ARG(in->source), (long long)rate->count, per, STR_ARG(in->source));
+	refuse_for_now(r, "rate", (wait_ms + 999) / 1000, &e);
+	return false;
+}
+
 static struct str header_of(void *ctx, const char *name)
 {
 	return request_header(ctx, name);
@@ -58,8 +103,7 @@ static struct str header_of(void *ctx, const char *name)
 
 struct source_request ingest_request(struct request *r)
 {
-	return (struct source_request){
-		.now_ms = clock_wall_ms(), .header = header_of, .ctx = r};
+	return (struct source_request){.now_ms = clock_wall_ms(), .header = header_of, .ctx = r};
 }
 
 static void begin(struct request *r)
@@ -76,15 +120,19 @@ static void begin(struct request *r)
 		return;
 	}
 	in = arena_zalloc(&r->arena, sizeof(*in));
-	if (in)
+	if (in) {
 		in->source = arena_strdup(&r->arena, r->args.name);
-	if (!in || !in->source.p) {
+		in->place = turns_source(r->server->turns, bound->name);
+	}
+	if (!in || !in->source.p || !in->place) {
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
 		return;
 	}
 	in->sources = sources_ref(ic->sources);
 	in->bound = bound;
 	r->data = in;
+	if (!check_rate(r, in))
+		return;
 	if (!store_up(ic->store))
 		err_set(&e, ERR_AWAY, "%s", store_why(ic->store));
 	else if (!(in->parse = sources_begin(bound, &r->arena, ingest_request(r))))
@@ -108,6 +156,7 @@ static void on_stored(void *ctx, const struct err *e, struct str answer)
 	struct request *r = ctx;
 	struct ingest *in = r->data;
 
+	turns_done(r->server->turns, &in->turn);
 	if (e) {
 		refuse(r, e);
 		return;
@@ -115,6 +164,20 @@ static void on_stored(void *ctx, const struct err *e, struct str answer)
 	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->whole_us) / 1e6, NULL);
 	buf_str(&r->out, answer);
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
+}
+
+static void on_turn(struct turn *turn, bool refused)
+{
+	struct request *r = turn->ctx;
+	struct ingest *in = r->data;
+	struct err e = {0};
+
+	if (refused) {
+		refuse_busy(r);
+	} else if (ingest_batch(r->server->app.ic, &r->arena, &in->batch, on_stored, r, &e) != 0) {
+		turns_done(r->server->turns, turn);
+		refuse(r, &e);
+	}
 }
 
 static void finish(struct request *r)
@@ -126,9 +189,13 @@ static void finish(struct request *r)
 	in->whole_us = clock_mono_us();
 	in->parse = NULL;
 	if (source_finish(parse, &in->batch, &e) != 0 ||
-		sources_dress(in->bound, &r->arena, &in->batch, &e) != 0 ||
-		ingest_batch(r->server->app.ic, &r->arena, &in->batch, on_stored, r, &e) != 0)
+		sources_dress(in->bound, &r->arena, &in->batch, &e) != 0) {
 		refuse(r, &e);
+		return;
+	}
+	in->turn = (struct turn){.go = on_turn, .ctx = r, .events = in->batch.n};
+	if (!turns_ask(r->server->turns, in->place, &in->turn))
+		refuse_busy(r);
 }
 
 /* Refusals by the dispatcher. */

@@ -15,6 +15,7 @@
 #include "http/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -353,6 +354,15 @@ static struct MHD_Response *make_response(struct request *r)
 	return MHD_create_response_from_fd64(r->fd_size, fd);
 }
 
+static void add_retry_after(const struct request *r, struct MHD_Response *m)
+{
+	char text[24] = SERVER_RETRY_AFTER;
+
+	if (r->retry_after > 0)
+		snprintf(text, sizeof(text), "%lld", (long long)r->retry_after);
+	MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, text);
+}
+
 struct MHD_Response *request_response(struct request *r)
 {
 	struct MHD_Response *m = make_response(r);
@@ -365,7 +375,7 @@ struct MHD_Response *request_response(struct request *r)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	}
 	if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, SERVER_RETRY_AFTER);
+		add_retry_after(r, m);
 	if (r->allow.n)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow.p);
 	if (r->location.n)

@@ -73,6 +73,7 @@ struct request {
 	struct buf out;
 	struct str allow;    /* 405 */
 	struct str location; /* 201 */
+	int64_t retry_after; /* 503: seconds; 0: SERVER_RETRY_AFTER */
 	int fd;		     /* a file as the answer; -1 */
 	uint64_t fd_size;
 	void (*more)(struct request *r); /* a stream as the answer */

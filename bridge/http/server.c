@@ -353,7 +353,10 @@ struct server *server_new(
 	s->app = *app;
 	s->timeout_ms = conf->http.request_timeout_ms;
 	start_handles(s);
-	bad = keep_paths(s, conf, e) != 0 || open_sockets(s, conf, e) != 0;
+	s->turns = turns_new();
+	if (!s->turns)
+		err_set(e, ERR_NOMEM, "no memory to listen");
+	bad = !s->turns || keep_paths(s, conf, e) != 0 || open_sockets(s, conf, e) != 0;
 	for (size_t i = 0; !bad && i < s->listeners_n; i++)
 		bad = start_daemon(s, &s->listeners[i], conf, e) != 0;
 	if (bad || write_addresses(s, e) != 0) {
@@ -411,6 +414,8 @@ static void on_drain_timer(uv_timer_t *timer)
 
 	if (s->requests == 0 || uv_now(s->loop) >= s->drain_until) {
 		uv_timer_stop(timer);
+		if (s->turns)
+			turns_end(s->turns);
 		call_done(s);
 	}
 }
@@ -434,6 +439,7 @@ void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx),
 static void server_free(struct server *s)
 {
 	request_free_pool(s);
+	turns_free(s->turns);
 	for (size_t i = 0; i < s->host_names_n; i++)
 		free((char *)(uintptr_t)s->host_names[i].p);
 	free(s->host_names);

@@ -9,6 +9,7 @@
 #include "http/listen.h"
 #include "http/request.h"
 #include "http/server.h"
+#include "http/turns.h"
 
 /* All requests together may hold so many times http.body_limit, and so many bytes more. */
 #define SERVER_MEMORY_FACTOR 12
@@ -44,6 +45,7 @@ struct server {
 	size_t pool_n;
 	size_t requests; /* under way */
 	size_t streams;
+	struct turns *turns;
 	size_t held; /* bytes of requests' arenas */
 	int64_t timeout_ms;
 	struct str state_dir;	/* malloc'ed */
