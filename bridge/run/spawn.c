@@ -102,18 +102,15 @@ static void run_errand(void *ctx)
 	exec_in_place(x->form, x->parent);
 }
 
-/* Which signals this program ignores; looked up at its first start of another one, since it takes
- * as long as all else that the child does before its exec. */
-static const bool *ignored_signals(void)
+/* Looked up at each start, for a program may come to ignore another one. Half of what it costs to
+ * set them all in the child, where everything waits for it. */
+static void find_ignored(bool ignored[NSIG])
 {
-	static bool ignored[NSIG], known;
 	unsigned long act[8]; /* the kernel's struct; its first field is the handler */
 
-	for (int sig = 1; sig < NSIG && !known; sig++)
+	for (int sig = 1; sig < NSIG; sig++)
 		ignored[sig] = syscall(SYS_rt_sigaction, sig, NULL, act, NSIG / 8) == 0 &&
 			       act[0] == (unsigned long)(uintptr_t)SIG_IGN;
-	known = true;
-	return ignored;
 }
 
 /* clone3, and in the child run(ctx), which never returns, on args->stack. libc has no such call:
@@ -141,7 +138,8 @@ static long clone3_call(struct clone_args *args, void (*run)(void *), void *ctx)
 static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 {
 	static _Alignas(16) char stack[STACK_SIZE]; /* its user is the one child that we wait for */
-	struct errand x = {f, getpid(), ignored_signals()};
+	bool ignored[NSIG] = {false};
+	struct errand x = {f, getpid(), ignored};
 	struct clone_args args = {
 		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
@@ -149,6 +147,7 @@ static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = sizeof(stack),
 	};
+	find_ignored(ignored);
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;

@@ -52,8 +52,7 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd);
 
 /* Starts f's program in a child as of spawn_fork, by spawn_exec. Where it can, the child borrows our memory instead of a
  * copy of it: then this returns when its exec is done, or has failed and was reported. All signals must be blocked
- * around it. Not for two threads at a time. What this program ignores of signals is looked up by the first call and may not
- * change after it. -1 with errno. */
+ * around it. Not for two threads at a time. -1 with errno. */
 pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd);
 
 /* In the child: own session, clean signals, three files, the user, then exec. parent is whom it dies with. */
