@@ -127,13 +127,13 @@ def test_pure_folder_does_nothing_else(folder):
     assert not wrong, f"{folder}/ is pure but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["conf", "auth", "event", "source", "rule", "store", "flow", "trial"])
+@pytest.mark.parametrize("folder", ["conf", "auth", "fetch", "event", "source", "rule", "store", "flow", "trial"])
 def test_library_layer_does_not_log(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if LOG.match(s))
     assert not wrong, f"{folder}/ returns errors and does not log, but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["base", "conf", "auth", "event", "source", "rule", "store", "flow", "trial", "http", "cli"])
+@pytest.mark.parametrize("folder", ["base", "conf", "auth", "fetch", "event", "source", "rule", "store", "flow", "trial", "http", "cli"])
 def test_only_run_starts_processes(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if EXEC.match(s))
     assert not wrong, f"only run/ starts processes, but {folder}/ calls {wrong}"
