@@ -45,12 +45,13 @@ enum cli_scope {
 	SCOPE_FOLLOW = 1 << 5,
 	SCOPE_RUN = 1 << 6,	/* -p --wait */
 	SCOPE_CONFIG = 1 << 7,	/* -c */
-	SCOPE_EXPLAIN = 1 << 8,	/* --source --rule */
+	SCOPE_EXPLAIN = 1 << 8,	/* --source --header --rule */
 	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 };
 
 #define CLI_PARAMS_MAX 100
+#define CLI_HEADERS_MAX 100
 #define CLI_OPTIONS_MAX 32		/* in the table */
 #define CLI_LIMIT_DEFAULT 50
 #define CLI_LIMIT_MAX 100000
@@ -73,6 +74,8 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *config;
 	const char *to;
 	const char *source, *rule;
+	const char *headers[CLI_HEADERS_MAX];	/* name: value */
+	size_t headers_n;
 	const char *rules, *runbooks;
 	bool exit_code;
 	bool help;

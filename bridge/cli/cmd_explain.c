@@ -233,6 +233,18 @@ static int read_payload(struct cli *c, const char *path, struct buf *out)
 	return CLI_FAILED;
 }
 
+/* 'Name: value' as a member; blanks around the value are none of it. */
+static void write_header(struct json_w *w, const char *text)
+{
+	const char *colon = strchr(text, ':');
+	struct str value = str_of(colon + 1 + strspn(colon + 1, " \t"));
+
+	while (value.n > 0 && strchr(" \t", value.p[value.n - 1]))
+		value.n--;
+	json_w_key(w, (struct str){text, (size_t)(colon - text)});
+	json_w_str(w, value);
+}
+
 static int write_body(struct cli *c, const char *word, struct buf *body)
 {
 	struct buf payload;
@@ -246,6 +258,11 @@ static int write_body(struct cli *c, const char *word, struct buf *body)
 		json_w_kstr(&w, "source", str_of(c->o.source));
 		rc = read_payload(c, word, &payload);
 		json_w_kstr(&w, "payload", buf_as_str(&payload));
+		json_w_key(&w, STR("headers"));
+		json_w_object(&w);
+		for (size_t i = 0; i < c->o.headers_n; i++)
+			write_header(&w, c->o.headers[i]);
+		json_w_end(&w, '}');
 	} else {
 		json_w_kstr(&w, "event", str_of(word));
 	}
@@ -267,6 +284,10 @@ static int run(struct cli *c, int argc, char **argv)
 		cli_error("'%s' is no event's id; for a payload in a file, name what sends it: --source NAME", argv[0]);
 		return CLI_USAGE;
 	}
+	if (!c->o.source && c->o.headers_n) {
+		cli_error("--header is of a payload, not of a stored event; name what sends it: --source NAME");
+		return CLI_USAGE;
+	}
 	buf_init(&body, BUF_NO_LIMIT);
 	rc = write_body(c, argv[0], &body);
 	if (rc == 0)
@@ -283,7 +304,7 @@ static int run(struct cli *c, int argc, char **argv)
 
 const struct command command_explain = {
 	.name = "explain",
-	.synopsis = "EVENT-ID | --source NAME FILE",
+	.synopsis = "EVENT-ID | --source NAME [--header 'NAME: VALUE']... FILE",
 	.sentence = "for each rule: the matcher that fails and what it saw, or what it would decide and run (FILE may be -)",
 	.scopes = SCOPE_EXPLAIN,
 	.args_min = 1,

@@ -27,6 +27,7 @@ enum option_id {
 	OPTION_WAIT,
 	OPTION_CONFIG,
 	OPTION_SOURCE,
+	OPTION_HEADER,
 	OPTION_RULE,
 	OPTION_RULES,
 	OPTION_RUNBOOKS,
@@ -59,6 +60,8 @@ const struct cli_option cli_options[] = {
 		"the configuration that names the runbooks' folders"},
 	{OPTION_SOURCE, 0, "source", "NAME", SCOPE_EXPLAIN,
 		"the source that the payload is from, as in /ingest/NAME"},
+	{OPTION_HEADER, 0, "header", "'NAME: VALUE'", SCOPE_EXPLAIN,
+		"a header that the payload came with, as X-GitHub-Event; may be repeated"},
 	{OPTION_RULE, 0, "rule", "NAME", SCOPE_EXPLAIN, "only this rule"},
 	{OPTION_RULES, 0, "rules", "FOLDER", SCOPE_REPLAY,
 		"the rules to try: *.yml there and in its rules/ (default: those of -c)"},
@@ -122,6 +125,22 @@ static int set_param(struct cli_options *o, const char *text)
 	return 0;
 }
 
+static int set_header(struct cli_options *o, const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	if (!colon || colon == text) {
+		cli_error("'%s' is no header; give 'NAME: VALUE'", text);
+		return CLI_USAGE;
+	}
+	if (o->headers_n == CLI_HEADERS_MAX) {
+		cli_error("more than %d headers", CLI_HEADERS_MAX);
+		return CLI_USAGE;
+	}
+	o->headers[o->headers_n++] = text;
+	return 0;
+}
+
 static int set_option(struct cli_options *o, const struct cli_option *which, const char *value)
 {
 	if (o->given_n < CLI_OPTIONS_MAX)
@@ -172,6 +191,8 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 	case OPTION_SOURCE:
 		o->source = value;
 		break;
+	case OPTION_HEADER:
+		return set_header(o, value);
 	case OPTION_RULE:
 		o->rule = value;
 		break;

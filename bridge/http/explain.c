@@ -1,11 +1,12 @@
 /* explain.c: POST /api/v1/explain: what would become of a payload, or of a stored event, and why.
  *
  * A payload goes through the parser of its source, as it would at /ingest: JSON as it stands in the body, so that a
- * fault has its place there, and a string as the raw bytes of a request. What is found is flow/explain.h's to tell.
- * Neither signature nor sender is looked at, and nothing is stored.
+ * fault has its place there, and a string as the raw bytes of a request, under the headers that the body names. What is
+ * found is flow/explain.h's to tell. Neither signature nor sender is looked at, and nothing is stored.
  */
 #include "flow/explain.h"
 
+#include <strings.h>
 #include "base/json.h"
 #include "base/clock.h"
 #include "http/handlers.h"
@@ -53,11 +54,28 @@ static int wrong(struct err *e, const struct json *at, const char *text)
 	return -1;
 }
 
+/* {name: value}: strings, all of them. */
+static int check_headers(const struct json *headers, struct err *e)
+{
+	if (headers->kind != JSON_OBJECT)
+		return wrong(e, headers, "'headers' is an object of strings: {\"X-GitHub-Event\": \"push\"}");
+	for (const struct json *h = headers->child; h; h = h->next) {
+		if (h->kind == JSON_STRING)
+			continue;
+		err_set(e, ERR_INPUT, "headers.%.*s: want a string, got %s", (int)(h->key.n < 80 ? h->key.n : 80),
+			h->key.p, json_kind_name(h->kind));
+		e->offset = h->offset;
+		return -1;
+	}
+	return 0;
+}
+
 static int check_members(const struct json *body, struct err *e)
 {
 	static const char *const texts[] = {"source", "event", "rule"};
 	static const char usage[] =
 		"want an object {\"source\": NAME, \"payload\": …} or {\"event\": ID}";
+	const struct json *headers = NULL;
 
 	if (body->kind != JSON_OBJECT)
 		return wrong(e, body, usage);
@@ -66,25 +84,47 @@ static int check_members(const struct json *body, struct err *e)
 
 		if (text && m->kind != JSON_STRING)
 			return wrong(e, m, "'source', 'event' and 'rule' are strings");
-		if (text || str_is(m->key, "payload"))
+		if (str_is(m->key, "headers") && check_headers(headers = m, e) < 0)
+			return -1;
+		if (text || m == headers || str_is(m->key, "payload"))
 			continue;
-		err_set(e, ERR_INPUT, "unknown member '%.*s'; known are: source, payload, event, rule",
+		err_set(e, ERR_INPUT, "unknown member '%.*s'; known are: source, payload, headers, event, rule",
 			(int)(m->key.n < 80 ? m->key.n : 80), m->key.p);
 		e->offset = m->offset;
 		return -1;
 	}
 	if (json_get(body, "event"))
-		return json_get(body, "source") || json_get(body, "payload")
-			       ? wrong(e, body, "either 'event', or 'source' and 'payload'")
+		return json_get(body, "source") || json_get(body, "payload") || headers
+			       ? wrong(e, body, "either 'event', or 'source' and 'payload' with their 'headers'")
 			       : 0;
 	return json_get(body, "source") && json_get(body, "payload") ? 0 : wrong(e, body, usage);
 }
 
+static struct str header_of(void *ctx, const char *name)
+{
+	const struct json *headers = ctx;
+	size_t n = strlen(name);
+
+	for (const struct json *h = headers->child; h; h = h->next)
+		if (h->key.n == n && strncasecmp(h->key.p, name, n) == 0)
+			return h->text;
+	return STR_NONE;
+}
+
+/* What an adapter is told of the request that the body stands for. */
+static struct source_request request_told(const struct bound_source *b, const struct json *headers)
+{
+	return (struct source_request){.source = b->name,
+		.now_ms = clock_wall_ms(),
+		.header = headers ? header_of : NULL,
+		.ctx = (void *)headers};
+}
+
 /* The bytes of a request. A fault's offset counts from their beginning. */
-static int read_text(struct request *r, const struct bound_source *b, struct str text,
+static int read_text(struct request *r, const struct bound_source *b, struct source_request rq, struct str text,
 	struct source_batch *out, struct err *e)
 {
-	struct source_parse *p = sources_begin(b, &r->arena, (struct source_request){.now_ms = clock_wall_ms()});
+	struct source_parse *p = sources_begin(b, &r->arena, rq);
 
 	if (!p)
 		return err_set(e, ERR_NOMEM, "no memory for the request");
@@ -92,12 +132,35 @@ static int read_text(struct request *r, const struct bound_source *b, struct str
 	return source_finish(p, out, e);
 }
 
-static int read_json(struct request *r, const struct bound_source *b, const struct json *payload,
-	struct source_batch *out, struct err *e)
+/* For a kind that takes bytes under these headers, the JSON as text; a fault's place in it is none in the body. */
+static int read_written(struct request *r, const struct bound_source *b, struct source_request rq,
+	const struct json *payload, struct source_batch *out, struct err *e)
 {
-	struct source_request rq = {.source = b->name, .now_ms = clock_wall_ms()};
+	struct buf text;
+	struct json_w w;
+	struct str kept;
+
+	buf_init(&text, BODY_LIMIT);
+	json_w_init(&w, &text);
+	json_write(&w, payload);
+	kept = buf_failed(&text) ? STR_NONE : arena_strdup(&r->arena, buf_as_str(&text));
+	buf_release(&text);
+	if (!kept.p)
+		return err_set(e, ERR_LIMIT, "it does not fit the memory of a request");
+	if (read_text(r, b, rq, kept, out, e) == 0)
+		return 0;
+	e->offset = payload->offset;
+	return -1;
+}
+
+/* JSON as it stands, as which a form that may hold it is read, too. */
+static int read_json(struct request *r, const struct bound_source *b, struct source_request rq,
+	const struct json *payload, struct source_batch *out, struct err *e)
+{
 	struct source_body body = {.form = SOURCE_JSON, .json = payload};
 
+	if (b->kind->form && b->kind->form(&rq) == SOURCE_BYTES)
+		return read_written(r, b, rq, payload, out, e);
 	return b->kind->read(&r->arena, &rq, &body, out, e);
 }
 
@@ -106,16 +169,18 @@ static int read_payload(struct request *r, const struct json *body, struct sourc
 	struct str name = json_str(json_get(body, "source"));
 	const struct json *payload = json_get(body, "payload");
 	const struct bound_source *b = sources_find(r->server->app.ic->sources, name);
+	struct source_request rq;
 	struct err inner = {0};
 	int rc;
 
 	if (!b)
 		return err_set(e, ERR_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'",
 			(int)(name.n < 100 ? name.n : 100), name.p);
+	rq = request_told(b, json_get(body, "headers"));
 	if (payload->kind == JSON_STRING)
-		rc = read_text(r, b, payload->text, out, &inner);
+		rc = read_text(r, b, rq, payload->text, out, &inner);
 	else
-		rc = read_json(r, b, payload, out, &inner);
+		rc = read_json(r, b, rq, payload, out, &inner);
 	if (rc == 0)
 		rc = sources_dress(b, &r->arena, out, &inner);
 	if (rc == 0)

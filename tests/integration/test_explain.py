@@ -202,6 +202,19 @@ def test_events_of_one_payload_see_each_other(server):
     assert [e["rules"][0]["decision"] for e in answer["events"]] == ["run", "cooldown"]
 
 
+ALARM = {"AlarmName": "disk", "NewStateValue": "ALARM", "AlarmArn": "arn:aws:cloudwatch:eu-west-1:1:alarm:disk"}
+RAW = {"X-AMZ-SNS-RawDelivery": "true", "x-amz-sns-message-id": "id-1", "Content-Type": "text/plain"}
+
+
+@pytest.mark.parametrize("sent", [ALARM, json.dumps(ALARM)], ids=["json", "bytes"])
+def test_headers_are_read_as_of_a_request(server, sent):
+    (entry,) = explain(server, {"headers": RAW, "source": "sns", "payload": sent})["events"]
+    assert entry["event"]["labels"]["alertname"] == "disk" and entry["event"]["status"] == "firing", entry
+    # Without them the same is an envelope, and no good one.
+    assert "payload: Type: missing" in explain(server, {"source": "sns", "payload": sent}, 400)["detail"]
+    assert "payload: Type: missing" in explain(server, {"headers": {}, "source": "sns", "payload": sent}, 400)["detail"]
+
+
 def test_stored_event(server):
     sent = notification([alert({"alertname": "InstanceDown", "instance": "web-1:9100", "cluster": "eu1"})])
     event = server.post_alertmanager(sent)["decisions"][0]["event"]
@@ -297,6 +310,9 @@ def test_large_parameters_are_shown(runbookd):
     ({"source": "alertmanger", "payload": {}}, 404, "there is no source 'alertmanger'", None),
     (b'{"source": "alertmanager", "payload": {"alerts": 7}}', 400, "payload: alerts: want an array", 50),
     (b'{"source": "alertmanager", "payload": "{\\"alerts\\": [}"}', 400, "payload: ", 13),
+    (b'{"source": "sns", "payload": {}, "headers": []}', 400, "'headers' is an object of strings", 43),
+    (b'{"source": "sns", "payload": {}, "headers": {"X-A": 1}}', 400, "headers.X-A: want a string, got a number", 53),
+    ({"event": "01JD00000000000000000000AA", "headers": {}}, 400, "either", None),
     ({"source": "alertmanager", "payload": {"alerts": []}, "rule": "dwon"}, 404, "did you mean 'down'", None),
 ], ids=str)
 def test_faults(server, body, status, said, offset):
@@ -338,6 +354,20 @@ def test_page_of_a_stored_event(server):
     for part in (f"event {event}\n", "it is known already", "1 of 1 rules match", "+ down: duplicate\n",
                  "    were it new: cooldown, in cooldown until 20", "    when it came: run, matched\n"):
         assert part in page, (part, page)
+
+
+def test_page_of_a_payload_with_headers(server, folder):
+    path = folder / "alarm.json"
+    path.write_text(json.dumps(ALARM))
+    headers = ["--header", "x-amz-sns-rawdelivery:\t true ", "--header", "X-Note: a: b"]
+    assert server.ctl("explain", "--source", "sns", *headers, str(path)).stdout.startswith("firing disk, ")
+    assert "Type: missing" in server.ctl("explain", "--source", "sns", str(path), code=1).stderr
+    assert "'true' is no header; give 'NAME: VALUE'" in server.ctl("explain", "--header", "true", "x", code=2).stderr
+    assert "': true' is no header" in server.ctl("explain", "--header", ": true", "x", code=2).stderr
+    assert "of a payload" in server.ctl("explain", "01JD00000000000000000000AA", "--header", "A: b", code=2).stderr
+    many = ["--header", "A: b"] * 100
+    assert server.ctl("explain", "--source", "sns", *headers[:2], *many[2:], str(path)).stdout.startswith("firing disk, ")
+    assert "more than 100 headers" in server.ctl("explain", "--source", "sns", *many, *headers, str(path), code=2).stderr
 
 
 def test_page_of_evil_text(server):
