@@ -75,6 +75,7 @@ struct conf {
 		struct conf_list listen;	/* "host:port" or "unix:/path" */
 		int64_t body_limit;		/* bytes */
 		int64_t connection_limit;
+		int64_t connections_per_address;
 		int64_t request_timeout_ms;
 	} http;
 	struct conf_text redis;		/* embedded | redis://… | unix:/path */

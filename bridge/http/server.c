@@ -22,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -36,6 +38,9 @@
 #define ADDRESSES_MAX 8 /* that one entry of http.listen may stand for */
 #define CLOSE_WITHIN_MS 1000
 #define DRAIN_LOOK_MS 10
+#define COMPLAIN_EVERY_MS 10000
+#define SPARE_CONNECTIONS 64 /* that libmicrohttpd may have beyond ours, to be closed at once */
+#define SPARE_FILES 128 /* that are open beside connections: Redis, the rules that are read, … */
 
 /* ---- running libmicrohttpd ---- */
 
@@ -113,6 +118,63 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- what libmicrohttpd calls ---- */
 
+/* False: none (a unix socket). */
+static bool address_of(const struct sockaddr *sa, unsigned char out[16])
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	memset(out, 0, 16);
+	if (sa && sa->sa_family == AF_INET) {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+		return true;
+	}
+	if (!sa || sa->sa_family != AF_INET6)
+		return false;
+	memcpy(out, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
+	return true;
+}
+
+static bool has_too_many(const struct listener *l, const unsigned char address[16])
+{
+	size_t n = 0;
+
+	if (l->conns_n < l->per_address)
+		return false;
+	for (const struct conn *c = l->server->conns; c; c = c->next)
+		n += c->listener == l && memcmp(c->address, address, 16) == 0;
+	return n >= l->per_address;
+}
+
+static enum MHD_Result refuse_connection(struct listener *l, const char *limit)
+{
+	int64_t now = (int64_t)uv_now(l->server->loop);
+
+	if (l->complained_ms && now - l->complained_ms < COMPLAIN_EVERY_MS) {
+		l->complaints++;
+		return MHD_NO;
+	}
+	log_kv(LOG_WARN, "refused a connection", "limit", limit, "listener", l->socket.text,
+		"more_since_last", l->complaints ? log_i64(l->complaints) : NULL, (char *)NULL);
+	l->complained_ms = now;
+	l->complaints = 0;
+	return MHD_NO;
+}
+
+/* MHD_NO: libmicrohttpd closes it. Nothing is answered: that would need what is short. */
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *sa, socklen_t n)
+{
+	struct listener *l = ctx;
+	unsigned char address[16];
+
+	(void)n;
+	if (l->conns_n >= l->conns_max)
+		return refuse_connection(l, "http.connection_limit");
+	if (!l->socket.is_unix && address_of(sa, address) && has_too_many(l, address))
+		return refuse_connection(l, "http.connections_per_address");
+	return MHD_YES;
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_connection,
 	enum MHD_ConnectionNotificationCode code)
 {
@@ -128,6 +190,10 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 		c->listener = l;
 		c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		c->since_ms = (int64_t)uv_now(s->loop);
+		address_of(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+				   ->client_addr,
+			c->address);
+		l->conns_n++;
 		c->next = s->conns;
 		if (c->next)
 			c->next->prev = c;
@@ -139,6 +205,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 			s->conns = c->next;
 		if (c->next)
 			c->next->prev = c->prev;
+		l->conns_n--;
 		free(c);
 	}
 }
@@ -233,7 +300,8 @@ static int start_daemon(
 	const union MHD_DaemonInfo *info;
 	const struct MHD_OptionItem options[] = {
 		{MHD_OPTION_LISTEN_SOCKET, l->socket.fd, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)conf->http.connection_limit, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT,
+			(intptr_t)conf->http.connection_limit + SPARE_CONNECTIONS, NULL},
 		{MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((s->timeout_ms + 999) / 1000), NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
@@ -243,8 +311,10 @@ static int start_daemon(
 	};
 
 	l->server = s;
+	l->conns_max = (size_t)conf->http.connection_limit;
+	l->per_address = (size_t)conf->http.connections_per_address;
 	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-		0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		0, on_accept, l, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(e, ERR_IO, "libmicrohttpd cannot use '%s'", l->socket.text);
@@ -339,6 +409,21 @@ static int keep_paths(struct server *s, const struct conf *conf, struct err *e)
 	return 0;
 }
 
+/* The limit that cannot be reached is none. */
+static void check_files(const struct server *s, const struct conf *conf)
+{
+	struct rlimit files;
+	rlim_t wanted = (rlim_t)conf->http.connection_limit * s->listeners_n + SPARE_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted)
+		return;
+	log_kv(LOG_WARN,
+		"fewer files may be open than http.connection_limit has connections; "
+		"raise the limit (LimitNOFILE= of the unit, ulimit -n), or lower the key",
+		"files", log_i64((long long)files.rlim_cur), "wanted", log_i64((long long)wanted),
+		(char *)NULL);
+}
+
 struct server *server_new(
 	uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e)
 {
@@ -359,6 +444,8 @@ struct server *server_new(
 	bad = !s->turns || keep_paths(s, conf, e) != 0 || open_sockets(s, conf, e) != 0;
 	for (size_t i = 0; !bad && i < s->listeners_n; i++)
 		bad = start_daemon(s, &s->listeners[i], conf, e) != 0;
+	if (!bad)
+		check_files(s, conf);
 	if (bad || write_addresses(s, e) != 0) {
 		server_close(s, NULL, NULL);
 		return NULL;

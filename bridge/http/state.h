@@ -23,6 +23,10 @@ struct listener {
 	struct listen_socket socket;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
+	size_t conns_n;
+	size_t conns_max, per_address;
+	int64_t complained_ms; /* last warning about a refused connection, and how many since */
+	unsigned complaints;
 	bool run_due; /* libmicrohttpd has something to do that no socket will tell */
 };
 
@@ -31,6 +35,7 @@ struct conn {
 	struct conn *prev, *next;
 	struct listener *listener;
 	int fd;
+	unsigned char address[16]; /* IPv4 mapped; zeroes for a unix socket */
 	int64_t since_ms; /* loop time of its start, or of the end of its last request */
 	struct request *request;
 };

@@ -74,7 +74,7 @@ int source_finish(struct source_parse *p, struct source_batch *out, struct err *
 void source_abort(struct source_parse *p);
 
 #define SOURCE_DEPTH_LIMIT 48		/* nesting of the body; less than json.h's, since answers wrap `data` again */
-#define SOURCE_NODES_LIMIT 2000000	/* JSON values a body */
+#define SOURCE_NODES_LIMIT 600000	/* JSON values a body */
 #define SOURCE_LABELS_LIMIT 256		/* labels an alert, annotations too */
 #define SOURCE_NAME_LIMIT 1024		/* bytes of a label's name */
 #define SOURCE_VALUE_LIMIT (1 << 20)	/* bytes of a label's or annotation's value */

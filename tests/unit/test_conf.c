@@ -160,6 +160,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	/* Set every key to something else than its default; each must show in the dump. */
 	struct conf *c =
 		parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
+		      "connections_per_address: 4, "
 		      "request_timeout: 1s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
 		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\ncontracts: [z]\n"
@@ -175,6 +176,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
 		"http:\n  listen: [\"[::1]:0\"]\n  body_limit: 1MiB\n  connection_limit: 5\n"
+		"  connections_per_address: 4\n"
 		"  request_timeout: 1s\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
 		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
@@ -235,7 +237,7 @@ static void keys_that_need_a_restart(void **state)
 	(void)state;
 	static const char *const wanted[] = {
 		"http.listen", "redis", "redis_fsync", "namespace", "state_dir", "redis_slow_after",
-		"http.connection_limit", "http.request_timeout"};
+		"http.connection_limit", "http.connections_per_address", "http.request_timeout"};
 	size_t n = 0;
 	for (size_t i = 0; i < conf_keys_n; i++)
 		n += conf_keys[i].restart;

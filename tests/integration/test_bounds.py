@@ -1,0 +1,159 @@
+"""What goes past a bound gets that bound's answer, costs little memory, and does not disturb a good sender beside it."""
+import contextlib
+import gzip
+import resource
+import socket
+import threading
+
+import pytest
+
+import packers
+from alerts import alert, notification
+from harness import DEADLINE, memory_bound, request_on, wait_for
+from test_http import check_problem, connection, raw, read_answer
+
+INGEST = "/ingest/alertmanager"
+MEMORY_KB = 96 * 1024
+GZIP, ZSTD = {"Content-Encoding": "gzip"}, {"Content-Encoding": "zstd"}
+
+
+def pss_kb(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+class Beside(threading.Thread):
+    """A good sender on one connection, and the most memory that the bridge was seen to have."""
+
+    def __init__(self, rb):
+        super().__init__()
+        self.rb, self.pid, self.seen, self.most, self.failed = rb, rb.pid("bridge"), [], 0, None
+        self.over = threading.Event()
+
+    def run(self):
+        try:
+            with connection(self.rb) as c:
+                while not self.over.is_set():
+                    body = notification([alert({"alertname": "Good", "instance": f"web-{len(self.seen)}"})])
+                    self.seen.append(request_on(c, "POST", INGEST, body).status)
+                    self.most = max(self.most, pss_kb(self.pid))
+        except Exception as e:  # what a client sees is the result of the test
+            self.failed = e
+
+
+@contextlib.contextmanager
+def good_sender(rb):
+    beside = Beside(rb)
+    beside.start()
+    try:
+        wait_for(lambda: beside.seen or beside.failed, "the first answer")
+        yield beside
+        n = len(beside.seen)
+        wait_for(lambda: len(beside.seen) > n + 10 or beside.failed, "answers after the attack")
+    finally:
+        beside.over.set()
+        beside.join()
+    assert beside.failed is None
+    assert set(beside.seen) == {200}
+    assert beside.most < memory_bound(MEMORY_KB)
+
+
+@pytest.fixture
+def bridge(runbookd):
+    def make(**http):
+        return runbookd(conf={"worker": {"enabled": False}, "http": {"listen": ["127.0.0.1:0"], **http}}).start()
+    return make
+
+
+def keys(n):
+    inside = b",".join(b'"%d":0' % i for i in range(n))
+    return b'{"alerts":[{"status":"firing","labels":{"alertname":"x"},"more":{' + inside + b"}}]}"
+
+
+ATTACKS = {
+    "nesting": (lambda: b"[" * 100_000 + b"]" * 100_000, {}, 400, "nest"),
+    "keys": (lambda: keys(5_000_000), {}, 400, "values"),
+    "gzip bomb": (lambda: gzip.compress(b" " * (200 << 20)), GZIP, 413, "200 times"),
+    "10 million keys, gzip": (lambda: gzip.compress(keys(10_000_000), 1), GZIP, 400, "values"),
+    "zstd bomb": (lambda: packers.zstd(b" " * (200 << 20)), ZSTD, 413, "200 times"),
+    "snappy that says 4 GiB": (lambda: b"\xff\xff\xff\xff\x0f", {"Content-Encoding": "snappy"}, 413, "body"),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_body_that_goes_too_far(bridge, name):
+    rb = bridge()
+    make, headers, status, says = ATTACKS[name]
+    body = make()
+    with good_sender(rb):
+        for _ in range(3):
+            assert says in check_problem(rb.api("POST", INGEST, body, headers), status)["detail"]
+    assert {e["labels"]["alertname"] for e in rb.items("events")} == {"Good"}
+
+
+def test_headers_of_a_megabyte(bridge):
+    rb = bridge()
+    with good_sender(rb), raw(rb) as s:
+        s.sendall(f"POST {INGEST} HTTP/1.1\r\nHost: x\r\n".encode())
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            for i in range(1000):
+                s.sendall(b"X-%d: %s\r\n" % (i, b"x" * 1000))
+        assert read_answer(s).status == 431
+
+
+def open_all(rb, n, stack, source=None):
+    host, _, port = rb.address.rpartition(":")
+    found = []
+    for _ in range(n):
+        s = socket.create_connection((host, int(port)), timeout=DEADLINE, source_address=source and (source, 0))
+        s.setblocking(False)
+        found.append(stack.enter_context(contextlib.closing(s)))
+    return found
+
+
+def closed(s):
+    try:
+        return s.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def test_idle_connections_past_the_limit_are_closed(bridge):
+    """12,000 against 10,000: who is connected goes on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        rb = bridge(connections_per_address=20_000, request_timeout="5m")
+        with contextlib.ExitStack() as stack, good_sender(rb):
+            idle = open_all(rb, 12_000, stack)
+            wait_for(lambda: sum(map(closed, idle)) == 2001, "those past the limit to be closed")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "limit=http.connection_limit" in rb.log_text()
+
+
+def test_connections_of_one_address(bridge):
+    rb = bridge(connections_per_address=20)
+    with contextlib.ExitStack() as stack, good_sender(rb):
+        many = open_all(rb, 50, stack, "127.0.0.2")
+        wait_for(lambda: sum(map(closed, many)) == 30, "those past the limit to be closed")
+        # An address that has room again may connect again.
+        for s in many:
+            s.close()
+
+        def let_in():
+            with contextlib.suppress(OSError):
+                s = socket.create_connection(rb.address.rsplit(":", 1), timeout=DEADLINE, source_address=("127.0.0.2", 0))
+                with contextlib.closing(s):
+                    s.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    return read_answer(s).status == 200
+        wait_for(let_in, "the address to be let in again")
+    assert "limit=http.connections_per_address" in rb.log_text()
+
+
+def test_files_that_are_too_few_are_said(runbookd):
+    rb = runbookd(conf={"http": {"listen": ["127.0.0.1:0"], "connection_limit": 1_000_000}}).start()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert ("fewer files may be open than http.connection_limit" in rb.log_text()) == (hard < 1_000_128)
