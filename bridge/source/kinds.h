@@ -11,4 +11,8 @@ enum source_form sns_form(const struct source_request *rq);
 int sns_read(struct arena *a, const struct source_request *rq, const struct source_body *body, struct source_batch *out,
 	struct err *e);
 
+enum source_form github_form(const struct source_request *rq);
+int github_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
 #endif
