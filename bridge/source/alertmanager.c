@@ -13,6 +13,7 @@
  */
 #include "source/fields.h"
 #include "source/kinds.h"
+#include "source/prom_alert.h"
 
 /* The fields of a message and of an alert: what they must be, null apart. */
 enum {
@@ -87,19 +88,6 @@ static int read_times(const struct json **f, size_t index, struct event *ev, str
 	return 0;
 }
 
-static int read_pairs(
-	struct arena *a, const struct json **f, size_t index, struct event *ev, struct err *e)
-{
-	if (fields_map(a, f[ALERT_LABELS], IN_ALERT(index, "labels"), &ev->labels, &ev->labels_n,
-		    e) < 0 ||
-		fields_map(a, f[ALERT_ANNOTATIONS], IN_ALERT(index, "annotations"),
-			&ev->annotations, &ev->annotations_n, e) < 0)
-		return -1;
-	event_sort_labels(ev->labels, &ev->labels_n, true);
-	event_sort_labels(ev->annotations, &ev->annotations_n, false);
-	return 0;
-}
-
 static bool is_fingerprint(const struct json *j)
 {
 	if (!j || j->text.n != 16)
@@ -110,18 +98,6 @@ static bool is_fingerprint(const struct json *j)
 			return false;
 	}
 	return true;
-}
-
-static struct str summary_of(const struct event *ev)
-{
-	static const char *const names[] = {"summary", "message", "description"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct str s = event_annotation(ev, str_of(names[i]));
-		if (s.n > 0)
-			return fields_cut(s, SOURCE_SUMMARY_LIMIT);
-	}
-	return fields_cut(event_label(ev, STR("alertname")), SOURCE_SUMMARY_LIMIT);
 }
 
 static int set_links(struct arena *a, const struct json *alertmanager, const struct json *generator,
@@ -161,10 +137,12 @@ static int read_alert(struct arena *a, const struct common *all, const struct js
 		.message = all->message};
 	if (fields_pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
 		read_status(f[ALERT_STATUS], index, &ev->status, e) < 0 ||
-		read_times(f, index, ev, e) < 0 || read_pairs(a, f, index, ev, e) < 0)
+		read_times(f, index, ev, e) < 0 ||
+		prom_alert_pairs(a, f[ALERT_LABELS], f[ALERT_ANNOTATIONS], "alerts", index, ev, e) <
+			0)
 		return -1;
 	ev->severity = event_severity_of(event_label(ev, STR("severity")));
-	ev->summary = summary_of(ev);
+	ev->summary = prom_alert_summary(ev);
 	ev->fingerprint = is_fingerprint(f[ALERT_FINGERPRINT])
 				  ? f[ALERT_FINGERPRINT]->text
 				  : event_fingerprint(a, ev->labels, ev->labels_n);

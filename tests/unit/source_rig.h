@@ -11,6 +11,7 @@
 struct source_rig {
 	const char *kind;
 	const struct kv *headers;	/* ended by a name of no bytes; NULL: none */
+	int64_t now_ms;			/* 0: not known */
 	struct arena arena;
 };
 
@@ -27,7 +28,7 @@ static inline struct str rig_header(void *ctx, const char *name)
 
 static inline int rig_take(struct source_rig *rig, struct str body, size_t piece, struct source_batch *out, struct err *e)
 {
-	struct source_request rq = {.source = str_of(rig->kind), .header = rig_header, .ctx = rig};
+	struct source_request rq = {.source = str_of(rig->kind), .now_ms = rig->now_ms, .header = rig_header, .ctx = rig};
 	struct source_parse *p = source_begin(&rig->arena, source_kind_find(str_of(rig->kind)), &rq);
 
 	*e = (struct err){0};
