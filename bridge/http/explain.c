@@ -183,6 +183,10 @@ static int read_payload(struct request *r, const struct json *body, struct sourc
 		rc = read_json(r, b, rq, payload, out, &inner);
 	if (rc == 0)
 		rc = sources_dress(b, &r->arena, out, &inner);
+	if (rc == 0 && out->refused.code) {
+		inner = out->refused;
+		rc = -1;
+	}
 	if (rc == 0)
 		return 0;
 	err_set(e, inner.code, "payload: %s", inner.text);

@@ -7,7 +7,7 @@
 #include "source/source.h"
 
 /* ingest.c */
-extern const struct route_handler handler_ingest;
+extern const struct route_handler handler_ingest, handler_ingest_alertmanager;
 /* What a source may see of a request. */
 struct source_request ingest_request(struct request *r);
 /* explain.c */
@@ -18,6 +18,9 @@ extern const struct route_handler handler_incidents, handler_alerts, handler_eve
 extern const struct route_handler handler_incident, handler_event, handler_run;
 /* The parameter `limit` of a list. ERR_INPUT. */
 int list_limit(struct request *r, int64_t *limit, struct err *e);
+/* alertmanager.c: what an Alertmanager's clients read */
+extern const struct route_handler handler_am_alerts, handler_am_groups, handler_am_receivers,
+	handler_am_silences, handler_am_status;
 /* runs.c */
 extern const struct route_handler handler_run_new, handler_artifact;
 /* output.c */

@@ -1,12 +1,21 @@
-/* ingest.c: POST /ingest/NAME.
+/* ingest.c: POST /ingest/NAME, and the same in the form of an Alertmanager.
  *
  * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and
  * the answer is sent when Redis has confirmed the last event of it. So 200 means durable; 503 means
  * "send it again", and is given at once where Redis is known to be away. Each refusal is counted
  * with its reason, and the operator hears of bodies that cannot be read: one line in ten seconds at
  * most.
+ *
+ * A kind that takes its body item by item says which one it left out: then the others are stored,
+ * and the answer is the refusal of that one all the same.
+ *
+ * At /api/v2/alerts the answers are an Alertmanager's: 200 without a body, and where something was
+ * wrong a JSON string. The path says that the sender is one of Prometheus's, so the source must be
+ * of that kind.
  */
+#include <string.h>
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/units.h"
@@ -25,6 +34,7 @@ struct ingest {
 	struct str source;
 	struct turn_source *place; /* of the source, between the others */
 	struct turn turn;
+	bool as_alertmanager; /* the form of the answer */
 	int64_t whole_us;   /* when the last byte was there */
 	const char *reason; /* of a refusal that was decided here; NULL */
 };
@@ -45,6 +55,14 @@ static void complain(struct request *r, const struct ingest *in, const struct er
 	s->complaints = 0;
 }
 
+static void alertmanager_fault(struct request *r, const struct err *e)
+{
+	buf_clear(&r->out);
+	json_quote(&r->out, str_of(e->text));
+	buf_putc(&r->out, '\n');
+	request_answer(r, request_fault_status(e), REQUEST_TYPE_JSON);
+}
+
 static void refuse(struct request *r, const struct err *e)
 {
 	struct ingest *in = r->data;
@@ -52,7 +70,10 @@ static void refuse(struct request *r, const struct err *e)
 	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
 	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
 		complain(r, in, e);
-	request_fault(r, e);
+	if (in->as_alertmanager)
+		alertmanager_fault(r, e);
+	else
+		request_fault(r, e);
 }
 
 /* 503: what is wrong is not this request, but when it comes. Alertmanager does not send again after
@@ -106,7 +127,7 @@ struct source_request ingest_request(struct request *r)
 	return (struct source_request){.now_ms = clock_wall_ms(), .header = header_of, .ctx = r};
 }
 
-static void begin(struct request *r)
+static void begin_as(struct request *r, bool as_alertmanager)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
 	const struct bound_source *bound = sources_find(ic->sources, r->args.name);
@@ -117,6 +138,13 @@ static void begin(struct request *r)
 		request_problemf(r, MHD_HTTP_NOT_FOUND,
 			"there is no source '%.*s'; add it under 'sources'",
 			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
+		return;
+	}
+	if (as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0) {
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager",
+			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p,
+			bound->kind->name);
 		return;
 	}
 	in = arena_zalloc(&r->arena, sizeof(*in));
@@ -130,6 +158,7 @@ static void begin(struct request *r)
 	}
 	in->sources = sources_ref(ic->sources);
 	in->bound = bound;
+	in->as_alertmanager = as_alertmanager;
 	r->data = in;
 	if (!check_rate(r, in))
 		return;
@@ -139,6 +168,18 @@ static void begin(struct request *r)
 		err_set(&e, ERR_NOMEM, "no memory for the request");
 	if (e.code)
 		refuse(r, &e);
+}
+
+static void begin(struct request *r)
+{
+	begin_as(r, false);
+}
+
+static void begin_alertmanager(struct request *r)
+{
+	if (r->args.name.n == 0)
+		r->args.name = STR("prometheus");
+	begin_as(r, true);
 }
 
 static int feed(struct request *r, struct str piece, struct err *e)
@@ -157,12 +198,15 @@ static void on_stored(void *ctx, const struct err *e, struct str answer)
 	struct ingest *in = r->data;
 
 	turns_done(r->server->turns, &in->turn);
+	if (!e && in->batch.refused.code)
+		e = &in->batch.refused;
 	if (e) {
 		refuse(r, e);
 		return;
 	}
 	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->whole_us) / 1e6, NULL);
-	buf_str(&r->out, answer);
+	if (!in->as_alertmanager)
+		buf_str(&r->out, answer);
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
 }
 
@@ -242,3 +286,4 @@ static void drop(struct request *r)
 }
 
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};
+const struct route_handler handler_ingest_alertmanager = {begin_alertmanager, feed, finish, drop, 0};

@@ -143,6 +143,32 @@ struct str request_param(struct request *r, const char *name)
 	return lookup(r, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct params_join {
+	const char *name, *between;
+	struct buf *out;
+};
+
+static enum MHD_Result join_param(
+	void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct params_join *j = ctx;
+
+	(void)kind;
+	if (strcmp(key, j->name) != 0 || !value)
+		return MHD_YES;
+	buf_puts(j->out, j->out->n ? j->between : "");
+	buf_puts(j->out, value);
+	return MHD_YES;
+}
+
+void request_params_join(
+	struct request *r, const char *name, struct buf *out, const char *between)
+{
+	struct params_join j = {name, between, out};
+
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, join_param, &j);
+}
+
 struct params_check {
 	const char *const *names;
 	struct err *e;
@@ -262,12 +288,14 @@ void request_fail(struct request *r, const struct err *e)
 
 /* A limit that was passed at a place is the sender's mistake there, as nesting; without one it is
  * just too much. */
+unsigned request_fault_status(const struct err *e)
+{
+	return e->code == ERR_LIMIT && e->offset > 0 ? MHD_HTTP_BAD_REQUEST : request_status_of(e);
+}
+
 void request_fault(struct request *r, const struct err *e)
 {
-	unsigned status =
-		e->code == ERR_LIMIT && e->offset > 0 ? MHD_HTTP_BAD_REQUEST : request_status_of(e);
-
-	problem(r, status, e, e->offset > 0 || e->code == ERR_INPUT);
+	problem(r, request_fault_status(e), e, e->offset > 0 || e->code == ERR_INPUT);
 }
 
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)

@@ -86,6 +86,8 @@ struct request {
 /* ---- what it asks ---- */
 struct str request_header(struct request *r, const char *name); /* STR_NONE where there is none */
 struct str request_param(struct request *r, const char *name);	/* of the query string */
+/* All values of a parameter, with `between` between them, behind what is in out. */
+void request_params_join(struct request *r, const char *name, struct buf *out, const char *between);
 /* 0 where each parameter of the query is one of the names (ended by NULL); else -1 with e naming
  * it. */
 int request_params_known(struct request *r, const char *const *names, struct err *e);
@@ -111,6 +113,7 @@ void request_wake(struct request *r);
 bool request_client_gone(const struct request *r);
 
 unsigned request_status_of(const struct err *e);
+unsigned request_fault_status(const struct err *e); /* of request_fault */
 
 /* ---- for server.c ---- */
 struct request *request_new(struct server *s, struct conn *c, struct MHD_Connection *mhd);

@@ -5,6 +5,13 @@
 
 const struct route server_routes[] = {
 	{ROUTE_POST, "/ingest/{name}", ROUTE_INGEST, &handler_ingest},
+	{ROUTE_POST, "/api/v2/alerts", ROUTE_INGEST, &handler_ingest_alertmanager},
+	{ROUTE_POST, "/ingest/{name}/api/v2/alerts", ROUTE_INGEST, &handler_ingest_alertmanager},
+	{ROUTE_GET, "/api/v2/alerts", ROUTE_READ, &handler_am_alerts},
+	{ROUTE_GET, "/api/v2/alerts/groups", ROUTE_READ, &handler_am_groups},
+	{ROUTE_GET, "/api/v2/receivers", ROUTE_READ, &handler_am_receivers},
+	{ROUTE_GET, "/api/v2/silences", ROUTE_READ, &handler_am_silences},
+	{ROUTE_GET, "/api/v2/status", ROUTE_READ, &handler_am_status},
 	{ROUTE_GET, "/api/v1/incidents", ROUTE_READ, &handler_incidents},
 	{ROUTE_GET, "/api/v1/incidents/{id}", ROUTE_READ, &handler_incident},
 	{ROUTE_GET, "/api/v1/incidents/{id}/timeline", ROUTE_READ, &handler_timeline},

@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "http/state.h"
@@ -437,6 +438,7 @@ struct server *server_new(
 	s->loop = loop;
 	s->app = *app;
 	s->timeout_ms = conf->http.request_timeout_ms;
+	s->started_ms = clock_wall_ms();
 	start_handles(s);
 	s->turns = turns_new();
 	if (!s->turns)

@@ -53,6 +53,7 @@ struct server {
 	struct turns *turns;
 	size_t held; /* bytes of requests' arenas */
 	int64_t timeout_ms;
+	int64_t started_ms; /* of the day */
 	struct str state_dir;	/* malloc'ed */
 	struct str *host_names; /* of http.listen, for the Host check; malloc'ed */
 	size_t host_names_n;

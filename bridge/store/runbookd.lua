@@ -38,7 +38,7 @@ local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 	300000, 1800000,
 }
 
-local call, trycall, num, floor, format, find, sub, match, spread, concat, encode
+local call, trycall, num, floor, format, find, sub, byte, match, spread, concat, encode
 
 -- Making a text of a number, or a number of a text, costs as much as half a small command. So: texts of small numbers;
 -- the next and the one before of a text; ten bits as two digits of an id.
@@ -52,7 +52,7 @@ local DIGITS = {
 local function bind()
 	call, trycall = redis.call, redis.pcall
 	num, floor, spread, concat, encode = tonumber, math.floor, unpack, table.concat, cjson.encode
-	format, find, sub, match = string.format, string.find, string.sub, string.match
+	format, find, sub, byte, match = string.format, string.find, string.sub, string.byte, string.match
 	for i = 0, 255 do
 		TEXT[i] = format('%d', i)
 	end
@@ -387,7 +387,7 @@ end
 -- A message's mark: "f 1763841234567 ", or with a deadline "e 1763841234567 1763841477000 ". What the alert's text begins
 -- with where it says the same, and the deadline or nil.
 local function split_mark(mark)
-	if sub(mark, 1, 1) ~= 'e' then
+	if byte(mark) ~= 101 then -- 'e'
 		return mark, nil
 	end
 	local head, deadline = match(mark, '^(e %d+ )(%d+) $')
@@ -2046,8 +2046,11 @@ local function explain(keys, argv)
 	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
+local again
+do
+
 -- A duplicate whose startsAt is another one, or which has a deadline where the alert had none, or the other way
--- round: as same_again. t: new_plan's, of which only the deadlines are used.
+-- round: as same_again. t: the alert's name and what becomes of its deadline.
 local function other_again(t, name, v, mark, deadline, skew)
 	local a, status, starts = read_alert(v), sub(mark, 1, 1), sub(mark, 3, -2)
 	if status == 'e' then
@@ -2064,43 +2067,59 @@ local function other_again(t, name, v, mark, deadline, skew)
 	return alert_text(a), ' ' .. a.event .. ' ' .. a.inc
 end
 
+-- As same_again, for what that is not, or has a deadline. t.deadlines grows.
+local function deadline_again(t, key, v, mark, deadline, skew)
+	local p = match(key, '^(.-}:)')
+	local name = sub(key, #p + 7) -- behind "alert:"
+	t.p = p
+	local same, rest = same_again(v, mark)
+	if same then
+		t.deadlines = t.deadlines or {}
+		t.deadlines[#t.deadlines + 1] = {name, deadline, false}
+		return same, rest
+	end
+	return other_again(t, name, v, mark, deadline, skew)
+end
+
 -- rb_again_v1 ALERT_KEY… mark… occurrence_skew_ms: events that the caller takes for duplicates, one key each. The answer
 -- as rb_ingest_v1's; the error WHOLE, and nothing written, where one is none.
-local function again(keys, argv)
+function again(keys, argv)
 	local n = #keys
-	local p = match(keys[1], '^(.-})') .. ':'
-	local from = #p + 7 -- where the name begins, behind "alert:"
-	read_time(p)
-	local out, texts, t = {}, {}, {p = p, deadlines = false}
+	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')
+	local out, texts, t = {}, {}, false
 	scratch[1] = 'MSET'
 	for i = 1, n do
 		local key = keys[i]
 		local v, same, rest = texts[key] or call('GET', key), nil, nil
 		local mark, deadline = split_mark(argv[i])
 		if v then
-			same, rest = same_again(v, mark)
-			if same and deadline then
-				t.deadlines = t.deadlines or {}
-				t.deadlines[#t.deadlines + 1] = {sub(key, from), deadline, false}
-			elseif not same then
-				same, rest = other_again(t, sub(key, from), v, mark, deadline, argv[n + 1])
+			if not deadline then
+				same, rest = same_again(v, mark)
+			end
+			if not same then
+				t = t or {deadlines = false}
+				same, rest = deadline_again(t, key, v, mark, deadline, argv[n + 1])
 			end
 		end
 		if not same then
 			return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+		elseif n == 1 then
+			call('SET', key, same)
+			out = rest
+		else
+			texts[key], out[i] = same, rest
+			scratch[2 * i], scratch[2 * i + 1] = key, same
 		end
-		texts[key], out[i] = same, rest
-		scratch[2 * i], scratch[2 * i + 1] = key, same
 	end
-	if n == 1 then
-		call('SET', keys[1], texts[keys[1]])
-	else
+	if n > 1 then
 		call(spread(scratch, 1, 2 * n + 1))
 	end
-	if t.deadlines then
+	if t and t.deadlines then
 		write_deadlines(t)
 	end
-	return n == 1 and out[1] or out
+	return out
+end
+
 end
 
 -- ---- rows as the API shows them --------------------------------------------------------------------
@@ -3008,6 +3027,7 @@ local function alert_row(p, name)
 	return json and {
 		name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, match(a.since, '^%d+'),
 		#a.since > PLAIN and flaps(a, now_ms(p)) and '1' or '',
+		a.expires and call('ZSCORE', p .. 'alerts:expiring', name) or '',
 	}
 end
 
@@ -3022,7 +3042,7 @@ local function incident_alert_row(p, line)
 	if r and r[4] == incident then
 		return r
 	elseif json then
-		r = r or {name, '', '', '', '1', '1', '', '', '', ''}
+		r = r or {name, '', '', '', '1', '1', '', '', '', '', ''}
 		r[2], r[3], r[4] = json, 'r', incident
 	end
 	return json and r

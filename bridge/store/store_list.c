@@ -168,7 +168,7 @@ static void put_member(struct json_w *w, const struct json *event, const char *n
 		json_w_null(w);
 }
 
-/* a: [name, event's JSON, state, incident, n, occurrences, first, last, since, whether it flaps] */
+/* a: [name, event's JSON, state, incident, n, occurrences, first, last, since, whether it flaps, its deadline] */
 static void alert_write(struct json_w *w, const struct json *event, const redisReply *a)
 {
 	bool firing = str_is(store_text_at(a, 2), "f");
@@ -189,6 +189,10 @@ static void alert_write(struct json_w *w, const struct json *event, const redisR
 		json_w_ktime_ms(w, "ends_at", store_number_at(a, 8));
 	else
 		put_member(w, event, "ends_at");
+	if (firing && store_text_at(a, 10).n > 0)
+		json_w_ktime_ms(w, "expires_at", store_number_at(a, 10));
+	else
+		json_w_kraw(w, "expires_at", STR("null"));
 	json_w_ktime_ms(w, "first_seen", store_number_at(a, 6));
 	json_w_ktime_ms(w, "last_seen", store_number_at(a, 7));
 	json_w_ki64(w, "count", store_number_at(a, 4));
