@@ -1,12 +1,14 @@
-/* alertmanager.c: what the bridge holds, in the form in which an Alertmanager tells it (GET /api/v2/…), for amtool, karma and
- * dashboards.
+/* alertmanager.c: what the bridge holds, in the form in which an Alertmanager tells it (GET
+ * /api/v2/…), for amtool, karma and dashboards.
  *
- * Alerts that fire, of all sources, without what an Alertmanager would do to them: there is one receiver, RECEIVER, no
- * silence and no inhibition, and all alerts are one group. What has no deadline is said to end incidents.stale_after
- * after it was last heard of, since that is when we would take it as resolved.
+ * Alerts that fire, of all sources, without what an Alertmanager would do to them: there is one
+ * receiver, RECEIVER, no silence and no inhibition, and all alerts are one group. What has no
+ * deadline is said to end incidents.stale_after after it was last heard of, since that is when we
+ * would take it as resolved.
  *
- * Bounded: at most ALERTS_MAX alerts an answer, read page by page; where there are more the answer is 400 and says so, as
- * a part would be taken for the whole. Refusals are JSON strings, as the clients expect. Only reads.
+ * Bounded: at most ALERTS_MAX alerts an answer, read page by page; where there are more the answer
+ * is 400 and says so, as a part would be taken for the whole. Refusals are JSON strings, as the
+ * clients expect. Only reads.
  */
 #include "config.h"
 #include "base/clock.h"
@@ -73,7 +75,8 @@ static void write_times(struct am_list *l, const struct json *alert)
 	time_of(alert, "first_seen", &first);
 	time_of(alert, "last_seen", &last);
 	json_w_ktime_ms(&l->w, "startsAt", time_of(alert, "starts_at", &ms) ? ms : first);
-	json_w_ktime_ms(&l->w, "endsAt", time_of(alert, "expires_at", &ms) ? ms : last + l->stale_after_ms);
+	json_w_ktime_ms(
+		&l->w, "endsAt", time_of(alert, "expires_at", &ms) ? ms : last + l->stale_after_ms);
 	json_w_ktime_ms(&l->w, "updatedAt", last);
 }
 
@@ -90,7 +93,8 @@ static void write_alert(struct am_list *l, const struct json *alert)
 	write_receiver(w);
 	json_w_end(w, ']');
 	write_times(l, alert);
-	json_w_kraw(w, "status", STR("{\"inhibitedBy\":[],\"silencedBy\":[],\"state\":\"active\"}"));
+	json_w_kraw(
+		w, "status", STR("{\"inhibitedBy\":[],\"silencedBy\":[],\"state\":\"active\"}"));
 	if (generator.n > 0)
 		json_w_kstr(w, "generatorURL", generator);
 	write_member(w, "labels", json_get(alert, "labels"));
@@ -139,7 +143,9 @@ static int take_page(struct am_list *l, struct str text, struct str *next, struc
 			begin_group(l);
 		if (++l->n > ALERTS_MAX)
 			return err_set(e, ERR_INPUT,
-				"there are more than %d alerts that fire; narrow them down with 'filter'", ALERTS_MAX);
+				"there are more than %d alerts that fire; narrow them down with "
+				"'filter'",
+				ALERTS_MAX);
 		write_alert(l, a);
 	}
 	*next = json_str(json_get(page, "next"));
@@ -177,7 +183,8 @@ static int read_flag(struct request *r, const char *name, bool *out, struct err 
 	*out = !str_is(s, "false");
 	if (s.n == 0 || str_is(s, "true") || str_is(s, "false"))
 		return 0;
-	return err_set(e, ERR_INPUT, "'%s' is '%.*s'; want true or false", name, (int)(s.n < 80 ? s.n : 80), s.p);
+	return err_set(e, ERR_INPUT, "'%s' is '%.*s'; want true or false", name,
+		(int)(s.n < 80 ? s.n : 80), s.p);
 }
 
 /* 1: the regex, anchored, is one of our receiver's name. */
@@ -302,10 +309,14 @@ static void status(struct request *r)
 	json_w_init(&w, &r->out);
 	json_w_object(&w);
 	json_w_kraw(&w, "cluster", STR("{\"status\":\"disabled\",\"peers\":[]}"));
-	json_w_kraw(&w, "config", STR("{\"original\":\"route: {receiver: " RECEIVER "}\\nreceivers: [{name: " RECEIVER "}]\\n\"}"));
+	json_w_kraw(&w, "config",
+		STR("{\"original\":\"route: {receiver: " RECEIVER "}\\nreceivers: [{name: " RECEIVER
+		    "}]\\n\"}"));
 	json_w_ktime_ms(&w, "uptime", r->server->started_ms);
-	json_w_kraw(&w, "versionInfo", STR("{\"version\":\"" PACKAGE_VERSION "\",\"revision\":\"\",\"branch\":\"runbookd\","
-		"\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}"));
+	json_w_kraw(&w, "versionInfo",
+		STR("{\"version\":\"" PACKAGE_VERSION
+		    "\",\"revision\":\"\",\"branch\":\"runbookd\","
+		    "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}"));
 	json_w_end(&w, '}');
 	buf_putc(&r->out, '\n');
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);

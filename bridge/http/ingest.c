@@ -35,8 +35,8 @@ struct ingest {
 	struct turn_source *place; /* of the source, between the others */
 	struct turn turn;
 	bool as_alertmanager; /* the form of the answer */
-	int64_t whole_us;   /* when the last byte was there */
-	const char *reason; /* of a refusal that was decided here; NULL */
+	int64_t whole_us;     /* when the last byte was there */
+	const char *reason;   /* of a refusal that was decided here; NULL */
 };
 
 static void complain(struct request *r, const struct ingest *in, const struct err *e)
@@ -142,7 +142,8 @@ static void begin_as(struct request *r, bool as_alertmanager)
 	}
 	if (as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0) {
 		request_problemf(r, MHD_HTTP_NOT_FOUND,
-			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager",
+			"the source '%.*s' is of kind %s; only one of kind prometheus is an "
+			"Alertmanager",
 			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p,
 			bound->kind->name);
 		return;
@@ -286,4 +287,5 @@ static void drop(struct request *r)
 }
 
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};
-const struct route_handler handler_ingest_alertmanager = {begin_alertmanager, feed, finish, drop, 0};
+const struct route_handler handler_ingest_alertmanager = {
+	begin_alertmanager, feed, finish, drop, 0};

@@ -1,6 +1,8 @@
-/* prom_alert.c: labels, annotations and summary of an alert of Prometheus, for the kinds that read one.
+/* prom_alert.c: labels, annotations and summary of an alert of Prometheus, for the kinds that read
+ * one.
  *
- * An empty label is none, as Prometheus has it: whether it is sent or not, the alert is the same. */
+ * An empty label is none, as Prometheus has it: whether it is sent or not, the alert is the same.
+ */
 #include "source/prom_alert.h"
 
 int prom_alert_pairs(struct arena *a, const struct json *labels, const struct json *annotations,

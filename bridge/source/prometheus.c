@@ -1,13 +1,14 @@
-/* prometheus.c: what Prometheus, vmalert or a ruler of Loki or Mimir posts to an Alertmanager's /api/v2/alerts, and
- * amtool with it.
+/* prometheus.c: what Prometheus, vmalert or a ruler of Loki or Mimir posts to an Alertmanager's
+ * /api/v2/alerts, and amtool with it.
  *
- * One event an alert. There is no status: an alert fires while its endsAt is ahead, and endsAt is then its deadline,
- * since a Prometheus that is gone says no more; one whose endsAt is past is resolved. Without endsAt the deadline is
- * PROMETHEUS_RESOLVE_MS from now. There is no fingerprint either: it is that of the labels, as Alertmanager would have
- * it. A firing event's time is its startsAt, which stays while endsAt moves with each repetition.
+ * One event an alert. There is no status: an alert fires while its endsAt is ahead, and endsAt is
+ * then its deadline, since a Prometheus that is gone says no more; one whose endsAt is past is
+ * resolved. Without endsAt the deadline is PROMETHEUS_RESOLVE_MS from now. There is no fingerprint
+ * either: it is that of the labels, as Alertmanager would have it. A firing event's time is its
+ * startsAt, which stays while endsAt moves with each repetition.
  *
- * Item by item, as Alertmanager: an alert that cannot be read is left out, the first of them is what batch->refused
- * says, and the others are taken.
+ * Item by item, as Alertmanager: an alert that cannot be read is left out, the first of them is
+ * what batch->refused says, and the others are taken.
  *
  * Without the time of day (now_ms 0) nothing is past, and what has no endsAt has no deadline.
  */
@@ -34,7 +35,8 @@ static const struct field alert_fields[ALERT_COUNT] = {
 #define IN_ALERT(i, field) ((struct source_place){"alerts", (i), (field)})
 #define NS_MS INT64_C(1000000)
 
-static int read_times(const struct json **f, size_t index, int64_t now_ms, struct event *ev, struct err *e)
+static int read_times(
+	const struct json **f, size_t index, int64_t now_ms, struct event *ev, struct err *e)
 {
 	int64_t ends;
 
@@ -53,7 +55,9 @@ static int read_times(const struct json **f, size_t index, int64_t now_ms, struc
 			ev->starts_ns = ends;
 	} else {
 		ev->status = EVENT_FIRING;
-		ev->expires_ns = ends ? ends : now_ms ? (now_ms + PROMETHEUS_RESOLVE_MS) * NS_MS : 0;
+		ev->expires_ns = ends	  ? ends
+				 : now_ms ? (now_ms + PROMETHEUS_RESOLVE_MS) * NS_MS
+					  : 0;
 	}
 	ev->time_ns = ev->ends_ns ? ev->ends_ns : ev->starts_ns;
 	return 0;
@@ -72,8 +76,8 @@ static int set_link(struct arena *a, const struct json *generator, struct event 
 	return 0;
 }
 
-static int read_alert(struct arena *a, const struct source_request *rq, const struct json *alert, size_t index,
-	struct event *ev, struct err *e)
+static int read_alert(struct arena *a, const struct source_request *rq, const struct json *alert,
+	size_t index, struct event *ev, struct err *e)
 {
 	const struct json *f[ALERT_COUNT] = {NULL};
 
@@ -82,10 +86,12 @@ static int read_alert(struct arena *a, const struct source_request *rq, const st
 	*ev = (struct event){.source = rq->source, .type = STR("alert"), .data = alert};
 	if (fields_pick(alert, alert_fields, ALERT_COUNT, IN_ALERT(index, ""), f, e) < 0 ||
 		read_times(f, index, rq->now_ms, ev, e) < 0 ||
-		prom_alert_pairs(a, f[ALERT_LABELS], f[ALERT_ANNOTATIONS], "alerts", index, ev, e) < 0)
+		prom_alert_pairs(a, f[ALERT_LABELS], f[ALERT_ANNOTATIONS], "alerts", index, ev, e) <
+			0)
 		return -1;
 	if (ev->labels_n == 0) {
-		err_set(e, ERR_INPUT, "alerts[%zu].labels: want at least one label that is not empty", index);
+		err_set(e, ERR_INPUT,
+			"alerts[%zu].labels: want at least one label that is not empty", index);
 		e->offset = f[ALERT_LABELS] ? f[ALERT_LABELS]->offset : alert->offset;
 		return -1;
 	}
@@ -97,16 +103,18 @@ static int read_alert(struct arena *a, const struct source_request *rq, const st
 	return 0;
 }
 
-int prometheus_read(struct arena *a, const struct source_request *rq, const struct source_body *whole,
-	struct source_batch *out, struct err *e)
+int prometheus_read(struct arena *a, const struct source_request *rq,
+	const struct source_body *whole, struct source_batch *out, struct err *e)
 {
 	const struct json *body = whole->json;
 	size_t index = 0;
 
 	if (body->kind != JSON_ARRAY)
-		return fields_wrong(e, body, (struct source_place){.name = "body"}, "an array of alerts");
+		return fields_wrong(
+			e, body, (struct source_place){.name = "body"}, "an array of alerts");
 	out->events = arena_array(a, body->count ? body->count : 1, sizeof(*out->events));
-	for (const struct json *alert = out->events ? body->child : NULL; alert; alert = alert->next, index++) {
+	for (const struct json *alert = out->events ? body->child : NULL; alert;
+		alert = alert->next, index++) {
 		struct err why = {0};
 
 		if (read_alert(a, rq, alert, index, &out->events[out->n], &why) == 0)
@@ -115,6 +123,7 @@ int prometheus_read(struct arena *a, const struct source_request *rq, const stru
 			out->refused = why;
 	}
 	if (arena_failed(a))
-		return err_set(e, ERR_LIMIT, "alerts: %zu do not fit the memory of a request", body->count);
+		return err_set(e, ERR_LIMIT, "alerts: %zu do not fit the memory of a request",
+			body->count);
 	return 0;
 }

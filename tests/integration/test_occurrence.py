@@ -151,3 +151,27 @@ def test_two_bridges_worth_of_storms_share_no_run(runbookd):
     runs = rb.wait_settled()
     assert len(runs) == 40 and {r["state"] for r in runs} == {"succeeded"}
     assert len({line.split()[1] for line in rb.lines("ran")}) == len(rb.lines("ran")) == 40
+
+
+def test_a_delivery_comes_once(runbookd):
+    """Delivered again, after kills, too: the id decides, not what the message says."""
+    rb = runbookd(rules="rules: [{name: note, match: 'event.source = github', steps: [{runbook: note}]}]\n",
+                  runbooks={"note.sh": "#!/bin/sh\n# ---\n# summary: Notes\n# kind: diagnose\n# ---\necho seen\n"}).start()
+
+    def deliver(ident, ref):
+        body = {"ref": ref, "before": "0" * 40, "after": "1" * 40, "commits": [], "repository": {"full_name": "o/r"}}
+        answer = rb.api("POST", "/ingest/github", body, {"X-GitHub-Event": "push", "X-GitHub-Delivery": ident})
+        assert answer.status == 200, answer
+        return answer.json()
+    first = deliver("72d3162e-cc78-11e3-81ab-4c9367dc0958", "refs/heads/main")
+    assert first["new"] == 1
+    rb.wait_run(rule="note", state="succeeded")
+    again = deliver("72d3162e-cc78-11e3-81ab-4c9367dc0958", "refs/heads/main")
+    assert again["duplicate"] == 1 and "the same delivery as of event " in again["decisions"][0]["reason"]
+    assert again["decisions"][0]["event"] == first["decisions"][0]["event"]
+    rb.kill9_all()
+    rb.start()
+    assert deliver("72d3162e-cc78-11e3-81ab-4c9367dc0958", "refs/heads/main")["duplicate"] == 1
+    assert deliver("72d3162e-cc78-11e3-81ab-4c9367dc0959", "refs/heads/main")["new"] == 1
+    rb.wait_settled()
+    assert len([r for r in rb.items("runs") if r["rule"] == "note"]) == 2

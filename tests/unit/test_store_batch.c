@@ -221,6 +221,34 @@ static void closing_ends_what_waits(void **state)
 	rig_stop(&r);
 }
 
+/* What a message of the batch says of a deadline or a delivery, those after it know. */
+static void deadlines_and_deliveries(void **state)
+{
+	struct message v[] = {
+		{.event = rig_alert("a1", 'f', RIG_T0)},
+		{.event = rig_alert("a1", 'f', RIG_T0)},
+		{.event = {.status = 'i', .source = "gh", .delivery = "d1"}},
+		{.event = {.status = 'i', .source = "gh", .delivery = "d1"}},
+		{.event = {.status = 'i', .source = "gl", .delivery = "d1"}},
+	};
+	struct rig r;
+
+	(void)state;
+	v[0].event.expires = RIG_T0 + 2 * MINUTE;
+	v[1].event.expires = RIG_T0 + 3 * MINUTE;
+	rig_start(&r, true);
+	long before = calls(&r);
+	send_all(&r, v, 5);
+	assert_int_equal(calls(&r), before + 1);
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(v[i].code, ERR_NONE);
+		assert_int_equal(v[i].outcome, i == 1 || i == 3 ? STORE_DUPLICATE : STORE_NEW);
+	}
+	assert_string_equal(v[3].id, v[2].id);
+	assert_int_equal(rig_tick(&r).due_in_ms, 3 * MINUTE);
+	rig_stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +257,7 @@ int main(void)
 		cmocka_unit_test(one_that_must_come_whole),
 		cmocka_unit_test(a_refusal_pauses),
 		cmocka_unit_test(what_does_not_go_together),
+		cmocka_unit_test(deadlines_and_deliveries),
 		cmocka_unit_test(closing_ends_what_waits),
 	};
 
