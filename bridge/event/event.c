@@ -35,6 +35,8 @@ static const struct {
 } severity_words[] = {
 	{"critical", SEVERITY_CRITICAL},
 	{"crit", SEVERITY_CRITICAL},
+	{"highest", SEVERITY_CRITICAL},
+	{"blocker", SEVERITY_CRITICAL},
 	{"fatal", SEVERITY_CRITICAL},
 	{"emergency", SEVERITY_CRITICAL},
 	{"emerg", SEVERITY_CRITICAL},
@@ -65,6 +67,8 @@ static const struct {
 	{"notice", SEVERITY_INFO},
 	{"note", SEVERITY_INFO},
 	{"low", SEVERITY_INFO},
+	{"lowest", SEVERITY_INFO},
+	{"trivial", SEVERITY_INFO},
 	{"debug", SEVERITY_INFO},
 	{"none", SEVERITY_INFO},
 	{"ok", SEVERITY_INFO},

@@ -23,4 +23,10 @@ enum source_form github_form(const struct source_request *rq);
 int github_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 
+int gitlab_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
+int jira_read(struct arena *a, const struct source_request *rq, const struct source_body *body, struct source_batch *out,
+	struct err *e);
+
 #endif

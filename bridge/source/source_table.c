@@ -12,6 +12,8 @@ const struct source_kind source_kinds[] = {
 	{"datadog", "Datadog's Webhooks integration, by the template in contrib/datadog.", false, datadog_form, datadog_read},
 	{"sns", "Amazon SNS's HTTP subscriptions, and CloudWatch alarms in them.", false, sns_form, sns_read},
 	{"github", "GitHub's webhooks, as JSON or as a form.", false, github_form, github_read},
+	{"gitlab", "GitLab's webhooks of projects and groups.", false, NULL, gitlab_read},
+	{"jira", "Jira's webhooks, Cloud and Server.", false, NULL, jira_read},
 	{NULL, NULL, false, NULL, NULL},
 };
 

@@ -52,6 +52,10 @@ static void severities(void **state)
 		const char *word;
 		enum event_severity want;
 	} cases[] = {
+		{"Highest", SEVERITY_CRITICAL},
+		{"Blocker", SEVERITY_CRITICAL},
+		{"Lowest", SEVERITY_INFO},
+		{"trivial", SEVERITY_INFO},
 		{"critical", SEVERITY_CRITICAL}, {"CRITICAL", SEVERITY_CRITICAL}, {"Page", SEVERITY_CRITICAL},
 		{"P1", SEVERITY_CRITICAL}, {"emergency", SEVERITY_CRITICAL}, {"error", SEVERITY_ERROR},
 		{"Major", SEVERITY_ERROR}, {"high", SEVERITY_ERROR}, {"warning", SEVERITY_WARNING},
