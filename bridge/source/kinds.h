@@ -11,6 +11,9 @@ int alertmanager_read(struct arena *a, const struct source_request *rq, const st
 int prometheus_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 
+int grafana_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
 enum source_form datadog_form(const struct source_request *rq);
 int datadog_read(struct arena *a, const struct source_request *rq, const struct source_body *body, struct source_batch *out,
 	struct err *e);
