@@ -37,7 +37,8 @@
 #include "store/store.h"
 
 #define STOP_WITHIN_MS 10000 /* for requests under way */
-#define LOADING_THREADS "2"  /* one that loads, and one more should a name of Redis be slow to resolve */
+/* One that loads, one that gets files, and one more should a name of Redis be slow to resolve. */
+#define LOADING_THREADS "3"
 
 struct bridge {
 	uv_loop_t loop;
@@ -45,6 +46,8 @@ struct bridge {
 	struct loaded *loaded;
 	struct ingest_ctx ic;
 	struct server *server;
+	struct sns_gate *sns; /* NULL: nobody asked for it */
+	bool sns_closed;
 	struct tick *tick;
 	struct watch *watch;
 	struct reload *reload;
@@ -80,7 +83,10 @@ static void on_drained(void *ctx)
 	struct bridge *b = ctx;
 
 	reload_close(b->reload);
-	b->closing = 2;
+	b->closing = 2 + (b->sns != NULL);
+	if (b->sns)
+		sns_gate_close(b->sns, on_part_closed, b);
+	b->sns_closed = true;
 	tick_close(b->tick, on_part_closed, b);
 	store_close(b->ic.store, on_part_closed, b);
 }
@@ -405,9 +411,31 @@ static struct store *open_store(struct bridge *b, struct err *e)
 	return s;
 }
 
+/* Most bridges never need it. */
+static struct sns_gate *on_sns(void *ctx, struct err *e)
+{
+	struct bridge *b = ctx;
+	const struct conf *c = b->ic.conf;
+	struct buf ca, to;
+
+	if (b->sns_closed)
+		err_set(e, ERR_AWAY, "this bridge is stopping");
+	if (b->sns || b->sns_closed)
+		return b->sns_closed ? NULL : b->sns;
+	buf_init(&ca, BUF_NO_LIMIT);
+	buf_init(&to, BUF_NO_LIMIT);
+	buf_str(&ca, c->sns.ca_file);
+	buf_str(&to, c->sns.connect_to);
+	b->sns = sns_gate_new(
+		&(struct fetch_options){.loop = &b->loop, .ca_file = ca.p, .connect_to = to.p}, e);
+	buf_release(&ca);
+	buf_release(&to);
+	return b->sns;
+}
+
 static int start(struct bridge *b, struct err *e)
 {
-	struct server_app app = {&b->ic, on_reload_request, b};
+	struct server_app app = {&b->ic, on_reload_request, on_sns, b};
 	struct reload_app reloads = {before_load, on_loaded, b};
 
 	if (file_mkdirs(b->ic.conf->state_dir.p, 0750, e) != 0)

@@ -57,6 +57,9 @@ struct conf_source {
 	struct str name;
 	struct str kind;
 	struct conf_rate rate;	/* of its requests; count 0: no limit */
+	struct {
+		struct conf_list sns_topics; /* auth.sns.topic_arns: who may send, by signature; none: all may */
+	} auth;
 	struct conf_pairs labels; /* by name, a template each: what its events' labels become */
 	int line, column;
 };
@@ -116,6 +119,10 @@ struct conf {
 		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */
 		int64_t match_budget;	/* limits.match_budget: an event (150000); 0: none */
 	} limits;
+	struct {
+		struct str ca_file;	/* sns.ca_file: absolute; "": whom the system trusts */
+		struct str connect_to;	/* sns.connect_to: host:port; "": the URL's own */
+	} sns;
 	struct conf_source *sources;
 	size_t sources_n;
 	int64_t audit_retention_ms;

@@ -85,7 +85,7 @@ static void set_text(struct loader *l, const struct conf_key *k, const struct ya
 	}
 	if (!check_text(l, k, y, s))
 		return;
-	if (k->type == CONF_PATH) {
+	if (k->type == CONF_PATH && s.n) {
 		*(struct str *)field(l->conf, k) = file_join(&l->conf->arena, l->conf->dir, s);
 	} else if (k->type == CONF_PLACED) {
 		*(struct conf_text *)field(l->conf, k) = (struct conf_text){s, y->line, y->column};

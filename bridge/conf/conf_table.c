@@ -146,6 +146,11 @@ const struct conf_key conf_keys[] = {
 	{"sources", CONF_SOURCES, AT(sources), "{}", 0, 0, NULL, NULL, false,
 		"Further sources, by name: NAME: {kind: KIND} takes POST /ingest/NAME. Each kind "
 		"has a source of its own name without being listed."},
+	{"sns.ca_file", CONF_PATH, AT(sns.ca_file), "\"\"", 0, 1024, NULL, NULL, true,
+		"Who may vouch for the servers of Amazon SNS, as PEM; empty: whom the system trusts."},
+	{"sns.connect_to", CONF_TEXT, AT(sns.connect_to), "\"\"", 0, 255, NULL, NULL, true,
+		"An address, host:port, that is connected to in place of Amazon's own, as that of a private endpoint; it must "
+		"show the certificate of Amazon's name all the same. Empty: Amazon's own."},
 	{"audit.retention", CONF_DURATION, AT(audit_retention_ms), "365d", DAY, 36500 * DAY, NULL,
 		NULL, false,
 		"How long audit records are kept."},

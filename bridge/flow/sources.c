@@ -36,6 +36,15 @@ static void unknown_kind(const struct conf *c, const struct conf_source *s, stru
 		near ? "'?" : "");
 }
 
+static void check_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	if (s->auth.sns_topics.n && !str_is(s->kind, "sns"))
+		diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
+			"'auth.sns' of the source '%.*s' needs the kind sns, not '%.*s': only SNS "
+			"signs so",
+			STR_ARG(s->name), STR_ARG(s->kind));
+}
+
 static void bind(struct sources *s, const struct conf *c, struct diags *d)
 {
 	for (size_t i = 0; i < c->sources_n; i++) {
@@ -49,11 +58,12 @@ static void bind(struct sources *s, const struct conf *c, struct diags *d)
 			.all = s};
 		if (!b->kind)
 			unknown_kind(c, from, d);
+		check_auth(c, from, d);
 	}
 	for (const struct source_kind *k = source_kinds; k->name; k++) {
 		if (!sources_find(s, str_of(k->name)))
-			s->v[s->n++] = (struct bound_source){
-				.name = str_of(k->name), .kind = k, .all = s};
+			s->v[s->n++] =
+				(struct bound_source){.name = str_of(k->name), .kind = k, .all = s};
 	}
 }
 

@@ -14,6 +14,7 @@
  * of that kind.
  */
 #include <string.h>
+#include "auth/sns.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -225,6 +226,118 @@ static void on_turn(struct turn *turn, bool refused)
 	}
 }
 
+/* Of a batch whose sender may send. */
+static void dress(struct request *r)
+{
+	struct ingest *in = r->data;
+	struct err e = {0};
+
+	if (sources_dress(in->bound, &r->arena, &in->batch, &e) != 0) {
+		refuse(r, &e);
+		return;
+	}
+	in->turn = (struct turn){.go = on_turn, .ctx = r, .events = in->batch.n};
+	if (!turns_ask(r->server->turns, in->place, &in->turn))
+		refuse_busy(r);
+}
+
+/* ---- Amazon SNS ---- */
+
+static void on_audited(void *ctx, const struct err *e)
+{
+	(void)ctx;
+	if (e)
+		log_kv(LOG_WARN, "cannot write to the audit", "error", e->text, (char *)NULL);
+}
+
+static void tell_confirmed(struct request *r, const struct ingest *in)
+{
+	struct str topic = json_str(json_get(in->batch.body, "TopicArn"));
+	struct json_w w;
+	struct buf out;
+	struct err e = {0};
+
+	buf_init(&out, BUF_NO_LIMIT);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_w_kstr(&w, "what", STR("confirm_subscription"));
+	json_w_kstr(&w, "who", STR("runbook-bridge"));
+	json_w_kstr(&w, "source", in->source);
+	json_w_kstr(&w, "topic_arn", topic);
+	json_w_end(&w, '}');
+	if (store_audit(r->server->app.ic->store, buf_as_str(&out), on_audited, NULL, &e) != 0)
+		on_audited(NULL, &e);
+	buf_release(&out);
+	log_kv(LOG_INFO, "confirmed a subscription", "source", in->source.p, "topic",
+		arena_strdup(&r->arena, topic).p, (char *)NULL);
+}
+
+static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
+{
+	struct request *r = ctx;
+	struct ingest *in = r->data;
+
+	if (v == SNS_REFUSED) {
+		in->reason = "auth";
+		complain(r, in, e);
+		request_problem(r, MHD_HTTP_FORBIDDEN, e);
+		return;
+	}
+	if (v == SNS_UNKNOWN) {
+		complain(r, in, e);
+		refuse_for_now(r, "auth_unknown", SNS_GATE_FAILED_MS / 1000, e);
+		return;
+	}
+	if (v == SNS_CONFIRMED)
+		tell_confirmed(r, in);
+	dress(r);
+}
+
+static const struct conf_list *sns_topics(const struct ingest *in)
+{
+	const struct conf_source *c = in->bound->conf;
+
+	return c && c->auth.sns_topics.n ? &c->auth.sns_topics : NULL;
+}
+
+static void check_sns(struct request *r, const struct conf_list *topics)
+{
+	const struct server_app *app = &r->server->app;
+	struct ingest *in = r->data;
+	struct err e = {0};
+	struct sns_gate *gate = app->sns(app->ctx, &e);
+
+	if (gate)
+		sns_gate_check(gate, in->batch.body, topics, clock_wall_ms(), on_sns, r);
+	else
+		on_sns(r, SNS_UNKNOWN, &e);
+}
+
+/* Without a signature that is checked, whoever likes could have us follow it: that is the
+ * operator's to do. */
+static void tell_subscription(struct request *r, const struct ingest *in)
+{
+	struct server *s = r->server;
+	int64_t now = (int64_t)uv_now(s->loop);
+	struct str url = json_str(json_get(in->batch.body, "SubscribeURL"));
+	struct err e = {0};
+
+	if (in->batch.n != 1 ||
+		!str_is(in->batch.events[0].type, "sns_subscription_confirmation") ||
+		(s->subscription_ms && now - s->subscription_ms < COMPLAIN_EVERY_MS))
+		return;
+	s->subscription_ms = now;
+	if (sns_url_check(url, SNS_URL_SUBSCRIBE, &e) != 0)
+		log_kv(LOG_WARN, "a subscription that must not be confirmed", "source",
+			in->source.p, "error", e.text, (char *)NULL);
+	else
+		log_kv(LOG_WARN,
+			"a subscription waits: open its URL, or set auth of the source, which "
+			"confirms those of your topics",
+			"source", in->source.p, "url", arena_strdup(&r->arena, url).p,
+			(char *)NULL);
+}
+
 static void finish(struct request *r)
 {
 	struct ingest *in = r->data;
@@ -233,14 +346,16 @@ static void finish(struct request *r)
 
 	in->whole_us = clock_mono_us();
 	in->parse = NULL;
-	if (source_finish(parse, &in->batch, &e) != 0 ||
-		sources_dress(in->bound, &r->arena, &in->batch, &e) != 0) {
+	if (source_finish(parse, &in->batch, &e) != 0) {
 		refuse(r, &e);
 		return;
 	}
-	in->turn = (struct turn){.go = on_turn, .ctx = r, .events = in->batch.n};
-	if (!turns_ask(r->server->turns, in->place, &in->turn))
-		refuse_busy(r);
+	if (sns_topics(in)) {
+		check_sns(r, sns_topics(in));
+		return;
+	}
+	tell_subscription(r, in);
+	dress(r);
 }
 
 /* Refusals by the dispatcher. */

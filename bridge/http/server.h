@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "flow/ingest.h"
+#include "flow/sns_gate.h"
 
 struct server;
 
@@ -20,6 +21,8 @@ struct server_app {
 	/* POST /-/reload: calls done later, on the loop; d has the findings either way, NULL: it stopped first. -1: it
 	 * does not. */
 	int (*reload)(void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked);
+	/* Made when it is asked for first. NULL with e. */
+	struct sns_gate *(*sns)(void *ctx, struct err *e);
 	void *ctx;
 };
 

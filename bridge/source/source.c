@@ -115,6 +115,7 @@ int source_finish(struct source_parse *p, struct source_batch *out, struct err *
 		*e = p->failed;
 		return -1;
 	}
+	out->body = body.json;
 	return p->kind->read(p->arena, &p->rq, &body, out, e);
 }
 

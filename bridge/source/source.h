@@ -43,6 +43,7 @@ struct source_body {
 struct source_batch {
 	struct event *events;	/* in the sender's order */
 	size_t n;
+	const struct json *body;	/* as parsed; NULL: it is no JSON */
 	int64_t truncated;	/* alerts that the sender left out, by its own word */
 	struct str group;	/* the sender's group key, "" where there is none */
 	struct err refused;	/* of a kind that takes item by item: the first that was not taken; ERR_NONE: all were */

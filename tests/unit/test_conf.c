@@ -172,7 +172,8 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "flapping: {transitions: 2, window: 1m}\n"
 		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
-		      "sources: {am2: {kind: alertmanager, rate: {count: 3, per: 2s}}}\n"
+		      "sources: {am2: {kind: alertmanager, auth: {sns: {topic_arns: ['arn:aws:sns:r:1:t']}}, rate: {count: 3, per: 2s}}}\n"
+		      "sns: {ca_file: ca.pem, connect_to: 'h:1'}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
 		"http:\n  listen: [\"[::1]:0\"]\n  body_limit: 1MiB\n  connection_limit: 5\n"
@@ -187,7 +188,8 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
 		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
-		"sources:\n  am2: {kind: alertmanager, rate: {count: 3, per: 2s}}\n"
+		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}}\n"
+		"sns:\n  ca_file: /etc/rb/ca.pem\n  connect_to: \"h:1\"\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
@@ -237,7 +239,8 @@ static void keys_that_need_a_restart(void **state)
 	(void)state;
 	static const char *const wanted[] = {
 		"http.listen", "redis", "redis_fsync", "namespace", "state_dir", "redis_slow_after",
-		"http.connection_limit", "http.connections_per_address", "http.request_timeout"};
+		"http.connection_limit", "http.connections_per_address", "http.request_timeout",
+		"sns.ca_file", "sns.connect_to"};
 	size_t n = 0;
 	for (size_t i = 0; i < conf_keys_n; i++)
 		n += conf_keys[i].restart;
@@ -411,7 +414,7 @@ static void all_errors_at_once(void **state)
 	       "  slots: 0\n"
 	       "  enabled: yes\n"
 	       "namespace: 'a b'\n"
-	       "tls: {}\n",
+	       "quux: {}\n",
 		"f.yml:2:3: unknown key 'http.listne'; did you mean 'listen'?\n"
 		"f.yml:3:15: 'http.body_limit' is 'big'; it must be a size like 64KiB or 8MiB\n"
 		"f.yml:4:20: 'http.request_timeout' is '15'; it must be a duration like 500ms, "
@@ -421,7 +424,7 @@ static void all_errors_at_once(void **state)
 		"f.yml:7:10: 'worker.slots' is 0; it must be from 1 to 1024\n"
 		"f.yml:8:12: 'worker.enabled' must be true or false\n"
 		"f.yml:9:12: 'namespace' is 'a b': it may have letters, digits, '_' and '-' only\n"
-		"f.yml:10:1: unknown key 'tls'\n");
+		"f.yml:10:1: unknown key 'quux'\n");
 }
 
 static void unknown_keys(void **state)
@@ -437,8 +440,18 @@ static void unknown_keys(void **state)
 	refuse("sources: {a: {kind: x, kin: y}}\n",
 		"f.yml:1:24: unknown key 'sources.a.kin'; did you mean 'kind'?\n");
 	round_trip("sources: {a: {kind: x, labels: {instance: '{{ data.h | host }}', 'odd: name': '', b: \"a\\nb\"}}}\n");
-	refuse("sources: {a: {kind: x, auth: {}}}\n",
-		"f.yml:1:24: unknown key 'sources.a.auth'\n");
+	refuse("sources: {a: {kind: x, labls: {}}}\n",
+		"f.yml:1:24: unknown key 'sources.a.labls'; did you mean 'labels'?\n");
+	refuse("sources: {a: {kind: x, auth: {snss: {}}}}\n",
+		"f.yml:1:31: unknown key 'sources.a.auth.snss'; did you mean 'sns'?\n");
+	refuse("sources: {a: {kind: x, auth: {}}}\n", "f.yml:1:30: 'sources.a.auth' needs 'sns'\n");
+	refuse("sources: {a: {kind: x, auth: {sns: []}}}\n",
+		"f.yml:1:36: 'sources.a.auth.sns' is a list; it must be a map with 'topic_arns'\n");
+	refuse("sources: {a: {kind: x, auth: {sns: {topic_arns: []}}}}\n",
+		"f.yml:1:49: 'sources.a.auth.sns.topic_arns' must name a topic at least\n");
+	refuse("sources: {a: {kind: x, auth: {sns: {topic_arns: [oncall]}}}}\n",
+		"f.yml:1:50: 'sources.a.auth.sns.topic_arns' has 'oncall', which is no ARN of a topic, as in "
+		"arn:aws:sns:eu-west-1:123456789012:NAME\n");
 	refuse("audit_retention: 1d\n", "f.yml:1:1: unknown key 'audit_retention'\n");
 	refuse("'http.listen': ['127.0.0.1:1']\n"
 	       "? \"http\"\n: 5\n",
