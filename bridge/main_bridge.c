@@ -235,7 +235,7 @@ static bool same_as_before(const struct loaded *old, const struct loaded *now)
 	conf_dump(now->conf, &y);
 	same = str_eq(buf_as_str(&x), buf_as_str(&y)) &&
 	       strcmp(old->rules->hash, now->rules->hash) == 0 &&
-	       sources_same(old->sources, now->sources);
+	       sources_same(old->sources, now->sources) && certs_same(old->certs, now->certs);
 	buf_release(&x);
 	buf_release(&y);
 	return same;
@@ -267,6 +267,7 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	b->ic.rules = now->rules;
 	b->ic.conf = now->conf;
 	b->ic.sources = now->sources;
+	server_use_certs(b->server, now->certs);
 	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
 		"runbooks", log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash,
@@ -435,7 +436,7 @@ static struct sns_gate *on_sns(void *ctx, struct err *e)
 
 static int start(struct bridge *b, struct err *e)
 {
-	struct server_app app = {&b->ic, on_reload_request, on_sns, b};
+	struct server_app app = {&b->ic, on_reload_request, on_sns, b, b->loaded->certs};
 	struct reload_app reloads = {before_load, on_loaded, b};
 
 	if (file_mkdirs(b->ic.conf->state_dir.p, 0750, e) != 0)

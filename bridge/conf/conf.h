@@ -64,6 +64,13 @@ struct conf_source {
 	int line, column;
 };
 
+/* Absolute paths; all empty: connections are plain. */
+struct conf_tls {
+	struct str cert, key; /* PEM */
+	struct str client_ca; /* "": clients are not asked for certificates */
+	int line, column;
+};
+
 enum conf_redis_fsync {
 	CONF_FSYNC_ALWAYS,
 	CONF_FSYNC_EVERYSEC,
@@ -80,6 +87,7 @@ struct conf {
 		int64_t connection_limit;
 		int64_t connections_per_address;
 		int64_t request_timeout_ms;
+		struct conf_tls tls;
 	} http;
 	struct conf_text redis;		/* embedded | redis://… | unix:/path */
 	bool redis_embedded;

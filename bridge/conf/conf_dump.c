@@ -167,6 +167,23 @@ static void put_number(struct buf *out, enum conf_type type, int64_t v)
 	buf_puts(out, text);
 }
 
+static void put_tls(struct buf *out, const struct conf_tls *tls)
+{
+	if (!tls->cert.n) {
+		buf_puts(out, "none");
+		return;
+	}
+	buf_puts(out, "{cert: ");
+	put_text(out, tls->cert);
+	buf_puts(out, ", key: ");
+	put_text(out, tls->key);
+	if (tls->client_ca.n) {
+		buf_puts(out, ", client_ca: ");
+		put_text(out, tls->client_ca);
+	}
+	buf_putc(out, '}');
+}
+
 void put_rate(struct buf *out, const struct conf_rate *rate)
 {
 	char per[UNITS_TEXT_MAX];
@@ -208,6 +225,9 @@ static void put_value(struct buf *out, const struct conf *c, const struct conf_k
 		break;
 	case CONF_RATE:
 		put_rate(out, p);
+		break;
+	case CONF_TLS:
+		put_tls(out, p);
 		break;
 	case CONF_POLICIES:
 		put_policies(out, c);
@@ -292,6 +312,7 @@ static void put_type(struct buf *out, const struct conf_key *k)
 		[CONF_PLACED] = "text",
 		[CONF_LIST] = "list of texts",
 		[CONF_RATE] = "map of count and per, or none",
+		[CONF_TLS] = "map of cert, key and client_ca, or none",
 		[CONF_POLICIES] = "list of maps",
 		[CONF_SOURCES] = "map of maps",
 	};

@@ -356,6 +356,39 @@ static void set_sources(struct loader *l, const struct yaml *y)
 	c->sources_n = n;
 }
 
+static void set_tls(struct loader *l, const char *path, const struct yaml *y, struct conf_tls *tls)
+{
+	static const char *const names[] = {"cert", "key", "client_ca"};
+	struct str *const at[] = {&tls->cert, &tls->key, &tls->client_ca};
+	size_t errors = l->diags->errors;
+
+	if (y->kind == YAML_SCALAR && str_is(y->text, "none"))
+		return;
+	if (y->kind != YAML_MAP) {
+		complain(l, y, "'%s' is %s; it must be none or a map, as in {cert: FILE, key: FILE}",
+			path, kind_of(y));
+		return;
+	}
+	tls->line = y->line;
+	tls->column = y->column;
+	for (const struct yaml *c = y->child; c; c = c->next) {
+		struct str key = arena_printf(&l->conf->arena, "%s.%.*s", path, STR_ARG(c->key));
+		struct str text;
+		size_t i = 0;
+
+		while (i < 3 && !str_is(c->key, names[i]))
+			i++;
+		if (i == 3)
+			unknown_key(l, path, c, names, 3);
+		else if (key.p && take_text(l, key.p, c, &text) && text.n == 0)
+			complain(l, c, "'%s' must not be empty", key.p);
+		else if (key.p && c->kind == YAML_SCALAR)
+			*at[i] = file_join(&l->conf->arena, l->conf->dir, text);
+	}
+	if (l->diags->errors == errors && (!yaml_get(y, "cert") || !yaml_get(y, "key")))
+		complain(l, y, "'%s' needs both 'cert' and 'key', as in {cert: FILE, key: FILE}", path);
+}
+
 bool take_rate(struct loader *l, const char *path, const char *like, int64_t min, int64_t max,
 	const struct yaml *y, struct conf_rate *rate)
 {
@@ -415,6 +448,9 @@ static void set_value(struct loader *l, const struct conf_key *k, const struct y
 		break;
 	case CONF_RATE:
 		take_rate(l, k->path, k->initial, k->min, k->max, y, field(l->conf, k));
+		break;
+	case CONF_TLS:
+		set_tls(l, k->path, y, field(l->conf, k));
 		break;
 	case CONF_POLICIES:
 		set_policies(l, y);

@@ -46,6 +46,11 @@ const struct conf_key conf_keys[] = {
 	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
 		NULL, true,
 		"How long a connection may be silent within a request."},
+	{"http.tls", CONF_TLS, AT(http.tls), "none", 0, 0, NULL, NULL, false,
+		"The PEM files of the certificate (with those that signed it behind it) and its key: all "
+		"TCP addresses then speak TLS 1.2 and 1.3, unix sockets stay plain. client_ca: those who "
+		"sign certificates of clients, which are then asked for one. A reload reads the files "
+		"again; connections go on. To turn it on or off needs a restart."},
 	{"redis", CONF_PLACED, AT(redis), "embedded", 1, 4096, conf_check_redis, NULL, true,
 		"Where the state lives: embedded (a redis-server of its own, started by "
 		"runbookd), redis://[user:password@]host:port[/db] or unix:/path."},

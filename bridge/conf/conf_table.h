@@ -21,6 +21,7 @@ enum conf_type {
 	CONF_PLACED,	/* struct conf_text */
 	CONF_LIST,	/* struct conf_list */
 	CONF_RATE,	/* struct conf_rate; the bounds are those of count */
+	CONF_TLS,	/* struct conf_tls */
 	CONF_POLICIES,	/* correlation and correlation_n */
 	CONF_SOURCES,	/* sources and sources_n */
 };

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -571,6 +572,8 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	l->conf = conf;
 	if (l->conf) {
 		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
+		if (how != LOAD_TRIAL)
+			l->certs = certs_new(l->conf, clock_wall_ms(), d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 	}
 	if (l->rules && how == LOAD_CHECK)
@@ -667,6 +670,7 @@ void loaded_free(struct loaded *l)
 	if (l->rules)
 		ruleset_unref(l->rules);
 	sources_unref(l->sources);
+	certs_unref(l->certs);
 	conf_free(l->conf);
 	free(l);
 }
@@ -738,6 +742,12 @@ size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 
 	if (c->path.n)
 		paths_add(&p, c->path);
+	if (c->http.tls.cert.n) {
+		paths_add(&p, c->http.tls.cert);
+		paths_add(&p, c->http.tls.key);
+	}
+	if (c->http.tls.client_ca.n)
+		paths_add(&p, c->http.tls.client_ca);
 	for (size_t i = 0; i < c->rules.n; i++)
 		watch_pattern(c, &c->rules.v[i], &p);
 	for (size_t i = 0; i < c->contracts.n; i++)

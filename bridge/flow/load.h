@@ -6,6 +6,7 @@
 #ifndef RB_FLOW_LOAD_H
 #define RB_FLOW_LOAD_H
 
+#include "auth/certs.h"
 #include "base/diag.h"
 #include "conf/conf.h"
 #include "flow/sources.h"
@@ -15,6 +16,7 @@ struct loaded {
 	struct conf *conf;
 	struct ruleset *rules;
 	struct sources *sources;
+	struct certs *certs; /* of http.tls; NULL: there is none */
 };
 
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.

@@ -26,6 +26,7 @@
 #include "base/units.h"
 #include "http/access.h"
 #include "http/state.h"
+#include "http/tls.h"
 
 #define OUT_KEEP ((size_t)64 << 10) /* bytes of an answer's buffer kept for the next */
 #define STREAM_BLOCK 16384
@@ -167,6 +168,11 @@ void request_params_join(
 	struct params_join j = {name, between, out};
 
 	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, join_param, &j);
+}
+
+size_t request_client_cert_names(struct request *r, struct str **names)
+{
+	return tls_client_names(r->mhd, &r->arena, names);
 }
 
 struct params_check {

@@ -85,6 +85,9 @@ struct request {
 
 /* ---- what it asks ---- */
 struct str request_header(struct request *r, const char *name); /* STR_NONE where there is none */
+/* The names of the client's certificate, where http.tls.client_ca vouches for it: its subject's CN and its
+ * alternative names, in the arena. 0: there is no such certificate. */
+size_t request_client_cert_names(struct request *r, struct str **names);
 struct str request_param(struct request *r, const char *name);	/* of the query string */
 /* All values of a parameter, with `between` between them, behind what is in out. */
 void request_params_join(struct request *r, const char *name, struct buf *out, const char *between);

@@ -32,6 +32,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "http/state.h"
+#include "http/tls.h"
 
 #define CONNECTION_MEMORY 16384 /* bytes for headers and the read buffer: the most for headers */
 #define TIMER_MS 1000
@@ -111,6 +112,7 @@ static void on_timer(uv_timer_t *timer)
 	struct server *s = timer->data;
 	int64_t now = (int64_t)uv_now(s->loop);
 
+	tls_sweep(now, 2 * s->timeout_ms + 2 * TIMER_MS);
 	for (struct conn *c = s->conns; c; c = c->next)
 		check_deadline(s, c, now);
 	for (size_t i = 0; i < s->listeners_n; i++)
@@ -195,6 +197,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 				   ->client_addr,
 			c->address);
 		l->conns_n++;
+		tls_begin(mhd);
 		c->next = s->conns;
 		if (c->next)
 			c->next->prev = c;
@@ -310,13 +313,21 @@ static int start_daemon(
 		{MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};
+	const struct MHD_OptionItem encrypted[] = {
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+		{MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_retrieve},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	bool tls = s->app.certs && !l->socket.is_unix;
 
 	l->server = s;
 	l->conns_max = (size_t)conf->http.connection_limit;
 	l->per_address = (size_t)conf->http.connections_per_address;
-	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+	l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+					     (tls ? MHD_USE_TLS : 0),
 		0, on_accept, l, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+		MHD_OPTION_ARRAY, options, MHD_OPTION_ARRAY, tls ? encrypted : encrypted + 2,
+		MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(e, ERR_IO, "libmicrohttpd cannot use '%s'", l->socket.text);
 	info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -439,6 +450,8 @@ struct server *server_new(
 	s->app = *app;
 	s->timeout_ms = conf->http.request_timeout_ms;
 	s->started_ms = clock_wall_ms();
+	if (app->certs)
+		tls_use(app->certs, (int64_t)uv_now(loop));
 	start_handles(s);
 	s->turns = turns_new();
 	if (!s->turns)
@@ -453,6 +466,15 @@ struct server *server_new(
 		return NULL;
 	}
 	return s;
+}
+
+void server_use_certs(struct server *s, struct certs *now)
+{
+	if ((now != NULL) != (s->app.certs != NULL))
+		log_kv(LOG_WARN, "http.tls was turned on or off; that takes effect after a restart",
+			(char *)NULL);
+	else if (now)
+		tls_use(now, (int64_t)uv_now(s->loop));
 }
 
 const char *server_addresses(const struct server *s)
@@ -529,6 +551,7 @@ static void server_free(struct server *s)
 {
 	request_free_pool(s);
 	turns_free(s->turns);
+	tls_end();
 	for (size_t i = 0; i < s->host_names_n; i++)
 		free((char *)(uintptr_t)s->host_names[i].p);
 	free(s->host_names);

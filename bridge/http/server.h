@@ -14,6 +14,7 @@
 #include "flow/sns_gate.h"
 
 struct server;
+struct certs;
 
 /* What the program gives it. ic is read at each request: a reload is seen by the next one. */
 struct server_app {
@@ -24,6 +25,7 @@ struct server_app {
 	/* Made when it is asked for first. NULL with e. */
 	struct sns_gate *(*sns)(void *ctx, struct err *e);
 	void *ctx;
+	struct certs *certs; /* of http.tls when it starts; NULL: plain */
 };
 
 /* Listens on all of http.listen and writes state_dir/http.addr. NULL with e. conf gives what a
@@ -31,6 +33,8 @@ struct server_app {
  * state_dir. */
 struct server *server_new(
 	uv_loop_t *loop, const struct conf *conf, const struct server_app *app, struct err *e);
+/* After a reload: handshakes use these from now on. */
+void server_use_certs(struct server *s, struct certs *now);
 /* "127.0.0.1:9911, unix:/run/x" for the log; valid as long as the server. */
 const char *server_addresses(const struct server *s);
 /* Takes no more connections; done when no request is under way any more, or after within_ms. */
