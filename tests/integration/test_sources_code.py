@@ -17,10 +17,10 @@ NO_MESSAGES = {"signature-vectors.json"}
 REAL = {
     "github": {
         "ping.json": None, "push.json": ("git_push", "info"), "push-compact-signed.json": ("git_push", "info"),
-        "push-branch-deleted.json": ("git_branch_deleted", "info"), "status.json": ("github_status", "info"),
+        "push-branch-deleted.json": ("git_tag_deleted", "info"), "status.json": ("github_status", "info"),
         "pull_request-closed-merged-derived.json": ("git_branch_merged", "info"),
         "pull_request-closed-unmerged.json": ("git_pull_request_closed", "info"),
-        "workflow_run-completed.json": ("alert", "resolved"), "code_scanning_alert-created.json": ("alert", "firing"),
+        "workflow_run-completed.json": ("github_workflow_run", "info"), "code_scanning_alert-created.json": ("alert", "firing"),
         "code_scanning_alert-fixed.json": ("alert", "resolved"),
     },
     "gitlab": {
