@@ -53,6 +53,23 @@ struct conf_rate {
 	int64_t per_ms;
 };
 
+/* Which words of a sender mean what. */
+struct conf_status {
+	struct conf_text path;
+	struct conf_list firing, resolved;	/* both n == 0: the words that everybody uses */
+};
+
+/* `map` of a source: how a message that no kind knows is read. Texts are paths, literals or templates
+ * (flow/bind_map.h); text.p == NULL where one is not given. */
+struct conf_map {
+	bool given;
+	int line, column;
+	struct conf_text each, type, severity, summary, starts_at, ends_at;
+	struct conf_status status;
+	struct conf_list fingerprint;
+	struct conf_pairs labels, annotations;
+};
+
 struct conf_source {
 	struct str name;
 	struct str kind;
@@ -61,6 +78,7 @@ struct conf_source {
 		struct conf_list sns_topics; /* auth.sns.topic_arns: who may send, by signature; none: all may */
 	} auth;
 	struct conf_pairs labels; /* by name, a template each: what its events' labels become */
+	struct conf_map map;
 	int line, column;
 };
 

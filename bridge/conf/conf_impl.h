@@ -46,6 +46,9 @@ bool take_rate(struct loader *l, const char *path, const char *like, int64_t min
 /* "unknown key 'section.x'", with the nearest of names. */
 void unknown_key(struct loader *l, const char *section, const struct yaml *y, const char *const *names, size_t n);
 
+/* `map` of one entry of `sources`. */
+void conf_set_map(struct loader *l, const char *path, const struct yaml *y, struct conf_map *map);
+void conf_put_map(struct buf *out, const struct conf_map *map);
 /* One entry of `sources`, whose key is its name. */
 void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source *source);
 /* As a YAML flow map. */

@@ -135,11 +135,28 @@ static void put_auth(struct buf *out, const struct conf_source *source)
 	buf_puts(out, "}}");
 }
 
+static void set_map(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
+{
+	conf_set_map(l, path, y, &source->map);
+}
+
+static bool has_map(const struct conf_source *source)
+{
+	return source->map.given;
+}
+
+static void put_map(struct buf *out, const struct conf_source *source)
+{
+	conf_put_map(out, &source->map);
+}
+
 static const struct source_key keys[] = {
 	{"kind", set_kind, always, put_kind},
 	{"auth", set_auth, has_auth, put_auth},
 	{"rate", set_rate, has_rate, put_source_rate},
 	{"labels", set_labels, has_labels, put_labels},
+	{"map", set_map, has_map, put_map},
 };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
 

@@ -1,15 +1,11 @@
 /* relabel.c: a source's templates over each of its events.
  *
  * Owns the compiled templates, in the arena of the sources they belong to. The order of the file does
- * not matter: every template sees the event as its kind read it. What only a claim or a rule knows
- * (incident, steps, match, the event's id) is refused when the file is read, so that a name that is
- * misspelt is found there and not by a label that never comes.
- *
- * A value that an event lacks is no fault here, unlike in a rule's `with`: senders leave things out.
+ * not matter: every template sees the event as its kind read it.
  */
 #include "flow/relabel.h"
 
-#include "rule/template.h"
+#include "flow/event_template.h"
 
 struct rename {
 	struct str name;
@@ -21,33 +17,17 @@ struct relabel {
 	size_t n;
 };
 
-static bool sees_more_than_the_event(const struct template *t)
-{
-	struct template_ref ref;
-
-	for (size_t i = 0; template_ref(t, i, &ref); i++) {
-		if (ref.root == TEMPLATE_MATCH)
-			return true;
-	}
-	return template_is_late(t);
-}
-
 static void compile(struct arena *a, const struct conf *c, const struct conf_source *s,
 	const struct conf_pair *from, struct rename *out, struct diags *d)
 {
 	struct err e = {0};
-	struct template *t = template_parse(a, from->value.text, &e);
+	const struct template *t = event_template_parse(a, from->value.text, &e);
 
 	*out = (struct rename){from->name, t};
 	if (!t)
 		diag_add(d, DIAG_ERROR, c->path.p, from->value.line, from->value.column,
 			"'sources.%.*s.labels.%.*s': %s", STR_ARG(s->name), STR_ARG(from->name),
 			e.text);
-	else if (sees_more_than_the_event(t))
-		diag_add(d, DIAG_ERROR, c->path.p, from->value.line, from->value.column,
-			"'sources.%.*s.labels.%.*s': only the event is known here: labels.x, "
-			"annotations.x, data.x, event.x but for event.id and event.received",
-			STR_ARG(s->name), STR_ARG(from->name));
 	else if (from->value.text.n == 0)
 		out->value = NULL;
 }
@@ -69,22 +49,6 @@ const struct relabel *relabel_new(
 	return r;
 }
 
-/* "" where the event lacks what the template asks for. */
-static int value_of(const struct rename *m, struct arena *a, const struct event *ev,
-	struct str *value, struct err *e)
-{
-	struct template_ctx ctx = {.event = ev};
-
-	*value = STR_NONE;
-	if (!m->value || template_render(m->value, a, &ctx, value, e) == 0)
-		return 0;
-	if (e->code != ERR_INPUT)
-		return -1;
-	*e = (struct err){0};
-	*value = STR_NONE;
-	return 0;
-}
-
 int relabel_apply(const struct relabel *r, struct arena *a, struct event *ev, struct err *e)
 {
 	size_t n = ev->labels_n;
@@ -98,12 +62,13 @@ int relabel_apply(const struct relabel *r, struct arena *a, struct event *ev, st
 	for (size_t i = 0; i < n; i++)
 		v[i] = ev->labels[i];
 	for (size_t i = 0; i < r->n; i++) {
-		struct str value;
-		if (value_of(&r->v[i], a, ev, &value, e) != 0)
+		const struct rename *m = &r->v[i];
+		struct str value = STR_NONE;
+		if (m->value && event_template_render(m->value, a, ev, &value, e) != 0)
 			return -1;
 		/* Of one name the last counts, and an empty one goes. */
-		if (value.n > 0 || !r->v[i].value)
-			v[n++] = (struct kv){r->v[i].name, value};
+		if (value.n > 0 || !m->value)
+			v[n++] = (struct kv){m->name, value};
 	}
 	event_sort_labels(v, &n, true);
 	ev->labels = v;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/nearest.h"
+#include "flow/bind_map.h"
 #include "flow/contracts.h"
 
 #define ARENA_LIMIT ((size_t)64 << 20)
@@ -53,6 +54,7 @@ static void bind(struct sources *s, const struct conf *c, struct diags *d)
 
 		*b = (struct bound_source){.name = from->name,
 			.kind = source_kind_find(from->kind),
+			.map = bind_map(&s->arena, c, from, d),
 			.relabel = relabel_new(&s->arena, c, from, d),
 			.conf = from,
 			.all = s};
@@ -127,7 +129,19 @@ struct source_parse *sources_begin(
 	const struct bound_source *b, struct arena *a, struct source_request rq)
 {
 	rq.source = b->name;
+	rq.map = b->map;
 	return source_begin(a, b->kind, &rq);
+}
+
+int sources_read(const struct bound_source *b, struct arena *a, struct source_request rq,
+	const struct json *body, struct source_batch *out, struct err *e)
+{
+	struct source_body whole = {.form = SOURCE_JSON, .json = body};
+
+	rq.source = b->name;
+	rq.map = b->map;
+	*out = (struct source_batch){0};
+	return b->kind->read(a, &rq, &whole, out, e);
 }
 
 bool sources_same(const struct sources *a, const struct sources *b)

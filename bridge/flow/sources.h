@@ -21,6 +21,7 @@ struct sources;
 struct bound_source {
 	struct str name;
 	const struct source_kind *kind;
+	const struct source_map *map;	/* NULL: it has none */
 	const struct relabel *relabel;	/* NULL: labels stay as they came */
 	const struct conf_source *conf;	/* NULL: it has the name of its kind, and the configuration does not mention it */
 	const struct sources *all;	/* whose it is */
@@ -38,8 +39,11 @@ const struct bound_source *sources_find(const struct sources *s, struct str name
 
 /* The body of one request to b, as source.h has it; rq without its source. */
 struct source_parse *sources_begin(const struct bound_source *b, struct arena *a, struct source_request rq);
+/* The same of a body that is JSON already, in a; rq without its source. ERR_INPUT. */
+int sources_read(const struct bound_source *b, struct arena *a, struct source_request rq, const struct json *body,
+	struct source_batch *out, struct err *e);
 /* Events of a body that was read: what the configuration says about this source is applied to them. All in a.
- * Called after source_finish or a kind's read. Then events are held against their contracts: one that breaks its own is
+ * Called after source_finish or sources_read. Then events are held against their contracts: one that breaks its own is
  * ERR_INPUT; where its sender would send it for ever (source_kind's repeats), its `broken` says why instead. */
 int sources_dress(const struct bound_source *b, struct arena *a, struct source_batch *batch, struct err *e);
 /* Would the other one, of an equal configuration, do the same? Files that the configuration names may differ. */

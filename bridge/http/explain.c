@@ -157,11 +157,9 @@ static int read_written(struct request *r, const struct bound_source *b, struct 
 static int read_json(struct request *r, const struct bound_source *b, struct source_request rq,
 	const struct json *payload, struct source_batch *out, struct err *e)
 {
-	struct source_body body = {.form = SOURCE_JSON, .json = payload};
-
 	if (b->kind->form && b->kind->form(&rq) == SOURCE_BYTES)
 		return read_written(r, b, rq, payload, out, e);
-	return b->kind->read(&r->arena, &rq, &body, out, e);
+	return sources_read(b, &r->arena, rq, payload, out, e);
 }
 
 static int read_payload(struct request *r, const struct json *body, struct source_batch *out, struct err *e)

@@ -6,6 +6,9 @@
 
 int alertmanager_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
+enum source_form generic_form(const struct source_request *rq);
+int generic_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
 
 #define PROMETHEUS_RESOLVE_MS INT64_C(300000) /* an alert without endsAt is over so long after it was last reported */
 int prometheus_read(struct arena *a, const struct source_request *rq, const struct source_body *body,

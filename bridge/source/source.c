@@ -38,10 +38,26 @@ bool source_type_is(const struct source_request *rq, const char *type)
 	return s.n == n || s.p[n] == ';' || s.p[n] == ' ' || s.p[n] == '\t';
 }
 
+static const struct json_limits limits = {SOURCE_DEPTH_LIMIT, SOURCE_NODES_LIMIT};
+
+struct json *source_json(struct arena *a, struct str bytes, struct err *e)
+{
+	struct json_reader *reader = json_reader_new(a, &limits);
+	struct json *j = NULL;
+
+	if (!reader) {
+		err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+		return NULL;
+	}
+	if (json_reader_feed(reader, bytes.p, bytes.n, e) == 0)
+		j = json_reader_finish(reader, e);
+	json_reader_free(reader);
+	return j;
+}
+
 struct source_parse *source_begin(
 	struct arena *a, const struct source_kind *kind, const struct source_request *rq)
 {
-	static const struct json_limits limits = {SOURCE_DEPTH_LIMIT, SOURCE_NODES_LIMIT};
 	struct source_parse *p = arena_zalloc(a, sizeof(*p));
 
 	if (!p)

@@ -12,9 +12,12 @@
 #include "base/err.h"
 #include "event/event.h"
 
+struct source_map; /* map.h */
+
 /* A request, beside its body. What it points at lives until source_finish. */
 struct source_request {
 	struct str source;	/* the source's name */
+	const struct source_map *map;	/* of a source whose messages are read by the configuration's word; NULL: none */
 	int64_t now_ms;		/* the time of day, handed in, for senders that only say until when; 0: not known */
 	/* A header by its name in any case, STR_NONE where there is none. NULL: there are no headers. */
 	struct str (*header)(void *ctx, const char *name);
@@ -71,6 +74,8 @@ struct source_parse *source_begin(struct arena *a, const struct source_kind *kin
 int source_feed(struct source_parse *p, const char *bytes, size_t n, struct err *e);
 /* Ends the parse whatever it returns. */
 int source_finish(struct source_parse *p, struct source_batch *out, struct err *e);
+/* Bytes as JSON under a body's limits, for kinds that look at them first. NULL with e. */
+struct json *source_json(struct arena *a, struct str bytes, struct err *e);
 /* For a request that is given up. */
 void source_abort(struct source_parse *p);
 
