@@ -313,7 +313,7 @@ static void hostile_urls(void **state)
 		"https://sns.ab.amazonaws.com/a.pem", "https://sns.amazonaws.com/a.pem", "https://s3.us-east-1.amazonaws.com/a.pem",
 		"https://sns.s3.amazonaws.com.co/a.pem", "https://SNS.us-east-1.amazonaws.com/a.pem", "https://127.0.0.1/a.pem",
 		"https://[::1]/a.pem", "https://169.254.169.254/latest/meta-data/a.pem", "https://localhost/a.pem",
-		"https://sns.us\xe2\x80\xa4" "east-1.amazonaws.com/a.pem", "https://sns.us-east-1.amazonaws.com%00.evil/a.pem",
+		"https://sns.us\342\200\244east-1.amazonaws.com/a.pem", "https://sns.us-east-1.amazonaws.com%00.evil/a.pem",
 		"https://sns.us-east-1.amazonaws.com/\xff.pem", "https:/sns.us-east-1.amazonaws.com/a.pem",
 		"https://sns.us-east-1.amazonaws.com.cn.cn/a.pem", "//sns.us-east-1.amazonaws.com/a.pem",
 	};
