@@ -87,6 +87,7 @@ static int run_command(struct cli *c, const struct command *cmd, int argc, char 
 		rc = CLI_USAGE;
 	} else {
 		warn_loose_token(c->o.token_file);
+		c->client.ca_file = c->o.ca_file;
 		rc = cmd->run(c, argc, argv);
 	}
 	client_release(&c->client);

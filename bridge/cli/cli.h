@@ -63,6 +63,7 @@ struct cli_option;
 struct cli_options {		/* texts point into argv or the environment; NULL: not given */
 	const char *url;
 	const char *token_file;
+	const char *ca_file; /* NULL: the system's */
 	enum cli_format format;
 	const char *status, *filter;
 	const char *since, *until;

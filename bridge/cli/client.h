@@ -21,6 +21,7 @@ struct client {
 	char *base;		/* "http://host:port", without a slash at its end */
 	char *socket;		/* NULL, or the unix socket's path */
 	char *token;		/* NULL, or the bearer token */
+	const char *ca_file;	/* NULL: the system's certificates */
 	const char *shown;	/* the address as the user gave it */
 };
 

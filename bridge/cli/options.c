@@ -14,6 +14,7 @@
 enum option_id {
 	OPTION_URL = 256,
 	OPTION_TOKEN_FILE,
+	OPTION_CA_FILE,
 	OPTION_OUTPUT,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -41,6 +42,9 @@ const struct cli_option cli_options[] = {
 		"RUNBOOKD_URL, or " CLIENT_URL_DEFAULT ")"},
 	{OPTION_TOKEN_FILE, 0, "token-file", "FILE", SCOPE_GLOBAL,
 		"a file that holds the token to show (default: RUNBOOKD_TOKEN_FILE, or none)"},
+	{OPTION_CA_FILE, 0, "ca-file", "FILE", SCOPE_GLOBAL,
+		"a file of certificates, in PEM, that an https address is held against (default: RUNBOOKD_CA_FILE, or "
+		"those of the system)"},
 	{OPTION_OUTPUT, 'o', "output", "FORMAT", SCOPE_GLOBAL, "table, json or yaml (default: table)"},
 	{OPTION_HELP, 'h', "help", NULL, SCOPE_GLOBAL, "what there is, or what the command takes"},
 	{OPTION_VERSION, 'V', "version", NULL, SCOPE_GLOBAL, "the version"},
@@ -151,6 +155,9 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 		break;
 	case OPTION_TOKEN_FILE:
 		o->token_file = value;
+		break;
+	case OPTION_CA_FILE:
+		o->ca_file = value;
 		break;
 	case OPTION_OUTPUT:
 		return set_format(o, value);
@@ -265,6 +272,9 @@ int options_parse(struct cli_options *o, int argc, char **argv, char ***words, i
 	o->url = getenv("RUNBOOKD_URL");
 	if (!o->url || !*o->url)
 		o->url = CLIENT_URL_DEFAULT;
+	o->ca_file = getenv("RUNBOOKD_CA_FILE");
+	if (o->ca_file && !*o->ca_file)
+		o->ca_file = NULL;
 	o->token_file = getenv("RUNBOOKD_TOKEN_FILE");
 	if (o->token_file && !*o->token_file)
 		o->token_file = NULL;

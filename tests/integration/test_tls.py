@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from alerts import alert, notification
-from harness import DEADLINE, free_port, http_request, request_on, spawn, wait_for
+from harness import DEADLINE, free_port, http_request, program, request_on, spawn, wait_for
 
 INGEST = "/ingest/alertmanager"
 ROTATIONS = 10
@@ -229,3 +229,14 @@ def test_client_without_a_certificate_is_not_turned_away(runbookd):
     server = Server(runbookd, client_ca=True).start()
     with server.connection() as c:
         assert request_on(c, "POST", INGEST, notification([alert({"alertname": "A"})])).status == 200
+
+
+def test_runbookctl(runbookd):
+    server = Server(runbookd).start()
+    url = f"https://{server.rb.address}"
+    done = subprocess.run([program("runbookctl"), "--url", url, "--ca-file", server.ca.cert, "rules", "list", "-o", "json"],
+                          timeout=DEADLINE, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    done = subprocess.run([program("runbookctl"), "--url", url, "rules", "list"], timeout=DEADLINE, capture_output=True,
+                          text=True)
+    assert done.returncode == 5 and "certificate" in done.stderr
