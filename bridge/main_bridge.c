@@ -54,7 +54,7 @@ struct bridge {
 	uv_signal_t signals[3];
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
-	const char *unaudited; /* who reloaded while Redis was away; NULL */
+	char unaudited[RELOAD_WHO_MAX]; /* who reloaded while Redis was away; "" */
 	bool stopping;
 	int closing; /* of tick and store */
 	int status;
@@ -153,10 +153,10 @@ static void on_store_state(void *ctx, bool up, const struct err *why)
 				(char *)NULL);
 		if (!b->was_up)
 			audit(b, "start", "runbook-bridge");
-		else if (b->unaudited)
+		else if (b->unaudited[0])
 			audit(b, "reload", b->unaudited);
 		b->was_up = true;
-		b->unaudited = NULL;
+		b->unaudited[0] = '\0';
 		b->said_down = false;
 		tick_now(b->tick);
 		say_ready(b);
@@ -267,6 +267,7 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	b->ic.rules = now->rules;
 	b->ic.conf = now->conf;
 	b->ic.sources = now->sources;
+	b->ic.auth = now->auth;
 	server_use_certs(b->server, now->certs);
 	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
@@ -276,7 +277,7 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	if (store_up(b->ic.store))
 		audit(b, "reload", who);
 	else
-		b->unaudited = who;
+		snprintf(b->unaudited, sizeof(b->unaudited), "%s", who);
 }
 
 static void reload(struct bridge *b, const char *who, bool quiet)
@@ -315,12 +316,12 @@ static void on_loaded(void *ctx, struct loaded *now, const char *who, bool quiet
 		reload(b, "file change", true);
 }
 
-static int on_reload_request(
-	void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked)
+static int on_reload_request(void *ctx, const char *who,
+	void (*done)(void *asked, bool taken, const struct diags *d), void *asked)
 {
 	struct bridge *b = ctx;
 
-	return b->stopping ? -1 : reload_ask(b->reload, "http", false, done, asked);
+	return b->stopping ? -1 : reload_ask(b->reload, who, false, done, asked);
 }
 
 static void on_files_changed(void *ctx)
@@ -468,6 +469,7 @@ static int serve(struct bridge *b)
 	b->ic.rules = b->loaded->rules;
 	b->ic.conf = b->loaded->conf;
 	b->ic.sources = b->loaded->sources;
+	b->ic.auth = b->loaded->auth;
 	metric_set(METRIC_BUILD_INFO, 1, &version);
 	metric_set(METRIC_REDIS_UP, 0, NULL);
 	count_reload(true);

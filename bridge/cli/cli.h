@@ -48,10 +48,12 @@ enum cli_scope {
 	SCOPE_EXPLAIN = 1 << 8,	/* --source --header --rule */
 	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
+	SCOPE_TOKEN = 1 << 13,	/* --name --scope */
 };
 
 #define CLI_PARAMS_MAX 100
 #define CLI_HEADERS_MAX 100
+#define CLI_SCOPES_MAX 64
 #define CLI_OPTIONS_MAX 32		/* in the table */
 #define CLI_LIMIT_DEFAULT 50
 #define CLI_LIMIT_MAX 100000
@@ -78,6 +80,9 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *headers[CLI_HEADERS_MAX];	/* name: value */
 	size_t headers_n;
 	const char *rules, *runbooks;
+	const char *name;
+	const char *scopes[CLI_SCOPES_MAX];
+	size_t scopes_n;
 	bool exit_code;
 	bool help;
 	bool version;

@@ -27,6 +27,7 @@ const struct command *const commands[] = {
 	&command_import_webhook,
 	&command_import_krpn,
 	&command_reload,
+	&command_token_new,
 	&command_version,
 	NULL,
 };

@@ -25,6 +25,7 @@ extern const struct command command_import_webhook;
 extern const struct command command_import_krpn;
 extern const struct command command_reload;
 extern const struct command command_test;
+extern const struct command command_token_new;
 extern const struct command command_version;
 
 #endif

@@ -34,6 +34,8 @@ enum option_id {
 	OPTION_RUNBOOKS,
 	OPTION_EXIT_CODE,
 	OPTION_TO,
+	OPTION_NAME,
+	OPTION_SCOPE,
 };
 
 const struct cli_option cli_options[] = {
@@ -74,6 +76,9 @@ const struct cli_option cli_options[] = {
 	{OPTION_EXIT_CODE, 0, "exit-code", NULL, SCOPE_REPLAY, "exit 1 where something differs"},
 	{OPTION_TO, 0, "to", "FOLDER", SCOPE_IMPORT,
 		"write the files there, into rules/ and runbooks/, and never over one that is there"},
+	{OPTION_NAME, 0, "name", "NAME", SCOPE_TOKEN, "what the audit calls it (default: new)"},
+	{OPTION_SCOPE, 0, "scope", "SCOPE", SCOPE_TOKEN,
+		"read, operate, admin, ingest or ingest:SOURCE; may be repeated (default: read)"},
 	{0, 0, NULL, NULL, 0, NULL},
 };
 
@@ -145,6 +150,16 @@ static int set_header(struct cli_options *o, const char *text)
 	return 0;
 }
 
+static int set_scope(struct cli_options *o, const char *text)
+{
+	if (o->scopes_n == CLI_SCOPES_MAX) {
+		cli_error("more than %d scopes", CLI_SCOPES_MAX);
+		return CLI_USAGE;
+	}
+	o->scopes[o->scopes_n++] = text;
+	return 0;
+}
+
 static int set_option(struct cli_options *o, const struct cli_option *which, const char *value)
 {
 	if (o->given_n < CLI_OPTIONS_MAX)
@@ -192,6 +207,11 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 	case OPTION_TO:
 		o->to = value;
 		break;
+	case OPTION_NAME:
+		o->name = value;
+		break;
+	case OPTION_SCOPE:
+		return set_scope(o, value);
 	case OPTION_CONFIG:
 		o->config = value;
 		break;

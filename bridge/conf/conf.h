@@ -89,6 +89,25 @@ struct conf_tls {
 	int line, column;
 };
 
+/* What a token may do. admin holds operate, operate holds read; ingest stands apart. */
+enum conf_scope {
+	CONF_SCOPE_INGEST = 1 << 0,	/* to every source */
+	CONF_SCOPE_READ = 1 << 1,
+	CONF_SCOPE_OPERATE = 1 << 2,
+	CONF_SCOPE_ADMIN = 1 << 3,
+};
+
+#define CONF_TOKEN_HASH 32	/* bytes of a SHA-256 */
+
+/* A token is known by its hash alone. */
+struct conf_token {
+	struct str name;
+	unsigned char hash[CONF_TOKEN_HASH];
+	unsigned scopes;	 /* enum conf_scope */
+	struct conf_list ingest; /* the names of `ingest:NAME` */
+	int line, column;
+};
+
 enum conf_redis_fsync {
 	CONF_FSYNC_ALWAYS,
 	CONF_FSYNC_EVERYSEC,
@@ -151,6 +170,8 @@ struct conf {
 	} sns;
 	struct conf_source *sources;
 	size_t sources_n;
+	struct conf_token *tokens;
+	size_t tokens_n;
 	int64_t audit_retention_ms;
 	struct {
 		enum log_format format;	/* log.format: logfmt | json */

@@ -85,12 +85,24 @@ const char *conf_check_listen(struct str s)
 		memcpy(text, host.p, host.n);
 	if (!inet_pton(six ? AF_INET6 : AF_INET, text, six ? (void *)&v6 : (void *)&v4))
 		return "it needs an IP address, as in 127.0.0.1:9911 or [::1]:9911";
-	bool loopback = six ? IN6_IS_ADDR_LOOPBACK(&v6) : ntohl(v4.s_addr) >> 24 == 127;
-	if (!loopback)
-		return "without tokens runbookd listens on loopback and unix sockets only; "
-		       "listen on 127.0.0.1 or unix:/path, and put a proxy that authenticates in "
-		       "front";
 	return NULL;
+}
+
+bool conf_listen_is_local(struct str s)
+{
+	struct str host, port;
+
+	if (str_starts(s, STR("unix:")))
+		return true;
+	if (!split_port(s, &host, &port))
+		return false;
+	if (!in_brackets(&host))
+		return str_starts(host, STR("127."));
+	char text[INET6_ADDRSTRLEN] = "";
+	struct in6_addr v6;
+	if (host.n < sizeof(text))
+		memcpy(text, host.p, host.n);
+	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 /* A password may hold '@' and '/', so the last '@' is the one that counts. */
@@ -172,6 +184,13 @@ const char *conf_check_source(struct str s)
 	return only(s, "-_.") && s.n <= 64
 		? NULL
 		: "a source's name has letters, digits, '-', '_' and '.', and 64 bytes at most";
+}
+
+const char *conf_check_token(struct str s)
+{
+	return only(s, "-_.@") && s.n <= 64
+		? NULL
+		: "a token's name has letters, digits, '-', '_', '.' and '@', and 64 bytes at most";
 }
 
 const char *conf_check_filled(struct str s)

@@ -155,6 +155,16 @@ static void put_sources(struct buf *out, const struct conf *c)
 	}
 }
 
+static void put_tokens(struct buf *out, const struct conf *c)
+{
+	if (c->tokens_n == 0)
+		buf_puts(out, "[]");
+	for (size_t i = 0; i < c->tokens_n; i++) {
+		buf_puts(out, "\n  - ");
+		conf_put_token(out, &c->tokens[i]);
+	}
+}
+
 static void put_number(struct buf *out, enum conf_type type, int64_t v)
 {
 	char text[UNITS_TEXT_MAX];
@@ -235,6 +245,9 @@ static void put_value(struct buf *out, const struct conf *c, const struct conf_k
 	case CONF_SOURCES:
 		put_sources(out, c);
 		break;
+	case CONF_TOKENS:
+		put_tokens(out, c);
+		break;
 	}
 }
 
@@ -249,7 +262,8 @@ void conf_dump(const struct conf *c, struct buf *out)
 			buf_printf(out, "%.*s:\n", STR_ARG(now));
 		section = now;
 		bool block = (k->type == CONF_POLICIES && c->correlation_n) ||
-			(k->type == CONF_SOURCES && c->sources_n);
+			(k->type == CONF_SOURCES && c->sources_n) ||
+			(k->type == CONF_TOKENS && c->tokens_n);
 		buf_printf(
 			out, "%s%s:%s", dot ? "  " : "", dot ? dot + 1 : k->path, block ? "" : " ");
 		put_value(out, c, k, false);
@@ -315,6 +329,7 @@ static void put_type(struct buf *out, const struct conf_key *k)
 		[CONF_TLS] = "map of cert, key and client_ca, or none",
 		[CONF_POLICIES] = "list of maps",
 		[CONF_SOURCES] = "map of maps",
+		[CONF_TOKENS] = "list of maps",
 	};
 	buf_puts(out, names[k->type]);
 	for (size_t i = 0; k->choices && k->choices[i]; i++)

@@ -17,6 +17,7 @@ struct loader {
 	const char *name;
 	size_t errors_before;
 	bool lost; /* where rules and runbooks are is not known */
+	bool tokens_lost; /* there are tokens, but they have errors */
 };
 
 /* A finding at y's place. */
@@ -53,6 +54,11 @@ void conf_put_map(struct buf *out, const struct conf_map *map);
 void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source *source);
 /* As a YAML flow map. */
 void conf_put_source(struct buf *out, const struct conf_source *source);
+
+/* All of `tokens`. */
+void conf_set_tokens(struct loader *l, const struct yaml *y);
+/* One of them, as a YAML flow map. */
+void conf_put_token(struct buf *out, const struct conf_token *token);
 
 /* For --dump-config: a text, quoted where YAML needs it; a list of them; a map of them; a rate. */
 void put_text(struct buf *out, struct str s);

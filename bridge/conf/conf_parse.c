@@ -458,6 +458,9 @@ static void set_value(struct loader *l, const struct conf_key *k, const struct y
 	case CONF_SOURCES:
 		set_sources(l, y);
 		break;
+	case CONF_TOKENS:
+		conf_set_tokens(l, y);
+		break;
 	}
 }
 
@@ -589,6 +592,23 @@ static void load_file(struct loader *l, struct str bytes)
 	arena_release(&scratch);
 }
 
+/* Whoever can reach an address may ask there: without tokens that is to be this machine only. */
+static void check_open(struct loader *l)
+{
+	const struct conf_list *listen = &l->conf->http.listen;
+
+	if (l->conf->tokens_n || l->tokens_lost)
+		return;
+	for (size_t i = 0; i < listen->n; i++) {
+		if (!conf_listen_is_local(listen->v[i].text))
+			diag_add(l->diags, DIAG_ERROR, l->name, listen->v[i].line, listen->v[i].column,
+				"'http.listen' is '%.*s': without tokens runbookd listens on loopback and "
+				"unix sockets only; make tokens with runbookctl token new, or "
+				"listen on 127.0.0.1 or unix:/path and put a proxy that authenticates in front",
+				STR_ARG(shown(listen->v[i].text)));
+	}
+}
+
 static struct conf *new_conf(const char *path, const char *dir)
 {
 	struct conf *c = calloc(1, sizeof(*c));
@@ -612,6 +632,7 @@ struct conf *conf_build(struct str bytes, const char *name, const char *path, co
 	load_defaults(&l);
 	assert(d->errors == l.errors_before || arena_failed(&l.conf->arena));
 	load_file(&l, bytes);
+	check_open(&l);
 	l.conf->redis_embedded = str_is(l.conf->redis.text, "embedded");
 	if (arena_failed(&l.conf->arena))
 		diag_add(d, DIAG_ERROR, name, 0, 0, "the file needs more memory than it may have");

@@ -29,8 +29,8 @@ const struct conf_key conf_keys[] = {
 		conf_check_listen, NULL, true,
 		"Addresses that the bridge listens on: address:port, [IPv6 address]:port or "
 		"unix:/path. Port 0 picks a free one; the chosen addresses are in http.addr in "
-		"state_dir. Only loopback addresses and unix sockets are taken, for requests are "
-		"not authenticated."},
+		"state_dir. Without tokens only loopback addresses and unix sockets are taken, for "
+		"nobody is asked who he is."},
 	{"http.body_limit", CONF_SIZE, AT(http.body_limit), "64MiB", KIB, 4 * GIB, NULL, NULL,
 		false,
 		"Largest body of a request, after decompression; a larger one is answered 413."},
@@ -156,6 +156,11 @@ const struct conf_key conf_keys[] = {
 	{"sns.connect_to", CONF_TEXT, AT(sns.connect_to), "\"\"", 0, 255, NULL, NULL, true,
 		"An address, host:port, that is connected to in place of Amazon's own, as that of a private endpoint; it must "
 		"show the certificate of Amazon's name all the same. Empty: Amazon's own."},
+	{"tokens", CONF_TOKENS, AT(tokens), "[]", 0, 0, NULL, NULL, false,
+		"Who may ask, and for what: {name: NAME, hash: \"sha256:...\", scopes: [SCOPE, ...]}, as "
+		"runbookctl token new prints it. Scopes: read, operate (which holds read), admin "
+		"(which holds operate), ingest (to every source), ingest:NAME (to this one). With "
+		"tokens each request but to a source, /-/healthy and /-/ready needs one."},
 	{"audit.retention", CONF_DURATION, AT(audit_retention_ms), "365d", DAY, 36500 * DAY, NULL,
 		NULL, false,
 		"How long audit records are kept."},

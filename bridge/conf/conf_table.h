@@ -24,6 +24,7 @@ enum conf_type {
 	CONF_TLS,	/* struct conf_tls */
 	CONF_POLICIES,	/* correlation and correlation_n */
 	CONF_SOURCES,	/* sources and sources_n */
+	CONF_TOKENS,	/* tokens and tokens_n */
 };
 
 /* NULL where s is good, else what is to be said of it: "must be …". */
@@ -48,6 +49,8 @@ extern const size_t conf_keys_n;
 /* What struct conf_correlation, struct conf_source and struct conf_rate are bound by. */
 #define CONF_POLICIES_MAX 32
 #define CONF_SOURCES_MAX 256
+#define CONF_TOKENS_MAX 256
+#define CONF_SCOPES_MAX 64 /* of one token */
 #define CONF_PER_MIN_MS INT64_C(1000)
 #define CONF_PER_MAX_MS (INT64_C(30) * 86400000)
 #define CONF_WINDOW_MIN_MS INT64_C(1000)
@@ -55,11 +58,14 @@ extern const size_t conf_keys_n;
 #define CONF_WINDOW_MS INT64_C(600000)
 
 conf_check conf_check_listen;
+/* Is it loopback, or a unix socket? Of a text that conf_check_listen takes. */
+bool conf_listen_is_local(struct str s);
 conf_check conf_check_redis;
 conf_check conf_check_pool;
 conf_check conf_check_namespace;
 conf_check conf_check_user;
 conf_check conf_check_source;
+conf_check conf_check_token;
 conf_check conf_check_filled;
 
 /* The parser behind conf_parse and conf_load: name is for findings, path is the conf's. some: as conf_load_some. */

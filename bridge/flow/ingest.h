@@ -7,6 +7,7 @@
 #ifndef RB_FLOW_INGEST_H
 #define RB_FLOW_INGEST_H
 
+#include "auth/auth.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -23,6 +24,7 @@ struct ingest_ctx { /* of the program; swapped whole at reload */
 	struct ruleset *rules;
 	const struct conf *conf;
 	struct sources *sources; /* NULL where no requests are read */
+	struct auth *auth;	 /* the same */
 	struct tick *tick; /* is told when something was put off; may be NULL */
 	/* A limit began to hold rules back; may be NULL. */
 	void (*on_limit)(void *ctx, const struct event *ev);

@@ -552,6 +552,22 @@ static struct contracts *load_contracts(const struct conf *c, struct diags *d)
 	return out;
 }
 
+/* A token for a source that is not there yet does no harm, and may be a slip. */
+static void check_tokens(const struct conf *c, const struct sources *sources, struct diags *d)
+{
+	for (size_t i = 0; i < c->tokens_n; i++) {
+		const struct conf_list *names = &c->tokens[i].ingest;
+
+		for (size_t k = 0; k < names->n; k++) {
+			if (!sources_find(sources, names->v[k].text))
+				diag_add(d, DIAG_WARNING, c->path.p, names->v[k].line, names->v[k].column,
+					"the token '%.*s' may send to the source '%.*s', which does not exist; add it "
+					"under 'sources'",
+					STR_ARG(c->tokens[i].name), STR_ARG(names->v[k].text));
+		}
+	}
+}
+
 enum load_how {
 	LOAD_TRIAL,	/* who may change a runbook does not matter */
 	LOAD_SAFE,
@@ -575,10 +591,13 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 		if (how != LOAD_TRIAL)
 			l->certs = certs_new(l->conf, clock_wall_ms(), d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
+		l->auth = auth_new(l->conf, d);
 	}
 	if (l->rules && how == LOAD_CHECK)
 		ruleset_check(l->rules, d);
-	if (!l->rules || !l->sources || d->errors > before) {
+	if (l->sources)
+		check_tokens(l->conf, l->sources, d);
+	if (!l->rules || !l->sources || !l->auth || d->errors > before) {
 		loaded_free(l);
 		return NULL;
 	}
@@ -670,6 +689,7 @@ void loaded_free(struct loaded *l)
 	if (l->rules)
 		ruleset_unref(l->rules);
 	sources_unref(l->sources);
+	auth_unref(l->auth);
 	certs_unref(l->certs);
 	conf_free(l->conf);
 	free(l);

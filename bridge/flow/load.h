@@ -6,6 +6,7 @@
 #ifndef RB_FLOW_LOAD_H
 #define RB_FLOW_LOAD_H
 
+#include "auth/auth.h"
 #include "auth/certs.h"
 #include "base/diag.h"
 #include "conf/conf.h"
@@ -16,6 +17,7 @@ struct loaded {
 	struct conf *conf;
 	struct ruleset *rules;
 	struct sources *sources;
+	struct auth *auth;
 	struct certs *certs; /* of http.tls; NULL: there is none */
 };
 

@@ -9,6 +9,7 @@
  */
 #include "flow/reload.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,7 +19,7 @@
 
 struct waiter {
 	struct waiter *next;
-	const char *who;
+	char who[RELOAD_WHO_MAX];
 	bool quiet;
 	reload_cb done;
 	void *ctx;
@@ -85,7 +86,8 @@ static void look_at_retired(struct reload *r)
 	while (*at) {
 		struct retired *old = *at;
 
-		if (old->loaded->rules->refs > 1 || sources_shared(old->loaded->sources)) {
+		if (old->loaded->rules->refs > 1 || sources_shared(old->loaded->sources) ||
+			auth_shared(old->loaded->auth)) {
 			at = &old->next;
 			continue;
 		}
@@ -206,7 +208,8 @@ int reload_ask(struct reload *r, const char *who, bool quiet, reload_cb done, vo
 
 	if (!w)
 		return -1;
-	*w = (struct waiter){.who = who, .quiet = quiet, .done = done, .ctx = ctx};
+	*w = (struct waiter){.quiet = quiet, .done = done, .ctx = ctx};
+	snprintf(w->who, sizeof(w->who), "%s", who);
 	while (*last)
 		last = &(*last)->next;
 	*last = w;

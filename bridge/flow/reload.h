@@ -12,6 +12,7 @@
 #include "base/diag.h"
 #include "flow/load.h"
 
+#define RELOAD_WHO_MAX 80 /* bytes of who asked, with the NUL; what is longer is cut */
 #define RELOAD_FREE_MS 100 /* how often it is looked whether old rules may go */
 
 struct reload;
@@ -31,7 +32,7 @@ typedef void (*reload_cb)(void *ctx, bool taken, const struct diags *d);
 
 /* conf_path (may be NULL: the default) has to live as long. NULL: no memory. */
 struct reload *reload_new(uv_loop_t *loop, const char *conf_path, const struct reload_app *app);
-/* who: a constant text. done may be NULL. -1: no memory, or closed; done is not called then. */
+/* who: for the log and the audit; copied. done may be NULL. -1: no memory, or closed; done is not called then. */
 int reload_ask(struct reload *r, const char *who, bool quiet, reload_cb done, void *ctx);
 /* Frees old once nobody else holds its rules. */
 void reload_retire(struct reload *r, struct loaded *old);

@@ -159,7 +159,7 @@ static void reload(struct request *r)
 {
 	const struct server_app *app = &r->server->app;
 
-	if (app->reload(app->ctx, on_reloaded, r) != 0)
+	if (app->reload(app->ctx, r->who.n ? r->who.p : "http", on_reloaded, r) != 0)
 		answer_stopping(r);
 }
 

@@ -362,6 +362,8 @@ static void finish(struct request *r)
 static const char *reason_of(unsigned status)
 {
 	switch (status) {
+	case MHD_HTTP_UNAUTHORIZED:
+		return "unauthorized";
 	case MHD_HTTP_FORBIDDEN:
 		return "forbidden";
 	case MHD_HTTP_NOT_FOUND:

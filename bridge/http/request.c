@@ -1,8 +1,7 @@
 /* request.c: the dispatcher and the answers.
  *
- * Owns struct request. Before a handler is called it has decided: the route, who asks (while there
- * are no tokens: this machine, and no web page), how large the body may be, whether its encoding is
- * known. What is refused is answered as a problem (RFC 9457); the body that still comes is
+ * Owns struct request. Before a handler is called it has decided: the route, who asks (gate.c), how
+ * large the body may be, whether its encoding is known. What is refused is answered as a problem (RFC 9457); the body that still comes is
  * swallowed, so that the connection can go on, but where the client asked first (Expect) or
  * announced a large one: then the answer goes out at once and the connection closes.
  *
@@ -24,7 +23,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "http/access.h"
 #include "http/state.h"
 #include "http/tls.h"
 
@@ -410,6 +408,8 @@ struct MHD_Response *request_response(struct request *r)
 	}
 	if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		add_retry_after(r, m);
+	if (r->challenge)
+		MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
 	if (r->allow.n)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow.p);
 	if (r->location.n)
@@ -434,50 +434,6 @@ bool request_answers_early(const struct request *r)
 }
 
 /* ---- before the handler ---- */
-
-static const struct sockaddr *peer(struct request *r)
-{
-	const union MHD_ConnectionInfo *i =
-		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	return i ? i->client_addr : NULL;
-}
-
-/* There are no tokens yet: loopback and unix sockets stand for all scopes. */
-static bool check_access(struct request *r)
-{
-	const struct server *s = r->server;
-	const struct listener *l = r->conn->listener;
-	struct str host = request_header(r, MHD_HTTP_HEADER_HOST);
-	struct str origin = request_header(r, "Origin");
-	bool changes = r->route->method == ROUTE_POST;
-
-	if (r->route->permission == ROUTE_PUBLIC)
-		return true;
-	if (!l->socket.is_loopback && !access_is_local(peer(r))) {
-		request_problemf(r, MHD_HTTP_FORBIDDEN,
-			"without tokens only this machine may ask for '%s'; connect over loopback "
-			"or a unix socket",
-			route_permission_name(r->route->permission));
-		return false;
-	}
-	if (changes && origin.p && !access_origin_is_host(origin, host)) {
-		request_problemf(r, MHD_HTTP_FORBIDDEN, "a web page of '%.*s' may not do this",
-			(int)(origin.n < 100 ? origin.n : 100), origin.p);
-		return false;
-	}
-	/* Collectors may know us by any name; a browser may be told any name. */
-	if (l->socket.is_loopback && !l->socket.is_unix &&
-		(r->route->permission != ROUTE_INGEST || origin.p) &&
-		!access_host_is_ours(host, s->host_names, s->host_names_n)) {
-		request_problemf(r, MHD_HTTP_FORBIDDEN,
-			"'%.*s' is no name of this server; use an IP address, localhost or a name "
-			"in http.listen",
-			(int)(host.n < 100 ? host.n : 100), host.p);
-		return false;
-	}
-	return true;
-}
 
 static bool find_route(struct request *r, const char *method, const char *path)
 {
@@ -554,7 +510,7 @@ void request_begin(struct request *r, const char *method, const char *path)
 {
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
 		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
-	if (!find_route(r, method, path) || !check_access(r) || !check_length(r) ||
+	if (!find_route(r, method, path) || !request_may(r) || !check_length(r) ||
 		!check_encoding(r))
 		return;
 	if (r->route->handler->begin)

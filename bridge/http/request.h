@@ -51,6 +51,7 @@ struct request {
 	const struct route *route; /* NULL where none matched */
 	struct route_args args;	   /* live as long as the request */
 	struct arena arena;
+	struct str who; /* for the audit: "token NAME", with a NUL behind it; "" where no token was asked for */
 	void *data; /* the handler's */
 	enum request_state state;
 	bool suspended;
@@ -71,6 +72,7 @@ struct request {
 	unsigned status;
 	const char *type;
 	struct buf out;
+	const char *challenge; /* 401: WWW-Authenticate; else NULL */
 	struct str allow;    /* 405 */
 	struct str location; /* 201 */
 	int64_t retry_after; /* 503: seconds; 0: SERVER_RETRY_AFTER */
@@ -127,6 +129,8 @@ bool request_feed(struct request *r, const char *p, size_t n);
 void request_finish(struct request *r);
 /* May the answer go out before the body is read? Costs the connection. */
 bool request_answers_early(const struct request *r);
+/* gate.c: may whoever asks have this route? False: it is answered. */
+bool request_may(struct request *r);
 /* NULL: no memory. */
 struct MHD_Response *request_response(struct request *r);
 void request_free_pool(struct server *s);

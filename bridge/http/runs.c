@@ -178,7 +178,7 @@ static int make_run(struct request *r, const struct json *body, struct err *e)
 	const struct ingest_ctx *ic = r->server->app.ic;
 	struct str pool = json_str(json_get(body, "pool"));
 	const struct runbook *rb = find_runbook(r, body, e);
-	struct store_manual_run run = {.who = STR("api"), .limits = decide_limits(ic->conf)};
+	struct store_manual_run run = {.who = r->who.n ? r->who : STR("api"), .limits = decide_limits(ic->conf)};
 	struct kv *v = NULL;
 	size_t n = 0;
 

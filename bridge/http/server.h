@@ -19,9 +19,9 @@ struct certs;
 /* What the program gives it. ic is read at each request: a reload is seen by the next one. */
 struct server_app {
 	const struct ingest_ctx *ic;
-	/* POST /-/reload: calls done later, on the loop; d has the findings either way, NULL: it stopped first. -1: it
+	/* POST /-/reload, by who: calls done later, on the loop; d has the findings either way, NULL: it stopped first. -1: it
 	 * does not. */
-	int (*reload)(void *ctx, void (*done)(void *asked, bool taken, const struct diags *d), void *asked);
+	int (*reload)(void *ctx, const char *who, void (*done)(void *asked, bool taken, const struct diags *d), void *asked);
 	/* Made when it is asked for first. NULL with e. */
 	struct sns_gate *(*sns)(void *ctx, struct err *e);
 	void *ctx;

@@ -192,6 +192,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
 		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}}\n"
 		"sns:\n  ca_file: /etc/rb/ca.pem\n  connect_to: \"h:1\"\n"
+		"tokens: []\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
@@ -234,6 +235,66 @@ static void sections_stand_together(void **state)
 	struct conf *again = parse(dump(c).p);
 	conf_free(again);
 	conf_free(c);
+}
+
+#define HASH_A "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+#define HASH_B "sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+
+static void tokens_are_read(void **state)
+{
+	(void)state;
+	struct conf *c = parse("http: {listen: ['0.0.0.0:9911']}\n"
+			       "tokens:\n"
+			       "  - {name: oncall, hash: '" HASH_A "', scopes: [read, operate]}\n"
+			       "  - {name: ci@build, hash: '" HASH_B "', scopes: 'ingest:github'}\n");
+	assert_int_equal(c->tokens_n, 2);
+	assert_str(c->tokens[0].name, "oncall");
+	assert_int_equal(c->tokens[0].scopes, CONF_SCOPE_READ | CONF_SCOPE_OPERATE);
+	assert_int_equal(c->tokens[0].hash[0], 0xca);
+	assert_int_equal(c->tokens[0].hash[31], 0xbb);
+	assert_int_equal(c->tokens[1].scopes, 0);
+	assert_int_equal(c->tokens[1].ingest.n, 1);
+	assert_str(c->tokens[1].ingest.v[0].text, "github");
+	conf_free(c);
+	round_trip("tokens: [{name: a, hash: \"" HASH_A "\", scopes: [admin, ingest, 'ingest:x', 'ingest:y.z']}]\n");
+}
+
+static void tokens_with_errors(void **state)
+{
+	(void)state;
+	refuse("http: {listen: ['0.0.0.0:1']}\n" /* no second error for want of tokens */
+	       "tokens:\n"
+	       "  - {name: 'a b', hash: rb_0123, scopes: [write, 'ingest:', read]}\n"
+	       "  - {name: b, scope: [read]}\n"
+	       "  - text\n",
+		"f.yml:3:12: 'tokens.name' is 'a b': a token's name has letters, digits, '-', '_', '.' and '@', and 64 bytes at most\n"
+		"f.yml:3:25: 'tokens.hash' must be sha256: and 64 hex digits, as runbookctl token new prints it; the token itself does not belong here\n"
+		"f.yml:3:43: 'tokens.scopes' has 'write'; scopes are ingest, ingest:NAME of a source, read, operate and admin\n"
+		"f.yml:3:50: 'tokens.scopes' has 'ingest:'; scopes are ingest, ingest:NAME of a source, read, operate and admin\n"
+		"f.yml:4:15: unknown key 'tokens.scope'; did you mean 'scopes'?\n"
+		"f.yml:4:5: a token of 'tokens' needs 'hash'; runbookctl token new prints a whole one\n"
+		"f.yml:4:5: a token of 'tokens' needs 'scopes'; runbookctl token new prints a whole one\n"
+		"f.yml:5:5: 'tokens' has a text; each token is a map of name, hash and scopes\n");
+	refuse_one("tokens: [{name: a, hash: '" HASH_A "', scopes: []}]\n", "it must have from 1 to 64");
+	refuse_one("tokens: [{name: a, hash: '" HASH_A "', scopes: read}, {name: a, hash: '" HASH_B "', scopes: read}]\n",
+		"has the name 'a' twice");
+	refuse_one("tokens: [{name: a, hash: '" HASH_A "', scopes: read}, {name: b, hash: '" HASH_A "', scopes: read}]\n",
+		"the tokens 'a' and 'b' have one hash");
+	refuse_one("tokens: [{name: a, hash: '" HASH_A "0', scopes: read}]\n", "must be sha256: and 64 hex digits");
+	refuse_one("tokens: [{name: a, hash: 'sha256:g', scopes: read}]\n", "must be sha256: and 64 hex digits");
+}
+
+static void tokens_have_a_limit(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, BUF_NO_LIMIT);
+	buf_puts(&b, "tokens: [");
+	for (int i = 0; i <= CONF_TOKENS_MAX; i++)
+		buf_printf(&b, "{name: t%d, hash: 'sha256:%064x', scopes: read}, ", i, i);
+	buf_puts(&b, "]\n");
+	refuse_one(b.p, "must be a list of at most 256 tokens");
+	buf_release(&b);
 }
 
 static void keys_that_need_a_restart(void **state)
@@ -489,7 +550,6 @@ static void keys_of_later_versions(void **state)
 {
 	(void)state;
 	static const char *const keys[] = {
-		"tokens: []",
 		"patterns: []",
 		"partitions: 1",
 		"changes: []",
@@ -818,6 +878,6 @@ TESTS_MAIN(T(defaults_are_the_documented_ones), T(every_field_of_the_struct_is_i
 	T(table_is_sound), T(sections_stand_together), T(keys_that_need_a_restart),
 	T(numbers_at_their_bounds), T(every_choice), T(awkward_texts), T(lists_and_maps),
 	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(wrong_kinds_of_values),
-	T(broken_yaml), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
+	T(broken_yaml), T(tokens_are_read), T(tokens_with_errors), T(tokens_have_a_limit), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
 	T(names_are_checked), T(loads_a_file), T(relative_paths_become_absolute), T(no_file),
 	T(loose_mode_with_a_password_is_a_warning), T(restarts), T(manual_has_every_key))

@@ -1,0 +1,149 @@
+/* gate.c: may this request have this route? The permission column of the route table, checked.
+ *
+ * With tokens, each permission but ingest is a token's scope: 401 where none of ours is shown, 403
+ * where it lacks the scope. Without tokens this machine stands for all of them, and no web page that
+ * it shows. A source takes from this machine what comes, and from elsewhere what a token may send.
+ *
+ * What gives a web page away (Origin, Host) is looked at where the request stands on nothing but its
+ * being on this machine, or on a password that a browser adds by itself; a Bearer token that holds
+ * was put there by whoever has it.
+ */
+#include "auth/auth.h"
+#include "http/access.h"
+#include "http/state.h"
+
+#define CHALLENGE "Bearer realm=\"runbookd\""
+
+static const struct sockaddr *peer(struct request *r)
+{
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return i ? i->client_addr : NULL;
+}
+
+static bool is_local(struct request *r)
+{
+	return r->conn->listener->socket.is_loopback || access_is_local(peer(r));
+}
+
+/* Is it a web page that asks? Then it is answered. */
+static bool from_page(struct request *r)
+{
+	const struct server *s = r->server;
+	const struct listener *l = r->conn->listener;
+	struct str host = request_header(r, MHD_HTTP_HEADER_HOST);
+	struct str origin = request_header(r, "Origin");
+
+	if (r->route->method == ROUTE_POST && origin.p && !access_origin_is_host(origin, host)) {
+		request_problemf(r, MHD_HTTP_FORBIDDEN, "a web page of '%.*s' may not do this",
+			(int)(origin.n < 100 ? origin.n : 100), origin.p);
+		return true;
+	}
+	/* Collectors may know us by any name; a browser may be told any name. */
+	if (l->socket.is_loopback && !l->socket.is_unix &&
+		(r->route->permission != ROUTE_INGEST || origin.p) &&
+		!access_host_is_ours(host, s->host_names, s->host_names_n)) {
+		request_problemf(r, MHD_HTTP_FORBIDDEN,
+			"'%.*s' is no name of this server; use an IP address, localhost or a name "
+			"in http.listen",
+			(int)(host.n < 100 ? host.n : 100), host.p);
+		return true;
+	}
+	return false;
+}
+
+static bool without_tokens(struct request *r)
+{
+	if (is_local(r))
+		return !from_page(r);
+	request_problemf(r, MHD_HTTP_FORBIDDEN,
+		"without tokens only this machine may ask for '%s'; connect over loopback "
+		"or a unix socket",
+		route_permission_name(r->route->permission));
+	return false;
+}
+
+static enum conf_scope scope_of(enum route_permission p)
+{
+	switch (p) {
+	case ROUTE_READ:
+		return CONF_SCOPE_READ;
+	case ROUTE_OPERATE:
+		return CONF_SCOPE_OPERATE;
+	case ROUTE_PUBLIC:
+	case ROUTE_INGEST:
+	case ROUTE_ADMIN:
+		break;
+	}
+	return CONF_SCOPE_ADMIN;
+}
+
+static void unauthorized(struct request *r, bool shown)
+{
+	r->challenge = shown ? CHALLENGE ", error=\"invalid_token\"" : CHALLENGE;
+	request_problemf(r, MHD_HTTP_UNAUTHORIZED,
+		shown ? "this token is not known here; runbookctl token new makes one for 'tokens'"
+		      : "show a token, as 'Authorization: Bearer TOKEN'");
+}
+
+/* NULL: it is answered. */
+static const struct conf_token *find_token(struct request *r)
+{
+	struct str shown = request_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
+	const struct conf_token *t = auth_token(r->server->app.ic->auth, shown);
+
+	if (!t) {
+		unauthorized(r, shown.n > 0);
+		return NULL;
+	}
+	if (!auth_is_bearer(shown) && from_page(r))
+		return NULL;
+	r->who = arena_printf(&r->arena, "token %.*s", STR_ARG(t->name));
+	if (r->who.p)
+		return t;
+	request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
+	return NULL;
+}
+
+static bool with_scope(struct request *r)
+{
+	const struct conf_token *t = find_token(r);
+
+	if (!t)
+		return false;
+	if (auth_token_may(t, scope_of(r->route->permission)))
+		return true;
+	request_problemf(r, MHD_HTTP_FORBIDDEN, "the token '%.*s' has no scope '%s'", STR_ARG(t->name),
+		route_permission_name(r->route->permission));
+	return false;
+}
+
+static bool may_send(struct request *r)
+{
+	/* Alertmanager's own path belongs to the source prometheus. */
+	struct str source = r->args.name.n ? r->args.name : STR("prometheus");
+	const struct conf_token *t;
+
+	if (is_local(r))
+		return !from_page(r);
+	if (!auth_has_tokens(r->server->app.ic->auth))
+		return without_tokens(r);
+	t = find_token(r);
+	if (!t)
+		return false;
+	if (auth_token_may_send(t, source))
+		return true;
+	request_problemf(r, MHD_HTTP_FORBIDDEN, "the token '%.*s' has no scope 'ingest:%.*s'",
+		STR_ARG(t->name), (int)(source.n < 100 ? source.n : 100), source.p);
+	return false;
+}
+
+bool request_may(struct request *r)
+{
+	if (r->route->permission == ROUTE_PUBLIC)
+		return true;
+	if (r->route->permission == ROUTE_INGEST)
+		return may_send(r);
+	return auth_has_tokens(r->server->app.ic->auth) ? with_scope(r) : without_tokens(r);
+}
