@@ -199,6 +199,33 @@ static void large_batch_is_answered_once_for_all(void **state)
 	flow_stop(&f);
 }
 
+/* Each event of a delivery is known by its place: what was not stored of it is taken when it comes again. */
+static void a_large_delivery_is_completed(void **state)
+{
+	struct flow f;
+	struct source_batch batch;
+
+	(void)state;
+	flow_start(&f);
+	f.conf.limits.delivery_window_ms = HOUR;
+	batch = message(&f, 0, 300, "");
+	for (size_t i = 0; i < batch.n; i++) {
+		batch.events[i].status = EVENT_INFO;
+		batch.events[i].fingerprint = STR_NONE;
+		batch.events[i].delivery = STR("d1");
+	}
+	batch.n = 260;
+	assert_int_equal(ingest(&f, &batch), ERR_NONE);
+	assert_int_equal(number(&f, "new"), 260);
+	batch.n = 300;
+	assert_int_equal(ingest(&f, &batch), ERR_NONE);
+	assert_int_equal(number(&f, "duplicate"), 260);
+	assert_int_equal(number(&f, "new"), 40);
+	assert_int_equal(ingest(&f, &batch), ERR_NONE);
+	assert_int_equal(number(&f, "duplicate"), 300);
+	flow_stop(&f);
+}
+
 static void rules_stay_the_same_for_a_batch(void **state)
 {
 	static const char other[] = "rules:\n  - name: other\n    match: 'alertname = Disk'\n    "
@@ -735,6 +762,7 @@ static void bad_questions_are_refused_at_once(void **state)
 }
 
 TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all),
+	cmocka_unit_test(a_large_delivery_is_completed),
 	cmocka_unit_test(rules_stay_the_same_for_a_batch),
 	cmocka_unit_test(wrong_guess_is_put_right),
 	cmocka_unit_test(missing_value_is_a_decision_error),
