@@ -197,11 +197,16 @@ static void print_entry(struct cli *c, const struct json *entry)
 static void print_all(struct cli *c, const struct json *answer)
 {
 	const struct json *events = json_get(answer, "events");
-	struct str refused = show_text(answer, "refused");
+	struct str refused = show_text(answer, "refused"), not_taken = show_text(answer, "not_taken");
 
 	if (refused.n) {
 		buf_puts(&c->out, "it would be refused for now: ");
 		escaped(c, STYLE_RED, refused);
+		buf_puts(&c->out, "\n\n");
+	}
+	if (not_taken.n) {
+		buf_puts(&c->out, "not all of it would be taken: ");
+		escaped(c, STYLE_RED, not_taken);
 		buf_puts(&c->out, "\n\n");
 	}
 	for (const struct json *e = events ? events->child : NULL; e; e = e->next) {

@@ -47,6 +47,7 @@ struct explain {
 	int64_t truncated;
 	uint64_t steps;	    /* that regexes took to tell why rules do not match */
 	struct str refused; /* why an ingest would be */
+	struct str not_taken; /* of the payload the first item that its kind does not take, and why */
 	store_text_cb cb;
 	void *ctx;
 };
@@ -269,6 +270,16 @@ static void write_event(struct json_w *w, struct explain *x, size_t i, struct ar
 	json_w_end(w, '}');
 }
 
+/* null: there is no such reason. */
+static void write_why(struct json_w *w, const char *key, struct str why)
+{
+	json_w_key(w, str_of(key));
+	if (why.n)
+		json_w_str(w, why);
+	else
+		json_w_null(w);
+}
+
 static void write_answer(struct explain *x, struct buf *out)
 {
 	struct arena row;
@@ -278,11 +289,8 @@ static void write_answer(struct explain *x, struct buf *out)
 	json_w_init(&w, out);
 	json_w_object(&w);
 	json_w_kstr(&w, "ruleset_hash", str_of(x->rules->hash));
-	json_w_key(&w, STR("refused"));
-	if (x->refused.n)
-		json_w_str(&w, x->refused);
-	else
-		json_w_null(&w);
+	write_why(&w, "refused", x->refused);
+	write_why(&w, "not_taken", x->not_taken);
 	json_w_key(&w, STR("events"));
 	json_w_array(&w);
 	for (size_t i = 0; i < x->n; i++)
@@ -475,6 +483,8 @@ int explain_batch(const struct ingest_ctx *ic, struct arena *a, const struct sou
 	if (!x || explain_prepare(x, batch->events, batch->n, e) != 0)
 		return -1;
 	x->truncated = batch->truncated;
+	if (batch->refused.code)
+		x->not_taken = arena_strdup(a, str_of(batch->refused.text));
 	ruleset_ref(x->rules);
 	if (x->n == 0)
 		explain_end(x, NULL);

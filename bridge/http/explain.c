@@ -181,7 +181,8 @@ static int read_payload(struct request *r, const struct json *body, struct sourc
 		rc = read_json(r, b, rq, payload, out, &inner);
 	if (rc == 0)
 		rc = sources_dress(b, &r->arena, out, &inner);
-	if (rc == 0 && out->refused.code) {
+	/* Of items that a kind takes one by one, those that are good are told of. */
+	if (rc == 0 && out->n == 0 && out->refused.code) {
 		inner = out->refused;
 		rc = -1;
 	}

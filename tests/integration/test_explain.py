@@ -269,6 +269,23 @@ def test_full_queue_is_told_of(runbookd):
     assert entry["outcome"] is None and down["matches"] and down["decision"] is None and len(down["steps"]) == 2
 
 
+def test_items_that_are_not_taken_are_told_of(server, tmp_path):
+    """A kind that takes alerts one by one takes the others, here as at /ingest."""
+    good = {"labels": {"alertname": "InstanceDown", "instance": "a:1"}, "startsAt": "2026-11-20T12:00:00Z"}
+    bad = [{"labels": {"alertname": 7}}, {"labels": []}]
+    ask = {"source": "prometheus", "payload": [good, bad[0], good | {"labels": {"alertname": "Other"}}, bad[1]]}
+    answer = explain(server, ask)
+    assert answer["not_taken"] == "alerts[1].labels.alertname: want a string, got a number"
+    assert [e["event"]["labels"]["alertname"] for e in answer["events"]] == ["InstanceDown", "Other"]
+    assert explain(server, {**ask, "payload": [good]})["not_taken"] is None
+    assert explain(server, {**ask, "payload": bad}, 400)["detail"] == "payload: alerts[0].labels.alertname: want a string, got a number"
+    file = tmp_path / "alerts.json"
+    file.write_text(json.dumps(ask["payload"]))
+    assert f"not all of it would be taken: {answer['not_taken']}\n" in server.ctl("explain", "--source", "prometheus", str(file)).stdout
+    ingested = server.api("POST", "/ingest/prometheus", ask["payload"])
+    assert ingested.status == 400 and answer["not_taken"] == ingested.json()["detail"], ingested
+
+
 def test_amount_is_bounded(server):
     many = [alert({"alertname": "A", "instance": f"h{i}"}) for i in range(257)]
     problem = explain(server, {"source": "alertmanager", "payload": notification(many)}, 400)
