@@ -119,13 +119,21 @@ static bool with_scope(struct request *r)
 	return false;
 }
 
+/* Does the source look at a signature itself? Then that stands for a token. */
+static bool is_signed(struct request *r, struct str source)
+{
+	const struct bound_source *b = sources_find(r->server->app.ic->sources, source);
+
+	return b && b->conf && b->conf->auth.sns_topics.n > 0;
+}
+
 static bool may_send(struct request *r)
 {
 	/* Alertmanager's own path belongs to the source prometheus. */
 	struct str source = r->args.name.n ? r->args.name : STR("prometheus");
 	const struct conf_token *t;
 
-	if (is_local(r))
+	if (is_local(r) || is_signed(r, source))
 		return !from_page(r);
 	if (!auth_has_tokens(r->server->app.ic->auth))
 		return without_tokens(r);

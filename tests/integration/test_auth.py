@@ -125,7 +125,8 @@ def test_other_addresses_with_tokens(runbookd):
     rb.configure({"http": {"listen": ["0.0.0.0:0", "127.0.0.1:0"]}})
     refused = rb.run_check("runbook-bridge", "--check")
     assert refused.returncode == 3 and "runbookctl token new" in refused.stdout + refused.stderr
-    rb.configure({"tokens": ALL_TOKENS})
+    rb.configure({"tokens": ALL_TOKENS, "sources": {"signed": {"kind": "sns", "auth": {"sns": {"topic_arns": [
+        "arn:aws:sns:eu-west-1:123456789012:oncall"]}}}}})
     rb.spawn()
     wait_for(lambda: (rb.state_dir / "http.addr").exists(), "http.addr")
     everywhere, here = (rb.state_dir / "http.addr").read_text().split("\n")[:2]
@@ -136,6 +137,7 @@ def test_other_addresses_with_tokens(runbookd):
     assert problem(http_request(elsewhere, *post, bearer("admin")), 403).endswith("no scope 'ingest:alertmanager'")
     assert http_request(elsewhere, *post, bearer("one")).status == 200
     assert http_request(elsewhere, *post, bearer("sender")).status == 200
+    assert "Type" in problem(http_request(elsewhere, "POST", "/ingest/signed", {}), 400), "it is read: its signature counts, no token"
     assert http_request(elsewhere, "GET", "/api/v1/runs").status == 401
     assert http_request(elsewhere, "GET", "/api/v1/runs", headers=bearer("reader")).status == 200
     assert http_request(elsewhere, "GET", "/-/healthy").status == 200
