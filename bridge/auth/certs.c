@@ -173,7 +173,7 @@ struct certs *certs_new(const struct conf *conf, int64_t now_ms, struct diags *d
 	size_t errors = d->errors;
 	struct reading r = {.conf = conf, .d = d};
 
-	if (!conf->http.tls.cert.n)
+	if (!conf->http.tls.cert.n || !conf->http.tls.key.n) /* conf has said so */
 		return NULL;
 	r.certs = calloc(1, sizeof(*r.certs));
 	if (!r.certs) {
