@@ -1,0 +1,89 @@
+/* The PagerDuty source: golden files, occurrences, types; and real messages where they are at hand. */
+#include "unit.h"
+#include <unistd.h>
+#include "source_rig.h"
+
+static struct source_rig rig = {.kind = "pagerduty"};
+
+static int begin(void **state)
+{
+	(void)state;
+	rig.headers = NULL;
+	arena_init(&rig.arena, 64 << 20);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	arena_release(&rig.arena);
+	return 0;
+}
+
+static void golden_files(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_golden_files(&rig), 7);
+}
+
+#define EVENT(type, data) "{\"event\":{\"event_type\":\"" type "\",\"occurred_at\":\"1970-01-01T00:00:09Z\",\"data\":{" data "}}}"
+
+static struct event *one(const char *body)
+{
+	struct source_batch out = rig_taken(&rig, str_of(body));
+
+	assert_int_equal(out.n, 1);
+	return out.events;
+}
+
+static void occurrences(void **state)
+{
+	struct str id = one(EVENT("incident.triggered", "\"id\":\"A\""))->fingerprint;
+
+	(void)state;
+	assert_int_equal(id.n, 16);
+	assert_true(one(EVENT("incident.triggered", "\"id\":\"A\""))->starts_ns == INT64_C(9000000000));
+	assert_true(one(EVENT("incident.acknowledged", "\"id\":\"A\""))->starts_ns == 0);
+	assert_int_equal(one(EVENT("incident.acknowledged", "\"id\":\"A\""))->status, EVENT_FIRING);
+	assert_true(str_eq(one(EVENT("incident.resolved", "\"id\":\"A\""))->fingerprint, id));
+	assert_int_equal(one(EVENT("incident.resolved", "\"id\":\"A\""))->status, EVENT_RESOLVED);
+	assert_false(str_eq(one(EVENT("incident.resolved", "\"id\":\"B\""))->fingerprint, id));
+	assert_int_equal(one(EVENT("incident.triggered", ""))->status, EVENT_INFO);
+	assert_str(one(EVENT("service.updated", "\"id\":\"A\""))->type, "pagerduty_service_updated");
+}
+
+static void delivery_by_header(void **state)
+{
+	static const struct kv headers[] = {{STR("x-webhook-id"), STR("d-1")}, {STR(""), STR("")}};
+
+	(void)state;
+	rig.headers = headers;
+	assert_str(one(EVENT("incident.triggered", "\"id\":\"A\""))->delivery, "d-1");
+	assert_str(one("{\"event\":{\"id\":\"own\"}}")->delivery, "own");
+}
+
+static void wrong_types(void **state)
+{
+	(void)state;
+	rig_refused(&rig, STR("[]"), ERR_INPUT, "body: want an object with 'event', got an array");
+	rig_refused(&rig, STR("{}"), ERR_INPUT, "event: missing, want an object");
+	rig_refused(&rig, STR("{\"event\":[]}"), ERR_INPUT, "event: want an object, got an array");
+	rig_refused(&rig, STR(EVENT("incident.triggered", "\"id\":{}")), ERR_INPUT, "data.id");
+	rig_refused(&rig, STR("{\"event\":{\"occurred_at\":\"now\"}}"), ERR_INPUT, "occurred_at");
+}
+
+static void real_messages(void **state)
+{
+	(void)state;
+	if (access(SHARED_DIR "/payloads/pagerduty", R_OK) != 0)
+		return; /* the golden files have their shapes */
+	assert_int_equal(one(rig_file(&rig, SHARED_DIR "/payloads/pagerduty/v3-triggered.json").p)->status, EVENT_FIRING);
+	struct event *ev = one(rig_file(&rig, SHARED_DIR "/payloads/pagerduty/v3-resolved.json").p);
+	assert_int_equal(ev->status, EVENT_RESOLVED);
+	assert_str(ev->delivery, "01BZYH1JJY09P9LEIST8HG2PMN");
+	assert_str(event_label(ev, STR("incident")), "PCPZE64");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+TESTS_MAIN(TEST(golden_files), TEST(occurrences), TEST(delivery_by_header), TEST(wrong_types), TEST(real_messages))
