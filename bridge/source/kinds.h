@@ -17,6 +17,9 @@ int prometheus_read(struct arena *a, const struct source_request *rq, const stru
 int pagerduty_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 
+int argocd_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
 int grafana_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 

@@ -11,6 +11,7 @@ const struct source_kind source_kinds[] = {
 		prometheus_read},
 	{"grafana", "Grafana's webhook contact points, and those before Grafana 9.", true, NULL, grafana_read},
 	{"pagerduty", "PagerDuty's webhooks, version 3.", false, NULL, pagerduty_read},
+	{"argocd", "Argo CD's notifications, by the template in contrib/argocd.", false, NULL, argocd_read},
 	{"datadog", "Datadog's Webhooks integration, by the template in contrib/datadog.", false, datadog_form, datadog_read},
 	{"sns", "Amazon SNS's HTTP subscriptions, and CloudWatch alarms in them.", false, sns_form, sns_read},
 	{"github", "GitHub's webhooks, as JSON or as a form.", false, github_form, github_read},
