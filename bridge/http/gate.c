@@ -35,7 +35,7 @@ static bool from_page(struct request *r)
 	struct str host = request_header(r, MHD_HTTP_HEADER_HOST);
 	struct str origin = request_header(r, "Origin");
 
-	if (r->route->method == ROUTE_POST && origin.p && !access_origin_is_host(origin, host)) {
+	if (r->route->method != ROUTE_GET && origin.p && !access_origin_is_host(origin, host)) {
 		request_problemf(r, MHD_HTTP_FORBIDDEN, "a web page of '%.*s' may not do this",
 			(int)(origin.n < 100 ? origin.n : 100), origin.p);
 		return true;

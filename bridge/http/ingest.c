@@ -1,4 +1,4 @@
-/* ingest.c: POST /ingest/NAME, and the same in the form of an Alertmanager.
+/* ingest.c: POST or PUT /ingest/NAME, and the same in the form of an Alertmanager.
  *
  * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and
  * the answer is sent when Redis has confirmed the last event of it. So 200 means durable; 503 means

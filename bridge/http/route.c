@@ -42,9 +42,8 @@ bool route_matches(const char *pattern, const char *path, struct route_args *arg
 
 static bool method_is(enum route_method m, const char *method)
 {
-	if (m == ROUTE_GET)
-		return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-	return strcmp(method, "POST") == 0;
+	return strcmp(method, route_method_name(m)) == 0 ||
+	       (m == ROUTE_GET && strcmp(method, "HEAD") == 0);
 }
 
 enum route_found route_find(const struct route *table, const char *method, const char *path,
@@ -67,17 +66,29 @@ enum route_found route_find(const struct route *table, const char *method, const
 void route_allow(const struct route *table, const char *path, struct buf *out)
 {
 	struct route_args args;
-	bool get = false, post = false;
+	bool has[ROUTE_METHODS] = {false};
+	const char *before = "";
 
-	for (const struct route *r = table; r->pattern; r++) {
-		if (!route_matches(r->pattern, path, &args))
+	for (const struct route *r = table; r->pattern; r++)
+		if (route_matches(r->pattern, path, &args))
+			has[r->method] = true;
+	for (enum route_method m = 0; m < ROUTE_METHODS; m++) {
+		if (!has[m])
 			continue;
-		get = get || r->method == ROUTE_GET;
-		post = post || r->method == ROUTE_POST;
+		buf_puts(out, before);
+		buf_puts(out, m == ROUTE_GET ? "GET, HEAD" : route_method_name(m));
+		before = ", ";
 	}
-	buf_puts(out, get ? "GET, HEAD" : "");
-	buf_puts(out, get && post ? ", " : "");
-	buf_puts(out, post ? "POST" : "");
+}
+
+const char *route_method_name(enum route_method m)
+{
+	static const char *const names[ROUTE_METHODS] = {
+		[ROUTE_GET] = "GET",
+		[ROUTE_POST] = "POST",
+		[ROUTE_PUT] = "PUT",
+	};
+	return names[m];
 }
 
 const char *route_permission_name(enum route_permission p)

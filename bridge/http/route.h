@@ -15,6 +15,8 @@
 enum route_method {
 	ROUTE_GET, /* HEAD, too */
 	ROUTE_POST,
+	ROUTE_PUT,
+	ROUTE_METHODS,
 };
 
 /* What a route asks for, and what is open to all. docs/http-api.md has these names. */
@@ -52,6 +54,8 @@ enum route_found route_find(const struct route *table, const char *method, const
 /* For 405: "GET, HEAD, POST". */
 void route_allow(const struct route *table, const char *path, struct buf *out);
 bool route_matches(const char *pattern, const char *path, struct route_args *args);
+/* "GET", "POST", "PUT". */
+const char *route_method_name(enum route_method m);
 const char *route_permission_name(enum route_permission p);
 
 #endif

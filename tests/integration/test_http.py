@@ -193,8 +193,9 @@ def test_unknown_paths_and_methods(server):
         for path in ("/", "/api/v1/nothing", "/api/v1/runs/", "/ingest/", "/ingest/nothing/more"):
             check_problem(request_on(c, "GET", path), 404)
         check_problem(request_on(c, "POST", "/ingest/nothing", BODY), 404)
-        for method, path, allow in (("DELETE", "/api/v1/runs", "GET, HEAD, POST"), ("GET", INGEST, "POST"),
-                                    ("POST", "/api/v1/rules", "GET, HEAD"), ("PUT", "/-/reload", "POST")):
+        for method, path, allow in (("DELETE", "/api/v1/runs", "GET, HEAD, POST"), ("GET", INGEST, "POST, PUT"),
+                                    ("POST", "/api/v1/rules", "GET, HEAD"), ("PUT", "/-/reload", "POST"),
+                                    ("PUT", "/api/v2/alerts", "GET, HEAD, POST")):
             answer = request_on(c, method, path)
             assert check_problem(answer, 405)["detail"] == f"this path takes no {method}; it takes {allow}"
             assert answer.headers["Allow"] == allow
@@ -210,7 +211,7 @@ def test_head_is_get_without_the_body(server):
 def test_web_pages_of_others_are_refused(server):
     port = server.address.rpartition(":")[2]
     evil = {"Origin": "http://evil.example"}
-    for method, path, body in (("POST", INGEST, BODY), ("POST", "/api/v1/runs", b"{}"), ("POST", "/-/reload", b"")):
+    for method, path, body in (("POST", INGEST, BODY), ("PUT", INGEST, BODY), ("POST", "/api/v1/runs", b"{}"), ("POST", "/-/reload", b"")):
         check_problem(server.api(method, path, body, evil), 403)
         check_problem(server.api(method, path, body, {"Origin": "null"}), 403)
     rebound = {"Host": f"evil.example:{port}"}

@@ -41,11 +41,11 @@ static void every_route_is_described(void **state)
 	buf_init(&row, BUF_NO_LIMIT);
 	for (const struct route *r = server_routes; r->pattern; r++, n++) {
 		buf_clear(&row);
-		buf_printf(&row, "\n| `%s %s` | %s | ", r->method == ROUTE_GET ? "GET" : "POST",
+		buf_printf(&row, "\n| `%s %s` | %s | ", route_method_name(r->method),
 			r->pattern, route_permission_name(r->permission));
 		assert_has(text, row.p);
 	}
-	assert_int_equal(count_lines(text, "| `GET ") + count_lines(text, "| `POST "), n);
+	assert_int_equal(count_lines(text, "| `GET ") + count_lines(text, "| `POST ") + count_lines(text, "| `PUT "), n);
 	buf_release(&row);
 	buf_release(&b);
 }

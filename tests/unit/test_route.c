@@ -10,6 +10,7 @@ static const struct route table[] = {
 	{ROUTE_GET, "/api/v1/runs/{id}", ROUTE_READ, NULL},
 	{ROUTE_GET, "/api/v1/runs/{id}/artifacts/{name}", ROUTE_READ, NULL},
 	{ROUTE_GET, "/-/ready", ROUTE_PUBLIC, NULL},
+	{ROUTE_PUT, "/ingest/{name}", ROUTE_INGEST, NULL},
 	{ROUTE_GET, NULL, ROUTE_PUBLIC, NULL},
 };
 
@@ -48,6 +49,9 @@ static void methods_choose_between_rows(void **state)
 	assert_ptr_equal(r, &table[1]);
 	assert_int_equal(look("POST", "/api/v1/runs", &r, &args), ROUTE_OK);
 	assert_ptr_equal(r, &table[2]);
+	assert_int_equal(look("PUT", "/ingest/x", &r, &args), ROUTE_OK);
+	assert_ptr_equal(r, &table[6]);
+	assert_int_equal(look("PUT", "/api/v1/runs", &r, &args), ROUTE_NO_METHOD);
 	assert_int_equal(look("DELETE", "/api/v1/runs", &r, &args), ROUTE_NO_METHOD);
 	assert_int_equal(look("get", "/api/v1/runs", &r, &args), ROUTE_NO_METHOD);
 	assert_int_equal(look("HEAD", "/ingest/x", &r, &args), ROUTE_NO_METHOD);
@@ -92,7 +96,7 @@ static void allow_names_what_there_is(void **state)
 	assert_str(buf_as_str(&b), "GET, HEAD, POST");
 	buf_clear(&b);
 	route_allow(table, "/ingest/x", &b);
-	assert_str(buf_as_str(&b), "POST");
+	assert_str(buf_as_str(&b), "POST, PUT");
 	buf_clear(&b);
 	route_allow(table, "/-/ready", &b);
 	assert_str(buf_as_str(&b), "GET, HEAD");
