@@ -111,12 +111,22 @@ static struct str header_of(void *ctx, const char *name)
 	return STR_NONE;
 }
 
+static void headers_of(
+	void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg)
+{
+	const struct json *headers = ctx;
+
+	for (const struct json *h = headers->child; h; h = h->next)
+		take(arg, h->key, h->text);
+}
+
 /* What an adapter is told of the request that the body stands for. */
 static struct source_request request_told(const struct bound_source *b, const struct json *headers)
 {
 	return (struct source_request){.source = b->name,
 		.now_ms = clock_wall_ms(),
 		.header = headers ? header_of : NULL,
+		.headers = headers ? headers_of : NULL,
 		.ctx = (void *)headers};
 }
 

@@ -10,6 +10,8 @@
 extern const struct route_handler handler_ingest, handler_ingest_alertmanager;
 /* What a source may see of a request. */
 struct source_request ingest_request(struct request *r);
+/* handshake.c */
+extern const struct route_handler handler_handshake;
 /* explain.c */
 extern const struct route_handler handler_explain;
 /* lists.c */

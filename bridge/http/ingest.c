@@ -123,9 +123,18 @@ static struct str header_of(void *ctx, const char *name)
 	return request_header(ctx, name);
 }
 
+static void headers_of(
+	void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg)
+{
+	request_headers(ctx, take, arg);
+}
+
 struct source_request ingest_request(struct request *r)
 {
-	return (struct source_request){.now_ms = clock_wall_ms(), .header = header_of, .ctx = r};
+	return (struct source_request){.now_ms = clock_wall_ms(),
+		.header = header_of,
+		.headers = headers_of,
+		.ctx = r};
 }
 
 static void begin_as(struct request *r, bool as_alertmanager)

@@ -137,6 +137,29 @@ struct str request_header(struct request *r, const char *name)
 	return lookup(r, MHD_HEADER_KIND, name);
 }
 
+struct header_walk {
+	void (*take)(void *arg, struct str name, struct str value);
+	void *arg;
+};
+
+static enum MHD_Result walk_header(
+	void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct header_walk *w = ctx;
+
+	(void)kind;
+	w->take(w->arg, str_of(key), value ? str_of(value) : STR(""));
+	return MHD_YES;
+}
+
+void request_headers(
+	struct request *r, void (*take)(void *arg, struct str name, struct str value), void *arg)
+{
+	struct header_walk w = {take, arg};
+
+	MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, walk_header, &w);
+}
+
 struct str request_param(struct request *r, const char *name)
 {
 	return lookup(r, MHD_GET_ARGUMENT_KIND, name);
@@ -412,6 +435,10 @@ struct MHD_Response *request_response(struct request *r)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
 	if (r->allow.n)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_ALLOW, r->allow.p);
+	if (r->allowed_origin.n) {
+		MHD_add_response_header(m, "WebHook-Allowed-Origin", r->allowed_origin.p);
+		MHD_add_response_header(m, "WebHook-Allowed-Rate", r->allowed_rate.p);
+	}
 	if (r->location.n)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_LOCATION, r->location.p);
 	if (r->server->stopping)

@@ -75,6 +75,7 @@ struct request {
 	const char *challenge; /* 401: WWW-Authenticate; else NULL */
 	struct str allow;    /* 405 */
 	struct str location; /* 201 */
+	struct str allowed_origin, allowed_rate; /* of a handshake */
 	int64_t retry_after; /* 503: seconds; 0: SERVER_RETRY_AFTER */
 	int fd;		     /* a file as the answer; -1 */
 	uint64_t fd_size;
@@ -90,6 +91,8 @@ struct str request_header(struct request *r, const char *name); /* STR_NONE wher
 /* The names of the client's certificate, where http.tls.client_ca vouches for it: its subject's CN and its
  * alternative names, in the arena. 0: there is no such certificate. */
 size_t request_client_cert_names(struct request *r, struct str **names);
+/* Each header, in order. */
+void request_headers(struct request *r, void (*take)(void *arg, struct str name, struct str value), void *arg);
 struct str request_param(struct request *r, const char *name);	/* of the query string */
 /* All values of a parameter, with `between` between them, behind what is in out. */
 void request_params_join(struct request *r, const char *name, struct buf *out, const char *between);

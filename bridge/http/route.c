@@ -73,7 +73,7 @@ void route_allow(const struct route *table, const char *path, struct buf *out)
 		if (route_matches(r->pattern, path, &args))
 			has[r->method] = true;
 	for (enum route_method m = 0; m < ROUTE_METHODS; m++) {
-		if (!has[m])
+		if (!has[m] || m == ROUTE_OPTIONS)
 			continue;
 		buf_puts(out, before);
 		buf_puts(out, m == ROUTE_GET ? "GET, HEAD" : route_method_name(m));
@@ -87,6 +87,7 @@ const char *route_method_name(enum route_method m)
 		[ROUTE_GET] = "GET",
 		[ROUTE_POST] = "POST",
 		[ROUTE_PUT] = "PUT",
+		[ROUTE_OPTIONS] = "OPTIONS",
 	};
 	return names[m];
 }

@@ -16,6 +16,7 @@ enum route_method {
 	ROUTE_GET, /* HEAD, too */
 	ROUTE_POST,
 	ROUTE_PUT,
+	ROUTE_OPTIONS, /* of few paths, and there of few names: Allow does not list it */
 	ROUTE_METHODS,
 };
 

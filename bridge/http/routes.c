@@ -6,6 +6,7 @@
 const struct route server_routes[] = {
 	{ROUTE_POST, "/ingest/{name}", ROUTE_INGEST, &handler_ingest},
 	{ROUTE_PUT, "/ingest/{name}", ROUTE_INGEST, &handler_ingest},
+	{ROUTE_OPTIONS, "/ingest/{name}", ROUTE_INGEST, &handler_handshake},
 	{ROUTE_POST, "/api/v2/alerts", ROUTE_INGEST, &handler_ingest_alertmanager},
 	{ROUTE_POST, "/ingest/{name}/api/v2/alerts", ROUTE_INGEST, &handler_ingest_alertmanager},
 	{ROUTE_GET, "/api/v2/alerts", ROUTE_READ, &handler_am_alerts},

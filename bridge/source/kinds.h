@@ -6,6 +6,10 @@
 
 int alertmanager_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
+enum source_form cloudevents_form(const struct source_request *rq);
+int cloudevents_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
 enum source_form generic_form(const struct source_request *rq);
 int generic_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);

@@ -21,6 +21,8 @@ struct source_request {
 	int64_t now_ms;		/* the time of day, handed in, for senders that only say until when; 0: not known */
 	/* A header by its name in any case, STR_NONE where there is none. NULL: there are no headers. */
 	struct str (*header)(void *ctx, const char *name);
+	/* Calls take for each header. NULL: they cannot be listed. */
+	void (*headers)(void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg);
 	void *ctx;
 };
 

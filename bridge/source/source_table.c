@@ -17,6 +17,7 @@ const struct source_kind source_kinds[] = {
 	{"github", "GitHub's webhooks, as JSON or as a form.", false, github_form, github_read},
 	{"gitlab", "GitLab's webhooks of projects and groups.", false, NULL, gitlab_read},
 	{"jira", "Jira's webhooks, Cloud and Server.", false, NULL, jira_read},
+	{"cloudevents", "CloudEvents 1.0: structured, batched or binary.", false, cloudevents_form, cloudevents_read},
 	{"generic", "Any JSON, or a form, by a map of the configuration.", false, generic_form, generic_read},
 	{NULL, NULL, false, NULL, NULL},
 };

@@ -28,11 +28,9 @@ static inline void fuzz_event(struct arena *a, const struct event *ev)
 	buf_release(&two);
 }
 
-/* header as struct source_request's; NULL: there are none. */
-static inline void fuzz_source(const char *kind, struct str (*header)(void *ctx, const char *name), void *ctx,
-	const uint8_t *data, size_t size)
+/* rq: its source is the kind. */
+static inline void fuzz_request(struct source_request rq, const uint8_t *data, size_t size)
 {
-	struct source_request rq = {.source = str_of(kind), .header = header, .ctx = ctx};
 	struct arena a;
 	struct err e = {0};
 	struct source_batch out;
@@ -49,6 +47,13 @@ static inline void fuzz_source(const char *kind, struct str (*header)(void *ctx,
 	else
 		FUZZ_MUST(e.code != ERR_NONE && e.text[0] && e.offset <= size);
 	arena_release(&a);
+}
+
+/* header as struct source_request's; NULL: there are none. */
+static inline void fuzz_source(const char *kind, struct str (*header)(void *ctx, const char *name), void *ctx,
+	const uint8_t *data, size_t size)
+{
+	fuzz_request((struct source_request){.source = str_of(kind), .header = header, .ctx = ctx}, data, size);
 }
 
 #endif

@@ -45,7 +45,9 @@ static void every_route_is_described(void **state)
 			r->pattern, route_permission_name(r->permission));
 		assert_has(text, row.p);
 	}
-	assert_int_equal(count_lines(text, "| `GET ") + count_lines(text, "| `POST ") + count_lines(text, "| `PUT "), n);
+	assert_int_equal(count_lines(text, "| `GET ") + count_lines(text, "| `POST ") +
+				 count_lines(text, "| `PUT ") + count_lines(text, "| `OPTIONS "),
+		n);
 	buf_release(&row);
 	buf_release(&b);
 }
