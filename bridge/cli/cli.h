@@ -49,11 +49,13 @@ enum cli_scope {
 	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 	SCOPE_TOKEN = 1 << 13,	/* --name --scope */
+	SCOPE_EMIT = 1 << 14,	/* --type --subject --data -l */
 };
 
 #define CLI_PARAMS_MAX 100
 #define CLI_HEADERS_MAX 100
 #define CLI_SCOPES_MAX 64
+#define CLI_LABELS_MAX 100
 #define CLI_OPTIONS_MAX 32		/* in the table */
 #define CLI_LIMIT_DEFAULT 50
 #define CLI_LIMIT_MAX 100000
@@ -83,6 +85,9 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *name;
 	const char *scopes[CLI_SCOPES_MAX];
 	size_t scopes_n;
+	const char *type, *subject, *data;
+	const char *labels[CLI_LABELS_MAX];	/* name=value */
+	size_t labels_n;
 	bool exit_code;
 	bool help;
 	bool version;

@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&command_incidents_timeline,
 	&command_alerts_list,
 	&command_events_list,
+	&command_events_emit,
 	&command_events_replay,
 	&command_runs_list,
 	&command_runs_show,

@@ -9,6 +9,7 @@ extern const struct command command_incidents_show;
 extern const struct command command_incidents_timeline;
 extern const struct command command_alerts_list;
 extern const struct command command_events_list;
+extern const struct command command_events_emit;
 extern const struct command command_events_replay;
 extern const struct command command_explain;
 extern const struct command command_runs_list;

@@ -36,6 +36,10 @@ enum option_id {
 	OPTION_TO,
 	OPTION_NAME,
 	OPTION_SCOPE,
+	OPTION_TYPE,
+	OPTION_SUBJECT,
+	OPTION_DATA,
+	OPTION_LABEL,
 };
 
 const struct cli_option cli_options[] = {
@@ -79,6 +83,10 @@ const struct cli_option cli_options[] = {
 	{OPTION_NAME, 0, "name", "NAME", SCOPE_TOKEN, "what the audit calls it (default: new)"},
 	{OPTION_SCOPE, 0, "scope", "SCOPE", SCOPE_TOKEN,
 		"read, operate, admin, ingest or ingest:SOURCE; may be repeated (default: read)"},
+	{OPTION_TYPE, 0, "type", "TYPE", SCOPE_EMIT, "the event's type, as deployed"},
+	{OPTION_SUBJECT, 0, "subject", "TEXT", SCOPE_EMIT, "what it is about: its label subject, and its summary"},
+	{OPTION_DATA, 0, "data", "JSON", SCOPE_EMIT, "its data: JSON, @FILE, or - for standard input"},
+	{OPTION_LABEL, 'l', "label", "NAME=VALUE", SCOPE_EMIT, "a label: small letters, digits and _; may be repeated"},
 	{0, 0, NULL, NULL, 0, NULL},
 };
 
@@ -160,6 +168,22 @@ static int set_scope(struct cli_options *o, const char *text)
 	return 0;
 }
 
+static int set_label(struct cli_options *o, const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text) {
+		cli_error("'%s' is no label; give NAME=VALUE", text);
+		return CLI_USAGE;
+	}
+	if (o->labels_n == CLI_LABELS_MAX) {
+		cli_error("more than %d labels", CLI_LABELS_MAX);
+		return CLI_USAGE;
+	}
+	o->labels[o->labels_n++] = text;
+	return 0;
+}
+
 static int set_option(struct cli_options *o, const struct cli_option *which, const char *value)
 {
 	if (o->given_n < CLI_OPTIONS_MAX)
@@ -232,6 +256,17 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 	case OPTION_EXIT_CODE:
 		o->exit_code = true;
 		break;
+	case OPTION_TYPE:
+		o->type = value;
+		break;
+	case OPTION_SUBJECT:
+		o->subject = value;
+		break;
+	case OPTION_DATA:
+		o->data = value;
+		break;
+	case OPTION_LABEL:
+		return set_label(o, value);
 	}
 	return 0;
 }

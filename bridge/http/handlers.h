@@ -12,6 +12,8 @@ extern const struct route_handler handler_ingest, handler_ingest_alertmanager;
 struct source_request ingest_request(struct request *r);
 /* handshake.c */
 extern const struct route_handler handler_handshake;
+/* emit.c */
+extern const struct route_handler handler_emit;
 /* explain.c */
 extern const struct route_handler handler_explain;
 /* lists.c */

@@ -56,7 +56,7 @@ struct ce {
 	struct labels labels;
 	size_t index; /* in a batch; SOURCE_NO_INDEX */
 	size_t offset; /* of the event in the body */
-	bool lenient; /* id, source and specversion may be missing */
+	bool lenient; /* id, source and specversion may be missing, and "_" is in names */
 };
 
 #define NAME_MAX_BYTES 100 /* of a name in a message */
@@ -90,10 +90,11 @@ static int attribute_of(struct str name)
 	return -1;
 }
 
-static bool is_extension_name(struct str name)
+static bool is_extension_name(const struct ce *ce, struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
-		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9')))
+		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') ||
+			    (ce->lenient && name.p[i] == '_')))
 			return false;
 	}
 	return name.n > 0;
@@ -108,7 +109,7 @@ static int put(struct ce *ce, struct str name, struct str value, size_t offset, 
 		ce->offsets[i] = offset;
 		return 0;
 	}
-	if (!is_extension_name(name))
+	if (!is_extension_name(ce, name))
 		return fault(ce, name, offset, e, "an attribute's name has small letters and digits only");
 	if (labels_put(&ce->labels, name, value, e) == 0)
 		return 0;
