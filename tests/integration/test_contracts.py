@@ -80,6 +80,34 @@ def test_event_of_a_runbook_that_breaks_its_contract_is_an_invalid_event(runbook
     assert [e["data"]["version"] for e in taken] == ["7"]
 
 
+def test_cloudevent_that_breaks_its_contract_is_refused_with_the_place(runbookd):
+    rb = runbookd(rules=RULES, runbooks={"emit.sh": EMIT})
+    write_contract(rb, "deployed", shipped("deployed"))
+    rb.start()
+    good = {"service": "shop", "version": "7", "environment": "test"}
+    bad = json.dumps({**good, "version": 7})
+    detail = "data breaks the contract of 'deployed': /version: want a string, got a number"
+
+    def event(number, data):
+        return f'{{"specversion": "1.0", "id": "{number}", "source": "/ci", "type": "deployed", "data": {data}}}'
+
+    def post(content_type, body, **attributes):
+        return rb.api("POST", "/ingest/cloudevents", body,
+                      {"Content-Type": content_type, **{f"ce-{name}": value for name, value in attributes.items()}})
+    refused = [
+        (event(1, bad), post("application/cloudevents+json", event(1, bad)), detail),
+        (bad, post("application/json", bad, specversion="1.0", id="1", source="/ci", type="deployed"), detail),
+    ]
+    batch = f"[{event(1, json.dumps(good))}, {event(2, bad)}]"
+    refused.append((batch, post("application/cloudevents-batch+json", batch), f"events[1]: {detail}"))
+    for body, answer, text in refused:
+        assert answer.status == 400 and answer.json()["detail"] == text, answer
+        assert body[:answer.json()["offset"]].endswith('"version": 7'), answer
+    assert rb.items("events") == []  # of the batch neither
+    taken = post("application/cloudevents+json", event(1, json.dumps(good)))
+    assert taken.status == 200 and [d["rule"] for d in taken.json()["decisions"]] == ["deployed"], taken
+
+
 def test_broken_contract_is_refused_with_its_place(runbookd):
     rb = runbookd(rules=RULES, runbooks={"emit.sh": EMIT})
     write_contract(rb, "deployed", '{\n  "type": "object",\n  "uniqueItems": true\n}\n')
