@@ -5,7 +5,7 @@
 #endif
 METRIC(EVENTS, "runbookd_events_total", METRIC_COUNTER, "source,status", "Events taken in, duplicates included.")
 METRIC(EVENTS_DUPLICATE, "runbookd_events_duplicate_total", METRIC_COUNTER, "source", "Events that were known already.")
-METRIC(INGEST_REJECTED, "runbookd_ingest_rejected_total", METRIC_COUNTER, "source,reason", "Requests to /ingest that were refused.")
+METRIC(INGEST_REJECTED, "runbookd_ingest_rejected_total", METRIC_COUNTER, "source,reason", "Requests to /ingest, and emitted events, that were refused.")
 METRIC(INGEST_SECONDS, "runbookd_ingest_seconds", METRIC_HISTOGRAM, "", "Time from an ingest request's last byte to its answer.")
 METRIC(ALERTS_TRUNCATED, "runbookd_alerts_truncated_total", METRIC_COUNTER, "source", "Alerts that the sender says it left out (truncatedAlerts).")
 METRIC(DECISIONS, "runbookd_decisions_total", METRIC_COUNTER, "rule,decision", "Decisions of rules about events.")

@@ -37,6 +37,39 @@ static int read_data(struct cli *c, const char *text, const struct json **out)
 	return CLI_USAGE;
 }
 
+static bool is_member(struct str name)
+{
+	static const char *const members[] = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype",
+		"dataschema", "data", "data_base64"};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (str_is(name, members[i]))
+			return true;
+	return false;
+}
+
+static struct str label_name(const char *label)
+{
+	return (struct str){label, (size_t)(strchr(label, '=') - label)};
+}
+
+static int check_usage(const struct cli_options *o)
+{
+	if (!o->type || !*o->type) {
+		cli_error("'events emit' needs a type: --type TYPE");
+		return CLI_USAGE;
+	}
+	for (size_t i = 0; i < o->labels_n; i++) {
+		struct str name = label_name(o->labels[i]);
+
+		if (is_member(name)) {
+			cli_error("'%.*s' is a member of every event and cannot be a label; call it otherwise", STR_ARG(name));
+			return CLI_USAGE;
+		}
+	}
+	return 0;
+}
+
 static void write_event(struct cli *c, const struct json *data, struct buf *out)
 {
 	const struct cli_options *o = &c->o;
@@ -53,10 +86,8 @@ static void write_event(struct cli *c, const struct json *data, struct buf *out)
 	if (o->subject)
 		json_w_kstr(&w, "subject", str_of(o->subject));
 	for (size_t i = 0; i < o->labels_n; i++) {
-		const char *equals = strchr(o->labels[i], '=');
-
-		json_w_key(&w, (struct str){o->labels[i], (size_t)(equals - o->labels[i])});
-		json_w_str(&w, str_of(equals + 1));
+		json_w_key(&w, label_name(o->labels[i]));
+		json_w_str(&w, str_of(strchr(o->labels[i], '=') + 1));
 	}
 	if (data) {
 		json_w_key(&w, STR("data"));
@@ -93,15 +124,11 @@ static int run(struct cli *c, int argc, char **argv)
 {
 	const struct json *data = NULL, *answer = NULL;
 	struct buf body;
-	int rc = 0;
+	int rc = check_usage(&c->o);
 
 	(void)argc;
 	(void)argv;
-	if (!c->o.type || !*c->o.type) {
-		cli_error("'events emit' needs a type: --type TYPE");
-		return CLI_USAGE;
-	}
-	if (c->o.data)
+	if (rc == 0 && c->o.data)
 		rc = read_data(c, c->o.data, &data);
 	if (rc)
 		return rc;

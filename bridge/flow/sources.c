@@ -11,6 +11,7 @@
 #include "base/nearest.h"
 #include "flow/bind_map.h"
 #include "flow/contracts.h"
+#include "source/cloudevents.h"
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define KINDS_MAX 64
@@ -20,8 +21,19 @@ struct sources {
 	struct arena arena;
 	struct bound_source *v;
 	size_t n;
+	struct bound_source emitted;
 	struct contracts *contracts;
 };
+
+static int read_emitted(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e)
+{
+	return cloudevents_emitted(a, rq, body->json, out, e);
+}
+
+/* In no table: `kind` of a source cannot be it. */
+static const struct source_kind kind_emitted = {
+	SOURCES_EMITTED, "Events that are emitted over the API.", false, NULL, read_emitted};
 
 static void unknown_kind(const struct conf *c, const struct conf_source *s, struct diags *d)
 {
@@ -35,6 +47,14 @@ static void unknown_kind(const struct conf *c, const struct conf_source *s, stru
 		"unknown kind '%.*s' of the source '%.*s'%s%s%s", STR_ARG(s->kind),
 		STR_ARG(s->name), near ? "; did you mean '" : "", near ? near : "",
 		near ? "'?" : "");
+}
+
+static void check_name(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	if (str_is(s->name, SOURCES_EMITTED))
+		diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
+			"the source of events that are emitted over the API is called '" SOURCES_EMITTED
+			"'; give this one another name");
 }
 
 static void check_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
@@ -60,6 +80,7 @@ static void bind(struct sources *s, const struct conf *c, struct diags *d)
 			.all = s};
 		if (!b->kind)
 			unknown_kind(c, from, d);
+		check_name(c, from, d);
 		check_auth(c, from, d);
 	}
 	for (const struct source_kind *k = source_kinds; k->name; k++) {
@@ -83,6 +104,7 @@ struct sources *sources_new(const struct conf *c, struct contracts *contracts, s
 		most++;
 	s->refs = 1;
 	s->contracts = contracts;
+	s->emitted = (struct bound_source){.name = STR(SOURCES_EMITTED), .kind = &kind_emitted, .all = s};
 	arena_init(&s->arena, ARENA_LIMIT);
 	s->v = arena_array(&s->arena, most, sizeof(*s->v));
 	if (s->v)
@@ -123,6 +145,11 @@ const struct bound_source *sources_find(const struct sources *s, struct str name
 			return &s->v[i];
 	}
 	return NULL;
+}
+
+const struct bound_source *sources_emitted(const struct sources *s)
+{
+	return &s->emitted;
 }
 
 struct source_parse *sources_begin(

@@ -36,6 +36,10 @@ void sources_unref(struct sources *s);	/* NULL is fine */
 bool sources_shared(const struct sources *s);
 /* One of the configuration, or a kind's own; NULL: there is none. */
 const struct bound_source *sources_find(const struct sources *s, struct str name);
+/* What takes the events that people and scripts emit over the API, shaped as CloudEvents: the source SOURCES_EMITTED, which has no
+ * address of its own and which sources_find does not find. */
+const struct bound_source *sources_emitted(const struct sources *s);
+#define SOURCES_EMITTED "emit"
 
 /* The body of one request to b, as source.h has it; rq without its source. */
 struct source_parse *sources_begin(const struct bound_source *b, struct arena *a, struct source_request rq);

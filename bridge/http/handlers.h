@@ -7,13 +7,11 @@
 #include "source/source.h"
 
 /* ingest.c */
-extern const struct route_handler handler_ingest, handler_ingest_alertmanager;
+extern const struct route_handler handler_ingest, handler_ingest_alertmanager, handler_emit;
 /* What a source may see of a request. */
 struct source_request ingest_request(struct request *r);
 /* handshake.c */
 extern const struct route_handler handler_handshake;
-/* emit.c */
-extern const struct route_handler handler_emit;
 /* explain.c */
 extern const struct route_handler handler_explain;
 /* lists.c */

@@ -1,4 +1,4 @@
-/* ingest.c: POST or PUT /ingest/NAME, and the same in the form of an Alertmanager.
+/* ingest.c: POST or PUT /ingest/NAME, the same in the form of an Alertmanager, and POST /api/v1/events.
  *
  * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and
  * the answer is sent when Redis has confirmed the last event of it. So 200 means durable; 503 means
@@ -12,6 +12,8 @@
  * At /api/v2/alerts the answers are an Alertmanager's: 200 without a body, and where something was
  * wrong a JSON string. The path says that the sender is one of Prometheus's, so the source must be
  * of that kind.
+ *
+ * What is emitted over the API goes the same way, as from a source that has no address of its own.
  */
 #include <string.h>
 #include "auth/sns.h"
@@ -137,30 +139,14 @@ struct source_request ingest_request(struct request *r)
 		.ctx = r};
 }
 
-static void begin_as(struct request *r, bool as_alertmanager)
+static void begin_bound(struct request *r, const struct bound_source *bound, bool as_alertmanager)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
-	const struct bound_source *bound = sources_find(ic->sources, r->args.name);
 	struct err e = {0};
-	struct ingest *in;
+	struct ingest *in = arena_zalloc(&r->arena, sizeof(*in));
 
-	if (!bound) {
-		request_problemf(r, MHD_HTTP_NOT_FOUND,
-			"there is no source '%.*s'; add it under 'sources'",
-			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p);
-		return;
-	}
-	if (as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0) {
-		request_problemf(r, MHD_HTTP_NOT_FOUND,
-			"the source '%.*s' is of kind %s; only one of kind prometheus is an "
-			"Alertmanager",
-			(int)(r->args.name.n < 100 ? r->args.name.n : 100), r->args.name.p,
-			bound->kind->name);
-		return;
-	}
-	in = arena_zalloc(&r->arena, sizeof(*in));
 	if (in) {
-		in->source = arena_strdup(&r->arena, r->args.name);
+		in->source = arena_strdup(&r->arena, bound->name);
 		in->place = turns_source(r->server->turns, bound->name);
 	}
 	if (!in || !in->source.p || !in->place) {
@@ -181,6 +167,22 @@ static void begin_as(struct request *r, bool as_alertmanager)
 		refuse(r, &e);
 }
 
+static void begin_as(struct request *r, bool as_alertmanager)
+{
+	const struct bound_source *bound = sources_find(r->server->app.ic->sources, r->args.name);
+	int n = (int)(r->args.name.n < 100 ? r->args.name.n : 100);
+
+	if (!bound)
+		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'", n,
+			r->args.name.p);
+	else if (as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0)
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager", n,
+			r->args.name.p, bound->kind->name);
+	else
+		begin_bound(r, bound, as_alertmanager);
+}
+
 static void begin(struct request *r)
 {
 	begin_as(r, false);
@@ -191,6 +193,17 @@ static void begin_alertmanager(struct request *r)
 	if (r->args.name.n == 0)
 		r->args.name = STR("prometheus");
 	begin_as(r, true);
+}
+
+static void begin_emitted(struct request *r)
+{
+	static const char *const no_params[] = {NULL};
+	struct err e = {0};
+
+	if (request_params_known(r, no_params, &e) != 0)
+		request_fail(r, &e);
+	else
+		begin_bound(r, sources_emitted(r->server->app.ic->sources), false);
 }
 
 static int feed(struct request *r, struct str piece, struct err *e)
@@ -390,9 +403,10 @@ static const char *reason_of(unsigned status)
 
 static void count_refusal(struct request *r, const struct ingest *in)
 {
-	bool known = sources_find(r->server->app.ic->sources, r->args.name) != NULL;
+	bool emitted = r->route->handler == &handler_emit;
+	bool known = emitted || sources_find(r->server->app.ic->sources, r->args.name) != NULL;
 	const char *reason = in ? in->reason : NULL;
-	struct str labels[] = {known ? r->args.name : STR("unknown"), STR_NONE};
+	struct str labels[] = {emitted ? STR(SOURCES_EMITTED) : known ? r->args.name : STR("unknown"), STR_NONE};
 
 	if (!reason)
 		reason = r->answered ? reason_of(r->status) : "broken_off";
@@ -415,3 +429,4 @@ static void drop(struct request *r)
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};
 const struct route_handler handler_ingest_alertmanager = {
 	begin_alertmanager, feed, finish, drop, 0};
+const struct route_handler handler_emit = {begin_emitted, feed, finish, drop, 0};

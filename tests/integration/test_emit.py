@@ -1,4 +1,5 @@
 """POST /api/v1/events and runbookctl events emit: events of one's own, through the same rules as any sender's."""
+import hashlib
 import json
 import subprocess
 
@@ -42,6 +43,18 @@ def test_what_is_no_event_is_refused_with_its_place(runbookd):
         assert answer.status == 400 and text in answer.json()["detail"] and "offset" in answer.json(), (body, answer)
     assert rb.api("POST", "/api/v1/events?x=1", EVENT).status == 400
     assert [e for e in rb.items("events") if e["source"] == "emit"] == []
+    assert rb.metric("runbookd_ingest_rejected_total", source="emit", reason="input") == 5
+
+
+def test_needs_operate(runbookd):
+    def token(name, scope):
+        return {"name": name, "hash": "sha256:" + hashlib.sha256(f"rb_{name}".encode()).hexdigest(), "scopes": [scope]}
+    rb = runbookd(conf={"tokens": [token("reader", "read"), token("sender", "ingest"), token("oncall", "operate")]}).start()
+    for name, status in (("reader", 403), ("sender", 403), ("nobody", 401), ("oncall", 200)):
+        answer = rb.api("POST", "/api/v1/events", EVENT, {"Authorization": f"Bearer rb_{name}"})
+        assert answer.status == status, (name, answer)
+    other = rb.api("DELETE", "/api/v1/events")
+    assert (other.status, other.headers["Allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_a_contract_holds_for_emitted_events(runbookd):
@@ -68,6 +81,9 @@ def test_runbookctl_events_emit(runbookd, tmp_path):
     got = {e["type"]: e for e in rb.items("events") if e["source"] == "emit"}
     assert got["from-file"]["data"] == [1, 2] and got["piped"]["data"] == "text"
     assert got["deployed"]["labels"] == {"ce_source": "runbookctl", "env": "prod", "subject": "shop"}
-    for args in (["--data", "{}"], ["--type", "a", "--data", "text"], ["--type", "a", "-l", "env"]):
+    for args in (["--data", "{}"], ["--type", "a", "--data", "text"], ["--type", "a", "-l", "env"], ["--type", "a", "-l", "data=b"],
+                 ["--type", "a", *[f"-ll{i}=x" for i in range(101)]]):
         rb.ctl("events", "emit", *args, code=2)
+    rb.ctl("events", "emit", "--type", "many", *[f"-ll{i}=x" for i in range(100)])
+    assert len(next(e for e in rb.items("events") if e["type"] == "many")["labels"]) == 101
     rb.ctl("events", "emit", "--type", "a", "-l", "Env=b", code=1)

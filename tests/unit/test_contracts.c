@@ -76,6 +76,25 @@ static void unknown_kinds_are_findings(void **state)
 	conf_free(c);
 }
 
+static void emitted_events_have_a_source_of_their_own(void **state)
+{
+	(void)state;
+	struct sources *s = sources_new(conf, NULL, &(struct diags){0});
+	struct diags d;
+
+	assert_str(sources_emitted(s)->name, "emit");
+	assert_null(sources_emitted(s)->conf);
+	assert_null(sources_find(s, STR("emit")));
+	sources_unref(s);
+	diags_init(&d);
+	struct conf *c = conf_parse(STR("sources:\n  emit: {kind: alertmanager}\n"), "runbookd.yml", "/", &d);
+	assert_null(sources_new(c, NULL, &d));
+	assert_findings(&d, "runbookd.yml:2:3: the source of events that are emitted over the API is called 'emit'; give this one "
+			    "another name\n");
+	diags_release(&d);
+	conf_free(c);
+}
+
 static struct event event_of(const char *type, const char *data)
 {
 	struct err e = {0};
@@ -157,5 +176,6 @@ static void too_many_contracts(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-TESTS_MAIN(T(names_find_kinds), T(unknown_kinds_are_findings), T(broken_events_refuse_the_request),
+TESTS_MAIN(T(names_find_kinds), T(unknown_kinds_are_findings), T(emitted_events_have_a_source_of_their_own),
+	T(broken_events_refuse_the_request),
 	T(senders_that_repeat_are_not_refused), T(names_of_contracts), T(too_many_contracts))
