@@ -31,16 +31,15 @@ int draft_begin(struct draft *d, struct arena *a, const struct source_request *r
 {
 	if (body->kind != JSON_OBJECT)
 		return fields_wrong(e, body, (struct source_place){.name = "body"}, "an object");
-	*d = (struct draft){a, body, arena_zalloc(a, sizeof(*d->event)), e};
+	*d = (struct draft){.arena = a,
+		.body = body,
+		.event = arena_zalloc(a, sizeof(*d->event)),
+		.labels = {.arena = a},
+		.links = {.arena = a},
+		.err = e};
 	if (!d->event)
 		return no_memory(e);
-	*d->event = (struct event){.source = rq->source,
-		.status = EVENT_INFO,
-		.data = body,
-		.labels = arena_array(a, DRAFT_LABELS, sizeof(struct kv)),
-		.links = arena_array(a, DRAFT_LINKS, sizeof(struct kv))};
-	if (arena_failed(a))
-		return no_memory(e);
+	*d->event = (struct event){.source = rq->source, .status = EVENT_INFO, .data = body};
 	*e = (struct err){0};
 	out->events = d->event;
 	return 0;
@@ -50,7 +49,8 @@ int draft_end(struct draft *d, struct source_batch *out)
 {
 	if (failed(d))
 		return -1;
-	event_sort_labels(d->event->labels, &d->event->labels_n, true);
+	labels_end(&d->labels, &d->event->labels, &d->event->labels_n);
+	labels_end(&d->links, &d->event->links, &d->event->links_n);
 	if (arena_failed(d->arena))
 		return no_memory(d->err);
 	out->n = 1;
@@ -179,23 +179,8 @@ struct str draft_header(struct draft *d, const struct source_request *rq, const 
 
 void draft_put(struct draft *d, const char *label, struct str value)
 {
-	struct event *ev = d->event;
-
-	if (value.n == 0 || failed(d))
-		return;
-	if (value.n > SOURCE_VALUE_LIMIT) {
-		err_set(d->err, ERR_LIMIT, "the value of label '%s' has %zu bytes, at most %d are taken",
-			label, value.n, SOURCE_VALUE_LIMIT);
-		return;
-	}
-	for (size_t i = 0; i < ev->labels_n; i++) {
-		if (str_is(ev->labels[i].name, label)) {
-			ev->labels[i].value = value;
-			return;
-		}
-	}
-	assert(ev->labels_n < DRAFT_LABELS);
-	ev->labels[ev->labels_n++] = (struct kv){str_of(label), value};
+	if (!failed(d))
+		labels_put(&d->labels, str_of(label), value, d->err);
 }
 
 void draft_take(struct draft *d, const char *label, const char *path)
@@ -211,19 +196,15 @@ void draft_take_all(struct draft *d, const struct draft_label *table, size_t n)
 
 struct str draft_label_of(const struct draft *d, const char *label)
 {
-	for (size_t i = 0; i < d->event->labels_n; i++) {
-		if (str_is(d->event->labels[i].name, label))
-			return d->event->labels[i].value;
-	}
-	return STR_NONE;
+	const struct kv *found = labels_find(&d->labels, str_of(label));
+
+	return found ? found->value : STR_NONE;
 }
 
 void draft_link(struct draft *d, const char *name, struct str url)
 {
-	if (url.n == 0 || failed(d))
-		return;
-	assert(d->event->links_n < DRAFT_LINKS);
-	d->event->links[d->event->links_n++] = (struct kv){str_of(name), url};
+	if (!failed(d))
+		labels_put(&d->links, str_of(name), url, d->err);
 }
 
 void draft_type(struct draft *d, const char *prefix, struct str word)

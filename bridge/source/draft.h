@@ -7,10 +7,9 @@
 #ifndef RB_SOURCE_DRAFT_H
 #define RB_SOURCE_DRAFT_H
 
+#include "source/labels.h"
 #include "source/source.h"
 
-#define DRAFT_LABELS 32		/* labels of a draft, at most; more are a bug */
-#define DRAFT_LINKS 4
 #define DRAFT_IDENTITY 4	/* labels of an identity, at most */
 #define DRAFT_WORD_LIMIT 64	/* bytes of a sender's word in a type; a longer one is cut */
 
@@ -18,6 +17,7 @@ struct draft {
 	struct arena *arena;
 	const struct json *body;	/* an object */
 	struct event *event;
+	struct labels labels, links;	/* the event's, from draft_end on */
 	struct err *err;		/* code ERR_NONE: nothing is wrong so far */
 };
 
@@ -47,7 +47,7 @@ int64_t draft_time_ms(struct draft *d, const char *path);
 /* A header that is UTF-8, in the arena; STR_NONE: there is none, or it is not. */
 struct str draft_header(struct draft *d, const struct source_request *rq, const char *name);
 
-/* A value of no bytes gives no label; a name twice: the last one. ERR_LIMIT past SOURCE_VALUE_LIMIT. */
+/* As labels_put. */
 void draft_put(struct draft *d, const char *label, struct str value);
 void draft_take(struct draft *d, const char *label, const char *path);
 void draft_take_all(struct draft *d, const struct draft_label *table, size_t n);

@@ -22,28 +22,35 @@ static int make_room(struct labels *l, struct err *e)
 	return 0;
 }
 
-int labels_put(struct labels *l, struct str name, struct str value, struct err *e)
-{
-	if (value.n == 0)
-		return 0;
-	if (name.n > SOURCE_NAME_LIMIT || value.n > SOURCE_VALUE_LIMIT)
-		return err_set(e, ERR_LIMIT,
-			"label '%.*s': a name of %zu or value of %zu bytes, at most %d and %d are "
-			"taken",
-			(int)(name.n < 40 ? name.n : 40), name.p, name.n, value.n,
-			SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT);
-	if (make_room(l, e) < 0)
-		return -1;
-	l->v[l->n++] = (struct kv){name, value};
-	return 0;
-}
-
 struct kv *labels_find(const struct labels *l, struct str name)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (str_eq(l->v[i].name, name))
 			return &l->v[i];
 	return NULL;
+}
+
+static int too_long(struct err *e, const char *what, struct str name, size_t n, int limit)
+{
+	return err_set(e, ERR_LIMIT, "the %s of label '%.*s' has %zu bytes, at most %d are taken", what,
+		(int)(name.n < 40 ? name.n : 40), name.p, n, limit);
+}
+
+int labels_put(struct labels *l, struct str name, struct str value, struct err *e)
+{
+	struct kv *old;
+
+	if (value.n == 0)
+		return 0;
+	if (name.n > SOURCE_NAME_LIMIT)
+		return too_long(e, "name", name, name.n, SOURCE_NAME_LIMIT);
+	if (value.n > SOURCE_VALUE_LIMIT)
+		return too_long(e, "value", name, value.n, SOURCE_VALUE_LIMIT);
+	old = labels_find(l, name);
+	if (!old && make_room(l, e) < 0)
+		return -1;
+	*(old ? old : &l->v[l->n++]) = (struct kv){name, value};
+	return 0;
 }
 
 void labels_end(struct labels *l, struct kv **out, size_t *n)

@@ -12,7 +12,7 @@ struct labels {
 	size_t n, cap;
 };
 
-/* Of an empty value nothing is put. ERR_LIMIT past SOURCE_LABELS_LIMIT pairs, SOURCE_NAME_LIMIT or SOURCE_VALUE_LIMIT. */
+/* Of an empty value nothing is put; a name twice: the last one. ERR_LIMIT past SOURCE_LABELS_LIMIT pairs, SOURCE_NAME_LIMIT or SOURCE_VALUE_LIMIT. */
 int labels_put(struct labels *l, struct str name, struct str value, struct err *e);
 /* NULL where there is none of that name. */
 struct kv *labels_find(const struct labels *l, struct str name);

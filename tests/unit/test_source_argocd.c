@@ -125,6 +125,26 @@ static void a_long_message(void **state)
 	assert_int_equal(ev->summary.n, SOURCE_SUMMARY_LIMIT);
 }
 
+static struct str with_url_of(size_t n)
+{
+	static const char start[] = "{\"app\":\"a\",\"url\":\"";
+	size_t at = sizeof(start) - 1;
+	char *p = arena_alloc(&rig.arena, at + n + 2);
+
+	memcpy(p, start, at);
+	memset(p + at, 'u', n);
+	memcpy(p + at + n, "\"}", 2);
+	return (struct str){p, at + n + 2};
+}
+
+static void limits(void **state)
+{
+	(void)state;
+	assert_int_equal(rig_taken(&rig, with_url_of(SOURCE_VALUE_LIMIT)).events[0].links[0].value.n, SOURCE_VALUE_LIMIT);
+	rig_refused(&rig, with_url_of(SOURCE_VALUE_LIMIT + 1), ERR_LIMIT,
+		"the value of label 'application' has 1048577 bytes, at most 1048576 are taken");
+}
+
 /* The template that is shipped writes each name that is read. */
 static void shipped_template(void **state)
 {
@@ -152,5 +172,5 @@ static void another_template(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_files), TEST(states), TEST(identity), TEST(severities), TEST(wrong_types), TEST(a_long_message),
+TESTS_MAIN(TEST(golden_files), TEST(states), TEST(identity), TEST(severities), TEST(wrong_types), TEST(a_long_message), TEST(limits),
 	TEST(shipped_template), TEST(another_template))

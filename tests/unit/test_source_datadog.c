@@ -285,8 +285,8 @@ static void limits(void **state)
 	assert_int_equal(rig_taken(&rig, with_tags(SOURCE_LABELS_LIMIT)).events[0].labels_n, SOURCE_LABELS_LIMIT);
 	rig_refused(&rig, with_tags(SOURCE_LABELS_LIMIT + 1), ERR_LIMIT, "at most that many are taken");
 	rig_taken(&rig, with_tag_of(SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT));
-	rig_refused(&rig, with_tag_of(SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "a name of 1025");
-	rig_refused(&rig, with_tag_of(1, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "value of 1048577");
+	rig_refused(&rig, with_tag_of(SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "the name of label 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk' has 1025 bytes, at most 1024");
+	rig_refused(&rig, with_tag_of(1, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "the value of label 'k' has 1048577 bytes, at most 1048576");
 }
 
 static void a_full_arena(void **state)
