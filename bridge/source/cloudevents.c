@@ -110,7 +110,9 @@ static int put(struct ce *ce, struct str name, struct str value, size_t offset, 
 		return 0;
 	}
 	if (!is_extension_name(ce, name))
-		return fault(ce, name, offset, e, "an attribute's name has small letters and digits only");
+		return fault(ce, name, offset, e,
+			ce->lenient ? "an attribute's name has small letters, digits and _ only"
+				    : "an attribute's name has small letters and digits only");
 	if (labels_put(&ce->labels, name, value, e) == 0)
 		return 0;
 	e->offset = offset;

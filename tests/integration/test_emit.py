@@ -37,7 +37,7 @@ def test_an_id_counts_once_and_a_list_is_several(runbookd):
 
 def test_what_is_no_event_is_refused_with_its_place(runbookd):
     rb = runbookd().start()
-    for body, text in ((b'{"data": 1}', "type: missing"), (b'{"type": "a", "Env": "b"}', "Env: an attribute's name"),
+    for body, text in ((b'{"data": 1}', "type: missing"), (b'{"type": "a", "Env": "b"}', "Env: an attribute's name has small letters, digits and _ only"),
                        (b'[{"type": "a"}, 7]', "events[1]: want an event"), (b'{"type": "a", "data": }', "")):
         answer = http_request(rb.address, "POST", "/api/v1/events", body=body, headers={"Content-Type": "application/json"})
         assert answer.status == 400 and text in answer.json()["detail"] and "offset" in answer.json(), (body, answer)

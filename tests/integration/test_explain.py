@@ -215,6 +215,15 @@ def test_headers_are_read_as_of_a_request(server, sent):
     assert "payload: Type: missing" in explain(server, {"headers": {}, "source": "sns", "payload": sent}, 400)["detail"]
 
 
+def test_headers_hold_the_attributes_of_a_binary_cloudevent(server):
+    headers = {"Ce-Specversion": "1.0", "ce-id": "1", "ce-source": "/ci", "CE-TYPE": "deployed", "ce-team": "%62lue", "Content-Type": "text/plain"}
+    (entry,) = explain(server, {"source": "cloudevents", "headers": headers, "payload": "shop 7"})["events"]
+    assert (entry["event"]["type"], entry["event"]["data"]) == ("deployed", "shop 7")
+    assert entry["event"]["labels"] == {"ce_source": "/ci", "team": "blue"}
+    del headers["ce-id"]
+    assert "payload: id: missing" in explain(server, {"source": "cloudevents", "headers": headers, "payload": "shop 7"}, 400)["detail"]
+
+
 def test_stored_event(server):
     sent = notification([alert({"alertname": "InstanceDown", "instance": "web-1:9100", "cluster": "eu1"})])
     event = server.post_alertmanager(sent)["decisions"][0]["event"]
