@@ -105,6 +105,19 @@ def test_captured_requests_of_the_javascript_client(runbookd):
     assert len(rb.items("events", filter='event.type = "com.github.pull_request.opened"')) == 1
 
 
+def test_real_requests_and_one_of_our_own_with_percent_signs(runbookd):
+    rb = runbookd().start()
+    own = b"\r\n".join([b"POST / HTTP/1.1", b"Host: 127.0.0.1", b"ce-specversion: 1.0", b"ce-id: p1", b"ce-type: com.example.own", b"ce-source: /own",
+                        b"ce-subject: gr%c3%bcn%20%F0%9F%9A%80", b"Content-Type: application/json", b"Content-Length: 2", b"", b"{}"])
+    requests = {"own": own, **{p.name: p.read_bytes() for p in sorted((PAYLOADS / "cloudevents").glob("*.http"))}}
+    for name, request in requests.items():
+        status, answer = raw(rb, request)
+        assert status == 200 and answer["events"] >= 1, (name, answer)
+    subjects = {e["labels"].get("subject") for e in rb.items("events", filter='event.source = "cloudevents"')}
+    assert "grün 🚀" in subjects
+    assert ("binary-percent-encoded.http" in requests) == ("Euro € 😀" in subjects), subjects
+
+
 def test_a_delivery_counts_once_in_any_mode(runbookd):
     rb = runbookd().start()
     binary = {"ce-specversion": "1.0", "ce-id": "9", "ce-source": "/s", "ce-type": "t", "ce-subject": "Euro%20%E2%82%AC", "Content-Type": "application/json"}
