@@ -249,7 +249,7 @@ static void put_data(struct buf *b, const struct json *data)
 {
 	struct json_w w;
 
-	if (!data) {
+	if (!data || data->kind == JSON_NULL) {
 		PUT(b, "{}");
 		return;
 	}

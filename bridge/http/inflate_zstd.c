@@ -2,7 +2,8 @@
  *
  * Streams: no more than the window and one piece of PIECE bytes is held. A frame says how far back
  * it refers; one that says more than INFLATE_WINDOW_LOG is refused before memory is taken for it.
- * Frames may follow each other, skippable ones included; anything else behind a frame is bad.
+ * Frames may follow each other, skippable ones included; anything else behind a frame is bad, and so
+ * are the formats from before RFC 8878, which libzstd can be built to read.
  */
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -36,6 +37,12 @@ static int failed(struct inflate *i, size_t r, struct err *e)
 	}
 }
 
+/* By its first byte, which no older format shares: 28 B5 2F FD, or a skippable frame's 5x 2A 4D 18. */
+static bool begins_frame(unsigned char first)
+{
+	return first == 0x28 || (first & 0xf0) == 0x50;
+}
+
 int inflate_zstd_feed(
 	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
 {
@@ -46,6 +53,9 @@ int inflate_zstd_feed(
 		char piece[PIECE];
 		ZSTD_outBuffer out = {piece, PIECE, 0};
 		size_t before = in.pos;
+
+		if ((i->in == 0 || i->ended) && in.pos < n && !begins_frame((unsigned char)p[in.pos]))
+			return inflate_bad(i, e, "no zstd frame begins here");
 		size_t r = ZSTD_decompressStream(i->zstd, &out, &in);
 
 		i->in += in.pos - before;

@@ -363,6 +363,33 @@ static void zstd_and_snappy_with_rubbish_behind(void **state)
 	buf_release(&out);
 }
 
+/* libzstd as Debian builds it reads formats from before the standard, and not alike in one piece and in several. */
+static void zstd_of_before_the_standard(void **state)
+{
+	static const char legacy[] = "\x27\xb5\x2f\xfd\0\0\0\0";
+	struct buf packed, out;
+	struct err e;
+
+	(void)state;
+	buf_init(&packed, BUF_NO_LIMIT);
+	buf_init(&out, BUF_NO_LIMIT);
+	for (int behind = 0; behind < 2; behind++) {
+		buf_clear(&packed);
+		if (behind)
+			zstd_with_any_window(&packed, STR("0123456789"));
+		size_t at = packed.n;
+		buf_add(&packed, legacy, sizeof(legacy));
+		for (size_t piece = 1; piece <= packed.n; piece++) {
+			assert_int_equal(inflate_all(INFLATE_ZSTD, 100, buf_as_str(&packed), piece, &out, &e), -1);
+			assert_int_equal(e.code, ERR_INPUT);
+			assert_has(str_of(e.text), "no zstd frame begins here");
+			assert_int_equal(e.offset, at);
+		}
+	}
+	buf_release(&packed);
+	buf_release(&out);
+}
+
 static void zstd_and_snappy_frames_follow_each_other(void **state)
 {
 	struct buf packed, out;
@@ -520,6 +547,7 @@ TESTS_MAIN(cmocka_unit_test(every_format_in_any_pieces), cmocka_unit_test(gzip_m
 	cmocka_unit_test(zstd_and_snappy_in_any_pieces),
 	cmocka_unit_test(zstd_and_snappy_that_break_off),
 	cmocka_unit_test(zstd_and_snappy_with_rubbish_behind),
+	cmocka_unit_test(zstd_of_before_the_standard),
 	cmocka_unit_test(zstd_and_snappy_frames_follow_each_other),
 	cmocka_unit_test(zstd_bomb_ends_at_the_ratio), cmocka_unit_test(zstd_window_is_bounded),
 	cmocka_unit_test(snappy_block_is_bounded_by_its_head),
