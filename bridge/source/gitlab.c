@@ -117,7 +117,7 @@ static void read_pipeline(struct draft *d)
 		{"trigger", "object_attributes.source"},
 		{"conclusion", "object_attributes.status"},
 	};
-	static const char *const identity[] = {"project_id", "ref", "source_project_id", NULL};
+	static const char *const identity[] = {"project_id", "ref", "source_project_id", "tag", "child", NULL};
 	struct str from = draft_text(d, "merge_request.source_project_id");
 
 	draft_take_all(d, labels, COUNT(labels));
@@ -125,6 +125,9 @@ static void read_pipeline(struct draft *d)
 	/* A fork may call its branch as ours is called. */
 	if (!str_eq(from, draft_text(d, "merge_request.target_project_id")))
 		draft_put(d, "source_project_id", from);
+	/* Its end is not that of the pipeline that started it. */
+	if (str_is(draft_label_of(d, "trigger"), "parent_pipeline"))
+		draft_put(d, "child", STR("true"));
 	struct str status = draft_label_of(d, "conclusion");
 	d->event->time_ns = draft_time(d, "object_attributes.finished_at");
 	draft_link(d, "run", draft_text(d, "object_attributes.url"));
@@ -157,7 +160,7 @@ static void read_job(struct draft *d)
 		{"environment", "environment.name"},
 		{"conclusion", "build_status"},
 	};
-	static const char *const identity[] = {"project_id", "ref", "job", NULL};
+	static const char *const identity[] = {"project_id", "ref", "job", "tag", NULL};
 
 	draft_take_all(d, labels, COUNT(labels));
 	put_ref(d, "tag");

@@ -11,10 +11,11 @@
 #include "source/fields.h"
 #include "source/kinds.h"
 
-enum { ITEM_FIELD, ITEM_FROM, ITEM_TO, ITEM_COUNT };
+enum { ITEM_FIELD, ITEM_ID, ITEM_FROM, ITEM_TO, ITEM_COUNT };
 
 static const struct field item_fields[ITEM_COUNT] = {
 	[ITEM_FIELD] = FIELD("field", FIELD_STRING),
+	[ITEM_ID] = FIELD("fieldId", FIELD_STRING),
 	[ITEM_FROM] = FIELD("fromString", FIELD_TEXT),
 	[ITEM_TO] = FIELD("toString", FIELD_TEXT),
 };
@@ -55,7 +56,7 @@ static int read_item(struct draft *d, const struct json *item, size_t index, str
 	if (fields_pick(item, item_fields, ITEM_COUNT, place, f, d->err) < 0)
 		return -1;
 	*name = text_of(f[ITEM_FIELD]);
-	if (str_is(*name, "status")) {
+	if (str_is(text_of(f[ITEM_ID]), "status") || str_is(*name, "status") || str_is(*name, "Status")) {
 		draft_put(d, "status_from", text_of(f[ITEM_FROM]));
 		draft_put(d, "status_to", text_of(f[ITEM_TO]));
 	}

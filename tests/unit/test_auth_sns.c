@@ -107,7 +107,7 @@ static void golden_messages_verify(void **state)
 	sns_key_free(other);
 }
 
-/* Every bit of every signed member counts. */
+/* One bit in some forty places of each signed member. */
 static void one_bit_off(struct sns_signed *m, struct str *part, const struct sns_key *k)
 {
 	struct str whole = *part;

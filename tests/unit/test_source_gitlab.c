@@ -79,6 +79,19 @@ static void identity(void **state)
 	assert_true(str_eq(main, one(STR("{\"object_kind\":\"pipeline\",\"project\":{\"id\":315},\"merge_request\":{"
 		"\"source_project_id\":315,\"target_project_id\":315},\"object_attributes\":{\"ref\":\"main\",\"status\":\"failed\"}}"))
 		->fingerprint));
+	/* A pipeline that another one of the project started says nothing about that one. */
+	const struct event *child = one(STR("{\"object_kind\":\"pipeline\",\"project\":{\"id\":315},\"object_attributes\":{"
+		"\"ref\":\"main\",\"status\":\"success\",\"source\":\"parent_pipeline\"}}"));
+	assert_int_equal(child->status, EVENT_RESOLVED);
+	assert_false(str_eq(main, child->fingerprint));
+	/* A tag may be called as a branch is. */
+	assert_false(str_eq(main, one(STR("{\"object_kind\":\"pipeline\",\"project\":{\"id\":315},\"object_attributes\":{"
+		"\"ref\":\"main\",\"tag\":true,\"status\":\"success\"}}"))->fingerprint));
+	assert_false(str_eq(
+		one(STR("{\"object_kind\":\"build\",\"project_id\":1,\"ref\":\"v1\",\"build_name\":\"t\",\"tag\":true,"
+			"\"build_status\":\"failed\"}"))->fingerprint,
+		one(STR("{\"object_kind\":\"build\",\"project_id\":1,\"ref\":\"v1\",\"build_name\":\"t\",\"build_status\":\"failed\"}"))
+			->fingerprint));
 	/* Without what it is about it is no alert, and no fault either. */
 	const struct event *ev = one(STR("{\"object_kind\":\"pipeline\",\"object_attributes\":{\"status\":\"failed\"}}"));
 	assert_str(ev->type, "gitlab_pipeline");

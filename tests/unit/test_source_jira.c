@@ -62,6 +62,10 @@ static void changes(void **state)
 	assert_true(str_eq(most, changed(65)));
 	assert_int_equal(most.n, 10 * 2 + 54 * 3 + 63);
 	/* Numbers of custom fields are texts; what has no name is not named. */
+	/* The name of a field is shown in the reader's language, and a new issue's with a capital; its id is neither. */
+	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Status\",\"toString\":\"Open\"}]}}")), STR("status_to")), "Open");
+	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Zustand\",\"fieldId\":\"status\",\"toString\":\"Offen\"}]}}")),
+		STR("status_to")), "Offen");
 	const struct event *ev = one(STR("{\"changelog\":{\"items\":[{\"field\":\"status\",\"fromString\":1,\"toString\":2},{}]}}"));
 	assert_str(event_label(ev, STR("status_from")), "1");
 	assert_str(event_label(ev, STR("status_to")), "2");
