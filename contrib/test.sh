@@ -14,7 +14,7 @@ BUILD="autoconf automake make pkg-config gcc libc6-dev xz-utils libuv1-dev libmi
 	libpcre2-dev libhiredis-dev libyaml-dev nettle-dev libgnutls28-dev zlib1g-dev libzstd-dev libsnappy-dev libcurl4-openssl-dev"
 TEST="git clang libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-pytest-xdist redis-server redis-tools
 	prometheus prometheus-alertmanager prometheus-node-exporter procps iproute2
-	curl openssl wrk jq nginx postgresql mariadb-server-core mariadb-client-core"
+	curl openssl ca-certificates wrk jq nginx postgresql mariadb-server-core mariadb-client-core"
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 passed=0 failed=0
