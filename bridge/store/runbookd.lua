@@ -2855,12 +2855,14 @@ function tick(keys, argv)
 	call('HSETNX', p .. 'meta', 'schema', SCHEMA) -- Redis may have been emptied since the bridge opened it
 	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0, late = {}}
 	local retention = num(argv[3])
+	-- What is over does not fire any more: all of it first, however much there is.
+	local expiring = tick_expiring(p, now, argv[5], done)
 	local most = math.max(
-		tick_pending(p, now, argv[5], done),
+		expiring,
+		expiring < TICK_WORK and tick_pending(p, now, argv[5], done) or 0,
 		tick_approvals(p, now, done),
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
-		tick_expiring(p, now, argv[5], done),
 		tick_deliveries(p, now, argv[5]),
 		tick_stale(p, now, num(argv[2]), retention, argv[5], done),
 		tick_retention(p, now, now - retention, now - argv[4], done))

@@ -175,6 +175,34 @@ static void outlives_stale_after(void **state)
 	rig_stop(&r);
 }
 
+/* What waits for one that still fires does not run once its deadline is past, whoever has more to do first. */
+static void is_over_before_what_waits(void **state)
+{
+	struct rig r;
+	struct store_tick_result t;
+	int64_t resolved = 0;
+	char fp[17];
+
+	(void)state;
+	rig_start(&r, true);
+	for (int i = 0; i < 250; i++) {
+		snprintf(fp, sizeof(fp), "%016x", i);
+		struct rig_event a = expiring(fp, T0, T0 + 4 * MINUTE);
+		a.rules[0].for_ms = 2 * MINUTE;
+		assert_int_equal(rig_ingest(&r, &a).d[0].decision, DECISION_PENDING);
+	}
+	rig_pass(&r, HOUR);
+	do {
+		t = rig_tick(&r);
+		resolved += t.resolved_stale;
+		assert_int_equal(t.late_n, 0);
+	} while (t.more);
+	assert_int_equal(resolved, 250);
+	assert_int_equal(t.due_in_ms, -1);
+	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":pending " RIG_KEY ":queue:default"), 0);
+	rig_stop(&r);
+}
+
 /* An alert without a deadline costs no command more than before. */
 static void none_costs_nothing(void **state)
 {
@@ -311,6 +339,7 @@ int main(void)
 		cmocka_unit_test(of_a_new_occurrence),
 		cmocka_unit_test(goes_with_what_is_said),
 		cmocka_unit_test(outlives_stale_after),
+		cmocka_unit_test(is_over_before_what_waits),
 		cmocka_unit_test(none_costs_nothing),
 		cmocka_unit_test(the_same_delivery_is_a_duplicate),
 		cmocka_unit_test(a_replayed_alert_is_none),
