@@ -207,12 +207,12 @@ static const struct event_message *unkept(const struct batch_run *b)
 }
 
 /* A delivery of several events names each by its place, so that a part which was not stored is taken when it comes
- * again. */
+ * again. An event that has a name of its own may come in another company then. */
 static struct str delivery_of(const struct batch_run *b, size_t i)
 {
 	struct str id = b->batch->events[i].delivery;
 
-	return id.n > 0 && i > 0 ? arena_printf(b->a, "%.*s#%zu", STR_ARG(id), i) : id;
+	return id.n > 0 && i > 0 && !b->batch->own_deliveries ? arena_printf(b->a, "%.*s#%zu", STR_ARG(id), i) : id;
 }
 
 static int send_piece(struct batch_run *b, bool guess, struct err *e)

@@ -275,6 +275,7 @@ static int read_list(struct arena *a, const struct source_request *rq, const str
 	out->events = arena_array(a, n ? n : 1, sizeof(*out->events));
 	if (!out->events)
 		return no_memory(e);
+	out->own_deliveries = true;
 	for (const struct json *j = list ? body->child : body; j && out->n < n; j = j->next, out->n++) {
 		if (read_structured(a, rq, j, list ? out->n : SOURCE_NO_INDEX, lenient, &out->events[out->n], e) != 0)
 			return -1;

@@ -48,6 +48,7 @@ struct source_body {
 struct source_batch {
 	struct event *events;	/* in the sender's order */
 	size_t n;
+	bool own_deliveries;	/* each event's delivery is its own; false: it is the request's, and the same for all */
 	const struct json *body;	/* as parsed; NULL: it is no JSON */
 	int64_t truncated;	/* alerts that the sender left out, by its own word */
 	struct str group;	/* the sender's group key, "" where there is none */

@@ -129,6 +129,25 @@ def test_a_delivery_counts_once_in_any_mode(runbookd):
     assert [(e["labels"], e["data"]) for e in seen] == [({"ce_source": "/s", "subject": "Euro €"}, {"a": 1})]
 
 
+def test_an_event_of_a_batch_is_itself_wherever_it_stands(runbookd):
+    rb = runbookd().start()
+
+    def event(ident):
+        return {"specversion": "1.0", "id": ident, "source": "/s", "type": "t"}
+
+    def post(path, kind, *idents):
+        answer = http_request(rb.address, "POST", path, json.dumps([event(i) for i in idents]).encode(), {"Content-Type": kind})
+        assert answer.status == 200, answer
+        return answer.json()["new"], answer.json()["duplicate"]
+
+    for path, kind in (("/ingest/cloudevents", "application/cloudevents-batch+json"), ("/api/v1/events", "application/json")):
+        assert post(path, kind, "1", "2", "3") == (3, 0)
+        assert post(path, kind, "2", "4", "1") == (1, 2)  # the rest of a batch, sent again with what came since
+        assert post(path, kind, "3") == (0, 1)
+        assert post(path, kind, "5", "5") == (1, 1)
+    assert len(rb.items("events", filter='event.type = "t"')) == 10
+
+
 def test_another_format_is_refused(runbookd):
     rb = runbookd().start()
     bad = http_request(rb.address, "POST", "/ingest/cloudevents", b"<e/>", {"Content-Type": "application/cloudevents+xml", "ce-specversion": "1.0"})
