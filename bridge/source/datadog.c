@@ -479,7 +479,8 @@ static struct str fingerprint_of(const struct message *m)
 }
 
 /* $ID is one notification's. Templates also put a monitor's id there, so alone it would drop the
- * end of an alert as another copy of its begin. */
+ * end of an alert as another copy of its begin, and of groups that are evaluated at once all but
+ * one. */
 static struct str delivery_of(const struct message *m)
 {
 	const struct str *f = m->facts;
@@ -490,8 +491,9 @@ static struct str delivery_of(const struct message *m)
 
 	if (f[ID].n == 0 || at.n == 0)
 		return STR_NONE;
-	return arena_printf(
-		m->arena, "%.*s:%.*s:%.*s", STR_ARG(f[ID]), STR_ARG(f[TRANSITION]), STR_ARG(at));
+	struct str which = fingerprint_of(m);
+	return arena_printf(m->arena, "%.*s:%.*s:%.*s:%.*s", STR_ARG(f[ID]), STR_ARG(f[TRANSITION]),
+		STR_ARG(at), STR_ARG(which));
 }
 
 static void set_state(struct message *m, struct event *ev)
