@@ -127,22 +127,27 @@ static void forget(struct entry *x)
 }
 
 /* Room for one: a free place, else of what could not be had, else of the keys the one not used for
- * longest. */
+ * longest. No key goes while another is being got, which may be none: who asks for many at once
+ * has the places that are left, and no more. */
 static struct entry *make_room(struct sns_gate *g)
 {
 	struct entry *best = NULL;
+	bool getting = false;
 
 	for (size_t i = 0; i < SNS_GATE_KEYS; i++) {
 		struct entry *x = &g->entries[i];
 
 		if (!x->url)
 			return x;
+		getting = getting || x->busy;
 		if (x->busy || x->held)
 			continue;
 		if (!best || (best->key && !x->key) ||
 			(!best->key == !x->key && x->used_ms < best->used_ms))
 			best = x;
 	}
+	if (best && best->key && getting)
+		return NULL;
 	if (best)
 		forget(best);
 	return best;

@@ -126,6 +126,15 @@ def test_failed_ones_make_room(amazon, signer):
     assert paths(amazon).count(CERT_PATH) == 1 and len(amazon.asked) == 41
 
 
+def test_many_at_once_do_not_drive_out_a_key(amazon, signer):
+    """Nor does a stranger who asks for as many certificates at once as there is room for."""
+    bad = [{**signer.notification(), "SigningCertURL": f"https://{HOST}/{i}.pem"} for i in range(20)]
+    verdicts = gate(amazon, signer.notification(), WAIT, *bad, signer.notification(), WAIT)
+    assert verdicts[0] == verdicts[-1] == "passed"
+    assert all(v.startswith("unknown ") for v in verdicts[1:-1])
+    assert paths(amazon).count(CERT_PATH) == 1
+
+
 def test_as_many_certificates_as_are_kept(amazon, signer):
     messages = [{**signer.notification(), "SigningCertURL": f"https://{HOST}/{i}.pem"} for i in range(17)]
     amazon.answers.update({f"/{i}.pem": signer.cert for i in range(17)})
