@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "auth/sns.h"
 #include "base/nearest.h"
+#include "base/units.h"
 #include "flow/bind_map.h"
 #include "flow/contracts.h"
 #include "source/cloudevents.h"
@@ -57,6 +59,22 @@ static void check_name(const struct conf *c, const struct conf_source *s, struct
 			"'; give this one another name");
 }
 
+/* A signed message that somebody caught is the same as before for as long as it is taken. */
+static void check_window(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	const int64_t taken_ms = SNS_AGE_MAX_MS + SNS_AHEAD_MAX_MS;
+	char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX];
+
+	if (c->limits.delivery_window_ms >= taken_ms)
+		return;
+	units_format_duration(c->limits.delivery_window_ms, is);
+	units_format_duration(taken_ms, least);
+	diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
+		"'limits.delivery_window' is %s: whoever catches a message of the source '%.*s' could send it again "
+		"after that; make it %s or more",
+		is, STR_ARG(s->name), least);
+}
+
 static void check_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
 {
 	if (s->auth.sns_topics.n && !str_is(s->kind, "sns"))
@@ -64,6 +82,8 @@ static void check_auth(const struct conf *c, const struct conf_source *s, struct
 			"'auth.sns' of the source '%.*s' needs the kind sns, not '%.*s': only SNS "
 			"signs so",
 			STR_ARG(s->name), STR_ARG(s->kind));
+	if (s->auth.sns_topics.n)
+		check_window(c, s, d);
 }
 
 static void bind(struct sources *s, const struct conf *c, struct diags *d)

@@ -154,3 +154,12 @@ def test_auth_of_another_kind_is_an_error(runbookd):
     rb = runbookd(conf={"sources": {"am": {"kind": "alertmanager", "auth": {"sns": {"topic_arns": [TOPIC]}}}}})
     done = rb.run_check("runbook-bridge")
     assert done.returncode == 3 and "'auth.sns' of the source 'am' needs the kind sns, not 'alertmanager'" in done.stdout + done.stderr
+
+
+def test_ids_are_remembered_for_as_long_as_a_message_is_taken(runbookd):
+    sources = {"sns": {"kind": "sns", "auth": {"sns": {"topic_arns": [TOPIC]}}}}
+    rb = runbookd(conf={"sources": sources, "limits": {"delivery_window": "69m"}})
+    done = rb.run_check("runbook-bridge")
+    assert done.returncode == 3 and "'limits.delivery_window' is 69m" in done.stdout + done.stderr and "make it 70m or more" in done.stdout + done.stderr
+    rb.configure({"limits": {"delivery_window": "70m"}})
+    assert rb.run_check("runbook-bridge", "--check").returncode == 0
