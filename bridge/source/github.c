@@ -5,7 +5,7 @@
  * the type is `github`. A ping gives nothing.
  *
  *	workflow_run		completed: the alert of a workflow on a branch, failing or not
- *	check_run		completed: the alert of a check on a commit
+ *	check_run		completed: the alert of an app's check on a commit
  *	deployment_status	the alert of an environment
  *	*_alert			the alert of that number in the repository
  *	all others		info events; docs/sources.md lists them
@@ -138,7 +138,7 @@ static void read_check_run(struct draft *d)
 		{"app", "check_run.app.slug"},
 		{"conclusion", "check_run.conclusion"},
 	};
-	static const char *const identity[] = {"repo", "job", "sha", NULL};
+	static const char *const identity[] = {"repo", "job", "sha", "app", NULL};
 
 	draft_take_all(d, labels, sizeof(labels) / sizeof(labels[0]));
 	struct str conclusion = draft_label_of(d, "conclusion");

@@ -190,6 +190,26 @@ static void workflows(void **state)
 
 /* ---- types and limits ---- */
 
+static struct str check(const char *app, const char *conclusion)
+{
+	rig.headers = headers("check_run", "application/json");
+	const struct event *ev = one(arena_printf(&rig.arena, "{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/r\"},"
+		"\"check_run\":{\"name\":\"build\",\"head_sha\":\"1f\",\"conclusion\":\"%s\",\"app\":%s}}", conclusion, app));
+	assert_str(ev->type, "alert");
+	return ev->fingerprint;
+}
+
+/* Apps name their checks as they like: one's success says nothing about another's failure. */
+static void checks(void **state)
+{
+	static const char ours[] = "{\"slug\":\"github-actions\"}", other[] = "{\"slug\":\"buildkite\"}";
+
+	(void)state;
+	assert_true(str_eq(check(ours, "failure"), check(ours, "success")));
+	assert_false(str_eq(check(ours, "failure"), check(other, "success")));
+	assert_true(str_eq(check("null", "failure"), check("null", "success")));
+}
+
 static void wrong_types(void **state)
 {
 	static const struct {
@@ -336,5 +356,5 @@ static void published_messages(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(wrong_types),
+TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(checks), TEST(wrong_types),
 	TEST(limits), TEST(a_full_arena), TEST(published_messages))
