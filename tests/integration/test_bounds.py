@@ -120,6 +120,53 @@ def closed(s):
         return True
 
 
+SLOW = 300  # senders of each way to be slow
+
+
+def slow_beginnings():
+    begin = f"POST {INGEST} HTTP/1.1\r\nHost: x\r\n"
+    return {"body": (f"{begin}Content-Length: 1000\r\n\r\n", b" "), "headers": (begin, b"X"), "request line": ("", b"P")}
+
+
+class SlowSenders(threading.Thread):
+    """Many connections that each send their beginning and then a byte a second, until they are cut off."""
+
+    def __init__(self, sockets, beginning, more):
+        super().__init__()
+        self.open, self.cut, self.more, self.over = list(sockets), 0, more, threading.Event()
+        for s in self.open:
+            s.sendall(beginning.encode())
+
+    def run(self):
+        while self.open and not self.over.is_set():
+            self.open = [s for s in self.open if self.goes_on(s)]
+            self.over.wait(1)
+
+    def goes_on(self, s):
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            s.sendall(self.more)
+            if not closed(s):
+                return True
+        self.cut += 1
+        return False
+
+
+@pytest.mark.parametrize("way", slow_beginnings())
+def test_slow_senders_are_cut_off(bridge, way):
+    """None of them stalls: each byte moves the connection, so only the bounds on a whole request end them."""
+    rb = bridge(request_timeout="2s")
+    beginning, more = slow_beginnings()[way]
+    with contextlib.ExitStack() as stack, good_sender(rb):
+        slow = SlowSenders(open_all(rb, SLOW, stack), beginning, more)
+        slow.start()
+        try:
+            wait_for(lambda: slow.cut == SLOW, "all slow senders to be cut off")
+        finally:
+            slow.over.set()
+            slow.join()
+    assert (rb.metric("runbookd_ingest_rejected_total", reason="broken_off") or 0) == (SLOW if way == "body" else 0)
+
+
 def test_idle_connections_past_the_limit_are_closed(bridge):
     """12,000 against 10,000: who is connected goes on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
