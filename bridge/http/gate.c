@@ -27,8 +27,8 @@ static bool is_local(struct request *r)
 	return r->conn->listener->socket.is_loopback || access_is_local(peer(r));
 }
 
-/* Is it a web page that asks? Then it is answered. */
-static bool from_page(struct request *r)
+/* Is it a web page that asks? Then it is answered. by_place: it stands on nothing but being on this machine. */
+static bool from_page(struct request *r, bool by_place)
 {
 	const struct server *s = r->server;
 	const struct listener *l = r->conn->listener;
@@ -41,7 +41,7 @@ static bool from_page(struct request *r)
 		return true;
 	}
 	/* Collectors may know us by any name; a browser may be told any name. */
-	if (l->socket.is_loopback && !l->socket.is_unix &&
+	if ((l->socket.is_loopback || by_place) && !l->socket.is_unix &&
 		(r->route->permission != ROUTE_INGEST || origin.p) &&
 		!access_host_is_ours(host, s->host_names, s->host_names_n)) {
 		request_problemf(r, MHD_HTTP_FORBIDDEN,
@@ -56,7 +56,7 @@ static bool from_page(struct request *r)
 static bool without_tokens(struct request *r)
 {
 	if (is_local(r))
-		return !from_page(r);
+		return !from_page(r, true);
 	request_problemf(r, MHD_HTTP_FORBIDDEN,
 		"without tokens only this machine may ask for '%s'; connect over loopback "
 		"or a unix socket",
@@ -97,7 +97,7 @@ static const struct conf_token *find_token(struct request *r)
 		unauthorized(r, shown.n > 0);
 		return NULL;
 	}
-	if (!auth_is_bearer(shown) && from_page(r))
+	if (!auth_is_bearer(shown) && from_page(r, false))
 		return NULL;
 	r->who = arena_printf(&r->arena, "token %.*s", STR_ARG(t->name));
 	if (r->who.p)
@@ -134,7 +134,7 @@ static bool may_send(struct request *r)
 	const struct conf_token *t;
 
 	if (is_local(r) || is_signed(r, source))
-		return !from_page(r);
+		return !from_page(r, is_local(r));
 	if (!auth_has_tokens(r->server->app.ic->auth))
 		return without_tokens(r);
 	t = find_token(r);

@@ -150,6 +150,26 @@ def test_other_addresses_with_tokens(runbookd):
         assert "only this machine" in problem(http_request(elsewhere, *post), 403)
 
 
+def test_a_page_that_was_told_our_address_is_not_this_machine(runbookd):
+    """DNS may tell a browser on this machine that evil.example is 127.0.0.1: also where we listen everywhere."""
+    rb = runbookd(conf={"worker": {"enabled": False}, "tokens": ALL_TOKENS, "http": {"listen": ["0.0.0.0:0"]}})
+    rb.spawn()
+    wait_for(lambda: (rb.state_dir / "http.addr").exists(), "http.addr")
+    port = (rb.state_dir / "http.addr").read_text().split("\n")[0].rpartition(":")[2]
+    here = f"127.0.0.1:{port}"
+    wait_for(lambda: http_request(here, "GET", "/-/ready").status == 200, "the bridge to be ready")
+    rebound = {"Host": f"evil.example:{port}"}
+    page = {**rebound, "Origin": f"http://evil.example:{port}"}
+    assert "no name of this server" in problem(http_request(here, "POST", "/ingest/alertmanager", BODY, page), 403)
+    assert http_request(here, "POST", "/ingest/alertmanager", BODY, rebound).status == 200, "a collector knows us by any name"
+    assert http_request(here, "GET", "/api/v1/runs", headers={**rebound, **basic("", TOKENS["reader"])}).status == 200
+    rb.configure({"tokens": [], "http": {"listen": ["127.0.0.1:0"]}})
+    assert http_request(here, "POST", "/-/reload", headers=bearer("admin")).status == 200
+    assert "no name of this server" in problem(http_request(here, "GET", "/api/v1/runs", headers=rebound), 403)
+    assert "no name of this server" in problem(http_request(here, "POST", "/-/reload", headers=page), 403)
+    assert http_request(here, "GET", "/api/v1/runs").status == 200
+
+
 def test_reload_changes_tokens(guarded):
     guarded.configure({"tokens": [t for t in ALL_TOKENS if t["name"] != "reader"]})
     assert guarded.api("POST", "/-/reload", headers=bearer("admin")).status == 200
