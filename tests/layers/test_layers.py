@@ -121,19 +121,19 @@ def test_library_stays_in_its_folder(header, library, folders):
     assert users, f"nobody includes {header}: drop it from {PAGE.name}"
 
 
-@pytest.mark.parametrize("folder", ["source", "rule", "event"])
+@pytest.mark.parametrize("folder", ["line", "source", "rule", "event"])
 def test_pure_folder_does_nothing_else(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if IMPURE.match(s))
     assert not wrong, f"{folder}/ is pure but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["conf", "auth", "fetch", "event", "source", "rule", "store", "flow", "trial"])
+@pytest.mark.parametrize("folder", ["conf", "auth", "fetch", "event", "line", "source", "rule", "store", "flow", "trial"])
 def test_library_layer_does_not_log(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if LOG.match(s))
     assert not wrong, f"{folder}/ returns errors and does not log, but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["base", "conf", "auth", "fetch", "event", "source", "rule", "store", "flow", "trial", "http", "cli"])
+@pytest.mark.parametrize("folder", ["base", "conf", "auth", "fetch", "event", "line", "source", "rule", "store", "flow", "trial", "http", "cli"])
 def test_only_run_starts_processes(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if EXEC.match(s))
     assert not wrong, f"only run/ starts processes, but {folder}/ calls {wrong}"
