@@ -14,6 +14,9 @@ writes before it, so each function reads and checks first, and writes after.
     audit, the counters and the record on the bus in the same step.
   - Functions carry a version in their name. A later library keeps the older ones.
 
+Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without
+indentation, and what others may use of it is named before: `local f`, then in the block `function f()`.
+
 While the library is loaded no global exists but redis.register_function, so what it uses of Lua is
 bound at the first call (bind).
 ]]
@@ -83,11 +86,16 @@ end
 
 -- ---- time, texts, ids ------------------------------------------------------------------------------
 
--- Of the call under way, set by read_time: now as digits, and the same in parts.
-local now_text, now_second, now_pad = '', '', ''
+local now_text = '' -- of the call under way, set by read_time: now as digits
+local read_time, now_ms, rfc3339, received, period
+local quote, quote_or_null, number_or_null, time_or_null
+local ulid, ulid_of, read_clock, id_clock, new_id, entry_id, bus_add
+do
+
+local now_second, now_pad = '', '' -- now_text in parts
 local ZEROS = {'000', '000', '000', '00', '0', ''} -- before the ms of so many digits of microseconds
 
-local function read_time(p)
+function read_time(p)
 	local clock = TEST_CLOCK and call('GET', p .. 'clock')
 	if clock then
 		now_text, now_second, now_pad = clock, sub(clock, 1, -4), sub(clock, -3)
@@ -99,7 +107,7 @@ local function read_time(p)
 	now_text = now_second .. now_pad
 end
 
-local function now_ms(p)
+function now_ms(p)
 	read_time(p)
 	return num(now_text)
 end
@@ -131,7 +139,7 @@ local function second_text(second)
 	return second_s
 end
 
-local function rfc3339(ms)
+function rfc3339(ms)
 	local second = floor(ms / 1000)
 	return second_text(second) .. format('%03dZ', ms - second * 1000)
 end
@@ -139,34 +147,34 @@ end
 local received_second, received_head = '', ''
 
 -- Now, as rfc3339 has it.
-local function received()
+function received()
 	if now_second ~= received_second then
 		received_second, received_head = now_second, second_text(num(now_second))
 	end
 	return received_head .. now_pad .. 'Z'
 end
 
-local function quote(s)
+function quote(s)
 	if find(s, '[%c"\\]') then
 		return encode(s)
 	end
 	return '"' .. s .. '"'
 end
 
-local function quote_or_null(s)
+function quote_or_null(s)
 	return s and s ~= '' and s ~= '-' and quote(s) or 'null'
 end
 
-local function number_or_null(s)
+function number_or_null(s)
 	return s and s ~= '' and s or 'null'
 end
 
-local function time_or_null(s)
+function time_or_null(s)
 	return s and s ~= '' and s ~= '0' and '"' .. rfc3339(num(s)) .. '"' or 'null'
 end
 
 -- 5400000 -> 1h30m. What is over a second is told to the second.
-local function period(ms)
+function period(ms)
 	if ms < 1000 then
 		return format('%dms', ms)
 	end
@@ -194,7 +202,7 @@ local function base32(v, digits)
 end
 
 -- As id_from_ms_seq in base/id.c; seq stays below 2^53.
-local function ulid(ms, seq)
+function ulid(ms, seq)
 	if ms ~= ulid_ms then
 		local high = floor(ms / 1048576)
 		if high ~= ulid_high then
@@ -211,7 +219,7 @@ local function ulid(ms, seq)
 end
 
 -- "1763841234567-0" -> the event's id
-local function ulid_of(sid)
+function ulid_of(sid)
 	local ms, seq = match(sid, '^(%d+)-(%d+)$')
 	return ulid(num(ms), num(seq))
 end
@@ -219,7 +227,7 @@ end
 -- By prefix: the last (ms, seq) given out. Only a cache: the truth is the bus's last id.
 local clocks = {}
 
-local function read_clock(p)
+function read_clock(p)
 	local info = trycall('XINFO', 'STREAM', p .. 'bus')
 	local g = {ms = 0, text = '0', seq = 0}
 	if not info.err then
@@ -234,7 +242,7 @@ local function read_clock(p)
 	return g
 end
 
-local function id_clock(p, now)
+function id_clock(p, now)
 	local g = clocks[p] or read_clock(p)
 	if now > g.ms then
 		g.ms, g.text, g.seq = now, now_text, -1
@@ -242,19 +250,19 @@ local function id_clock(p, now)
 	return g
 end
 
-local function new_id(g)
+function new_id(g)
 	g.seq = g.seq + 1
 	return ulid(g.ms, g.seq)
 end
 
 -- The entry id that belongs to the id which new_id gave last.
-local function entry_id(g)
+function entry_id(g)
 	return g.text .. '-' .. text(g.seq)
 end
 
 -- A record that begins `{"id":…,"received":…,` and goes on with the members of rest. Returns its entry id
 -- and its JSON. Another Redis may have written meanwhile (a failover there and back): then once more.
-local function bus_add(p, now, kind, incident, decisions, rest)
+function bus_add(p, now, kind, incident, decisions, rest)
 	local g = id_clock(p, now)
 	for attempt = 1, 2 do
 		local id = new_id(g)
@@ -271,6 +279,8 @@ local function bus_add(p, now, kind, incident, decisions, rest)
 		read_clock(p)
 		g = id_clock(p, now)
 	end
+end
+
 end
 
 -- ---- counters --------------------------------------------------------------------------------------
@@ -774,6 +784,11 @@ end
 -- ---- ingest: the plan ------------------------------------------------------------------------------
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
+local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
+local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert -- what is planned
+local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
+local ingest, explain, again -- the calls
+do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
 local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
@@ -787,7 +802,7 @@ local adds = {} -- of each new record: entry id, kind, incident, decisions, JSON
 local moves = {} -- of each alert that changed its state or occurrence: name, list before, list now
 local scratch = {} -- the words of a command
 
-local function new_plan(p, now)
+function new_plan(p, now)
 	local t = plan
 	t.p, t.now, t.g = p, now, id_clock(p, now)
 	t.names_n, t.dirty_n, t.adds_n, t.moves_n, t.runs_n = 0, 0, 0, 0, 0
@@ -803,7 +818,7 @@ local function new_plan(p, now)
 	return t
 end
 
-local function get_incident(t, id)
+function get_incident(t, id)
 	local inc = t.incidents[id]
 	if inc == nil then
 		local v = call('GET', t.p .. 'incident:' .. id)
@@ -813,7 +828,7 @@ local function get_incident(t, id)
 	return inc
 end
 
-local function touch(t, inc)
+function touch(t, inc)
 	if not inc.dirty then
 		inc.dirty = true
 		t.dirty_n = t.dirty_n + 1
@@ -821,7 +836,7 @@ local function touch(t, inc)
 	end
 end
 
-local function add_line(inc, line)
+function add_line(inc, line)
 	local n = inc.line_n + 1
 	if n == 1 then
 		inc.line = {line}
@@ -862,7 +877,7 @@ local function new_incident(t, corr, head)
 end
 
 -- The alert stops to fire where it was counted as firing.
-local function leave(t, a)
+function leave(t, a)
 	local inc = a.inc ~= '-' and get_incident(t, a.inc)
 	if not inc then
 		return nil
@@ -878,7 +893,7 @@ local function leave(t, a)
 end
 
 -- Plans a record of the bus, {"id":…,"received":…, and rest: its entry id and its JSON.
-local function plan_add(t, kind, incident, decisions, rest)
+function plan_add(t, kind, incident, decisions, rest)
 	local g, n = t.g, t.adds_n
 	local json = '{"id":"' .. new_id(g) .. '","received":"' .. received() .. '",' .. rest
 	local record = entry_id(g)
@@ -1039,7 +1054,6 @@ end
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
 -- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms". Few texts
 -- differ, so what they say is kept.
-local rule_of
 do
 
 local rules, rules_n = {}, 0
@@ -1073,7 +1087,7 @@ end
 -- ---- ingest: what holds a rule back ----------------------------------------------------------------
 -- Of the event under way t has: name, alert (nil: it is none), key (its correlation key), incident (id or ''), inc,
 -- depth. What is decided in this call already counts.
-local decide, decide_now, end_waits, add_decision, waits_of, set_wait
+local decide
 do
 
 -- The field `FIELD RULE` of an alert's hash of what waits for it; see docs/redis.md. Read where a says that there is one.
@@ -1523,7 +1537,7 @@ local function plan_record(t, k, entry, incident, decisions)
 	return sid or record, record
 end
 
-local function keep_alert(t, name, v)
+function keep_alert(t, name, v)
 	t.alerts[name] = v
 	t.names_n = t.names_n + 1
 	names[t.names_n] = name
@@ -1532,7 +1546,7 @@ end
 local LISTS = {f = 'alerts:firing', r = 'alerts:resolved', x = 'alerts:resolved'}
 
 -- It changed its state or its occurrence: from is the state before, nil for one that was not known.
-local function move_alert(t, name, from, to)
+function move_alert(t, name, from, to)
 	local n = t.moves_n
 	moves[n + 1], moves[n + 2], moves[n + 3] = name, from and LISTS[from], LISTS[to]
 	t.moves_n = n + 3
@@ -1741,7 +1755,7 @@ end
 end
 
 -- ---- ingest: writing the plan ----------------------------------------------------------------------
-local write_plan, write_deadlines
+local write_deadlines
 do
 
 local UNPACK = 4000 -- texts of one command: Lua unpacks less than 8000, and an error in the middle would keep the writes before
@@ -1958,7 +1972,7 @@ local limits_text, limits = '', nil
 
 -- "occurrence_skew_ms reopen_window_ms queue flapping_transitions flapping_ms runs runs_ms hosts hosts_ms
 -- delivery_window_ms": the same for all calls of a bridge.
-local function read_limits(t, s)
+function read_limits(t, s)
 	if s ~= limits_text then
 		limits_text, limits = s, {}
 		for n in string.gmatch(s, '%d+') do
@@ -1972,7 +1986,7 @@ local function read_limits(t, s)
 end
 
 -- The message is through: what it added to the queues counts for the next one.
-local function end_message(t)
+function end_message(t)
 	for pool, n in pairs(t.added) do
 		t.pools[pool] = t.pools[pool] + n
 	end
@@ -2019,7 +2033,7 @@ step runbook sha256 pool params "late always idempotent timeout_ms retries backo
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
 '-' for none; of a duplicate a blank and then words of which the last two are these, or "1 entry_id incident" where its
 delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
-local function ingest(keys, argv)
+function ingest(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	for attempt = 1, 2 do
@@ -2038,7 +2052,7 @@ end
 
 -- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if no alert were known. It is the
 -- same plan, thrown away.
-local function explain(keys, argv)
+function explain(keys, argv)
 	local p = keys[1] .. ':'
 	local t = new_plan(p, now_ms(p))
 	t.as_new = argv[1] == '1'
@@ -2046,7 +2060,6 @@ local function explain(keys, argv)
 	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
-local again
 do
 
 -- A duplicate whose startsAt is another one, or which has a deadline where the alert had none, or the other way
@@ -2118,6 +2131,8 @@ function again(keys, argv)
 		write_deadlines(t)
 	end
 	return out
+end
+
 end
 
 end
@@ -2490,10 +2505,8 @@ end
 end
 
 -- ---- time ------------------------------------------------------------------------------------------
--- Lua has at most 200 locals in one scope: those of this part end with it.
 local tick
 do
-
 
 local function tick_leases(p, now, done)
 	local ids = call('ZRANGE', p .. 'leases', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
