@@ -133,6 +133,7 @@ struct conf {
 	struct str namespace_;
 	struct str state_dir;		/* absolute */
 	struct conf_list rules;		/* globs */
+	struct conf_list patterns;	/* globs */
 	struct conf_list runbooks;	/* folders */
 	struct conf_list contracts;	/* globs */
 	struct {

@@ -510,9 +510,9 @@ static void load_map(struct loader *l, const char *section, const struct yaml *m
 /* Without these, rules would be read from elsewhere, or held against no runbooks. */
 static bool names_paths(struct str key)
 {
-	static const char *const names[] = {"rules", "runbooks"};
+	static const char *const names[] = {"rules", "runbooks", "patterns"};
 
-	return nearest(key, names, 2) != NULL;
+	return nearest(key, names, 3) != NULL;
 }
 
 /* One key of the file: of the table, or the name of a section, or unknown. */

@@ -67,6 +67,9 @@ const struct conf_key conf_keys[] = {
 		"Folder of http.addr, the embedded Redis and artifacts."},
 	{"rules", CONF_LIST, AT(rules), "[\"rules/*.yml\"]", 0, 256, conf_check_filled, NULL, false,
 		"Patterns of rule files, relative to this file. *.test.yml are left out."},
+	{"patterns", CONF_LIST, AT(patterns), "[\"patterns/*.yml\"]", 0, 256, conf_check_filled, NULL, false,
+		"Patterns of files with log patterns, relative to this file. *.test.yml are left out. A file "
+		"may hold rules, too, and a file of rules log patterns."},
 	{"runbooks", CONF_LIST, AT(runbooks), "[\"runbooks\"]", 0, 256, conf_check_filled, NULL,
 		false,
 		"Folders of runbooks, relative to this file."},

@@ -294,6 +294,7 @@ static void find_files(const struct conf *c, const struct conf_list *globs, stru
 static void read_rules(const struct conf *c, struct paths *found, struct files *out, struct diags *d)
 {
 	find_files(c, &c->rules, found, d);
+	find_files(c, &c->patterns, found, d);
 	for (size_t i = 0; i < found->n; i++) {
 		const char *path = found->v[i].p;
 		struct err e = {0};
@@ -627,7 +628,8 @@ static void forget_places(struct conf_list *l)
 static struct conf *conf_beside(const char *folder, struct diags *d)
 {
 	static const char defaults[] =
-		"rules: ['*.yml', 'rules/*.yml']\nrunbooks: [runbooks, ../runbooks]\n";
+		"rules: ['*.yml', 'rules/*.yml']\npatterns: ['patterns/*.yml']\n"
+		"runbooks: [runbooks, ../runbooks]\n";
 	struct conf *conf;
 	struct arena a;
 
@@ -639,6 +641,7 @@ static struct conf *conf_beside(const char *folder, struct diags *d)
 		conf = conf_parse(str_of(defaults), folder, folder, d);
 		if (conf) {
 			forget_places(&conf->rules);
+			forget_places(&conf->patterns);
 			forget_places(&conf->runbooks);
 		}
 	}
@@ -770,6 +773,8 @@ size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 		paths_add(&p, c->http.tls.client_ca);
 	for (size_t i = 0; i < c->rules.n; i++)
 		watch_pattern(c, &c->rules.v[i], &p);
+	for (size_t i = 0; i < c->patterns.n; i++)
+		watch_pattern(c, &c->patterns.v[i], &p);
 	for (size_t i = 0; i < c->contracts.n; i++)
 		watch_pattern(c, &c->contracts.v[i], &p);
 	for (size_t i = 0; i < c->runbooks.n; i++) {

@@ -50,19 +50,6 @@ bool matchers_name_event_origin(const struct matchers *m)
 	return false;
 }
 
-/* The i-th entry of a regex's table of names. */
-static struct str group_name(const pcre2_code *code, uint32_t i, uint32_t *number)
-{
-	PCRE2_SPTR table = NULL;
-	uint32_t size = 0;
-
-	pcre2_pattern_info(code, PCRE2_INFO_NAMETABLE, &table);
-	pcre2_pattern_info(code, PCRE2_INFO_NAMEENTRYSIZE, &size);
-	PCRE2_SPTR entry = table + (size_t)i * size;
-	*number = (uint32_t)entry[0] << 8 | entry[1];
-	return str_of((const char *)entry + 2);
-}
-
 bool matchers_have_group(const struct matchers *m, struct str name)
 {
 	uint32_t number;
@@ -71,7 +58,7 @@ bool matchers_have_group(const struct matchers *m, struct str name)
 		if (m->v[i].op != MATCH_RE)
 			continue;
 		for (uint32_t k = 0; k < m->v[i].names_n; k++)
-			if (str_eq(group_name(m->v[i].code, k, &number), name))
+			if (str_eq(regex_group(m->v[i].regex, k, &number), name))
 				return true;
 	}
 	return false;
@@ -189,11 +176,11 @@ uint64_t matcher_scratch_used(const struct matcher_scratch *s)
 	return s->used;
 }
 
-static int try_with(const struct matcher *m, struct matcher_scratch *s, struct str v, uint64_t limit)
+static int try_with(const pcre2_code *code, struct matcher_scratch *s, struct str v, uint64_t limit)
 {
 	pcre2_set_match_limit(s->context, (uint32_t)limit);
 	return pcre2_match(
-		m->code, (PCRE2_SPTR)(v.p ? v.p : ""), v.n, 0, 0, s->data, s->context);
+		code, (PCRE2_SPTR)(v.p ? v.p : ""), v.n, 0, 0, s->data, s->context);
 }
 
 /* What a try with this limit may cost, besides what each try costs. */
@@ -215,12 +202,12 @@ static uint64_t affordable(uint64_t left, size_t bytes)
 }
 
 /* As pcre2_match; 0 where the budget does not allow for an answer. */
-static int match(const struct matcher *m, struct matcher_scratch *s, struct str v)
+static int match(const struct regex *r, struct matcher_scratch *s, struct str v)
 {
-	const uint64_t try_cost = TRY_COST + v.n / LOOP_BYTES * m->regex->loops;
+	const uint64_t try_cost = TRY_COST + v.n / LOOP_BYTES * r->loops;
 
 	if (s->budget == 0)
-		return try_with(m, s, v, s->match_limit);
+		return try_with(r->code, s, v, s->match_limit);
 	for (uint64_t wanted = FIRST_TRY;; wanted *= TRY_FACTOR) {
 		uint64_t all = wanted == FIRST_TRY ? s->budget : s->budget / 2;
 		uint64_t left = all > s->used ? all - s->used : 0;
@@ -229,7 +216,7 @@ static int match(const struct matcher *m, struct matcher_scratch *s, struct str 
 		if (most == 0)
 			return 0;
 		limit = limit < most ? limit : most;
-		int rc = try_with(m, s, v, limit);
+		int rc = try_with(r->code, s, v, limit);
 		s->used += try_cost;
 		if (rc < PCRE2_ERROR_NOMATCH || wanted > FIRST_TRY)
 			s->used += cost_of(limit, v.n);
@@ -238,22 +225,21 @@ static int match(const struct matcher *m, struct matcher_scratch *s, struct str 
 	}
 }
 
-static void say_why(struct err *e, const struct matcher *m, const struct matcher_scratch *s, struct str v,
-	int rc)
+static void say_why(struct err *e, struct str what, const struct matcher_scratch *s, struct str v, int rc)
 {
 	PCRE2_UCHAR text[128];
-	int shown = (int)(m->text.n < 200 ? m->text.n : 200);
+	int shown = (int)(what.n < 200 ? what.n : 200);
 
 	if (rc == 0) {
 		err_set(e, ERR_LIMIT,
 			"'%.*s' gave up on a value of %zu bytes: the budget of the event is used up "
 			"(limits.match_budget, %llu steps); make the regexes simpler",
-			shown, m->text.p, v.n, (unsigned long long)s->budget);
+			shown, what.p, v.n, (unsigned long long)s->budget);
 		return;
 	}
 	pcre2_get_error_message(rc, text, sizeof(text));
 	err_set(e, ERR_LIMIT, "'%.*s' gave up on a value of %zu bytes: %s; make the regex simpler", shown,
-		m->text.p, v.n, (const char *)text);
+		what.p, v.n, (const char *)text);
 }
 
 /* 1, 0, or -1 where it gave up. */
@@ -263,22 +249,29 @@ static int plain_holds(
 	int rc = word_holds(m, s, v);
 
 	if (rc < 0 && e)
-		say_why(e, m, s, v, 0);
+		say_why(e, m->text, s, v, 0);
 	return rc;
+}
+
+int matcher_regex_on(const struct regex *r, struct str what, struct matcher_scratch *s, struct str v, struct err *e)
+{
+	int rc = match(r, s, v);
+
+	if (rc > 0)
+		return 1;
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return 0;
+	if (e)
+		say_why(e, what, s, v, rc);
+	return -1;
 }
 
 static int regex_holds(
 	const struct matcher *m, struct matcher_scratch *s, struct str v, struct err *e)
 {
-	int rc = match(m, s, v);
+	int rc = matcher_regex_on(m->regex, m->text, s, v, e);
 
-	if (rc > 0)
-		return m->op == MATCH_RE;
-	if (rc == PCRE2_ERROR_NOMATCH)
-		return m->op == MATCH_NRE;
-	if (e)
-		say_why(e, m, s, v, rc);
-	return -1;
+	return rc < 0 ? -1 : rc == (m->op == MATCH_RE);
 }
 
 static void add_group(struct matcher_groups *g, struct str name, struct str value)
@@ -289,16 +282,14 @@ static void add_group(struct matcher_groups *g, struct str name, struct str valu
 	g->v[g->n++] = (struct kv){name, value};
 }
 
-/* m has just matched; its groups that took part go to g, which has room. */
-static void take_groups(
-	const struct matcher *m, struct matcher_scratch *s, struct str v, struct matcher_groups *g)
+void matcher_regex_groups(const struct regex *r, struct matcher_scratch *s, struct str v, struct matcher_groups *g)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(s->data);
 	const char *p = v.p ? v.p : ""; /* an absent label has no bytes to point at */
 
-	for (uint32_t i = 0; i < m->names_n; i++) {
+	for (uint32_t i = 0; i < r->names_n; i++) {
 		uint32_t k;
-		struct str name = group_name(m->code, i, &k);
+		struct str name = regex_group(r, i, &k);
 		/* \K in a lookahead can make an end that lies before its start. */
 		if (at[2 * k] == PCRE2_UNSET || at[2 * k + 1] < at[2 * k] || at[2 * k + 1] > v.n)
 			continue;
@@ -330,7 +321,7 @@ static int collect_groups(const struct matchers *m, struct matcher_scratch *s, s
 		struct str v = field_value(a, &x->field, ev);
 		if (regex_holds(x, s, v, e) < 0)
 			return -1;
-		take_groups(x, s, v, g);
+		matcher_regex_groups(x->regex, s, v, g);
 	}
 	return 1;
 }

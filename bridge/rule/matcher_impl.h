@@ -51,6 +51,12 @@ struct raw_list {
 	size_t n;
 };
 
+/* matcher.c: a regex on a text, within the bounds of the scratch. 1, 0, or -1 where it gave up; then e says why of `what`,
+ * the regex as written. */
+int matcher_regex_on(const struct regex *r, struct str what, struct matcher_scratch *s, struct str v, struct err *e);
+/* After it gave 1: its named groups that took part are appended to g, which has room for r->names_n more. */
+void matcher_regex_groups(const struct regex *r, struct matcher_scratch *s, struct str v, struct matcher_groups *g);
+
 /* The two syntaxes. -1: this one does not take the text; e->offset is the byte. A list without a matcher is taken by
  * the UTF-8 syntax only, as {}. */
 int matcher_read_classic(struct str text, struct arena *a, struct raw_list *out, struct err *e);

@@ -10,9 +10,9 @@
 #include "base/hash.h"
 #include "rule/matcher.h"
 
-#define REGEX_OPTIONS                                                                              \
-	(PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | \
-		PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C)
+#define ANYWHERE_OPTIONS \
+	(PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C)
+#define REGEX_OPTIONS (ANYWHERE_OPTIONS | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL)
 #define REGEX_SHOWN 60 /* bytes of a bad regex that its finding shows, on each side of the place */
 #define POOL_FIRST 256
 
@@ -51,12 +51,12 @@ static int bad_regex(struct str regex, size_t at, int code, struct err *e)
 		(int)(to - from), regex.p + from, to < regex.n ? "…" : "", place, (const char *)text);
 }
 
-static int compile(struct regex *r, struct str text, size_t *at, struct err *e)
+static int compile(struct regex *r, struct str text, uint32_t options, size_t *at, struct err *e)
 {
 	uint32_t groups = 0;
 	int code;
 
-	r->code = pcre2_compile((PCRE2_SPTR)text.p, text.n, REGEX_OPTIONS, &code, at, NULL);
+	r->code = pcre2_compile((PCRE2_SPTR)text.p, text.n, options, &code, at, NULL);
 	if (!r->code)
 		return bad_regex(text, *at, code, e);
 	pcre2_pattern_info(r->code, PCRE2_INFO_CAPTURECOUNT, &groups);
@@ -74,7 +74,7 @@ static int compile(struct regex *r, struct str text, size_t *at, struct err *e)
 	return 0;
 }
 
-static struct regex *regex_new(struct str text, size_t *at, struct err *e)
+static struct regex *regex_new(struct str text, uint32_t options, size_t *at, struct err *e)
 {
 	struct regex *r = calloc(1, sizeof(*r));
 
@@ -84,11 +84,28 @@ static struct regex *regex_new(struct str text, size_t *at, struct err *e)
 		return NULL;
 	}
 	r->refs = 1;
-	if (compile(r, text, at, e) < 0) {
+	if (compile(r, text, options, at, e) < 0) {
 		regex_unref(r);
 		return NULL;
 	}
 	return r;
+}
+
+struct regex *regex_anywhere(struct str text, size_t *at, struct err *e)
+{
+	return regex_new(text, ANYWHERE_OPTIONS, at, e);
+}
+
+struct str regex_group(const struct regex *r, uint32_t i, uint32_t *number)
+{
+	PCRE2_SPTR table = NULL;
+	uint32_t size = 0;
+
+	pcre2_pattern_info(r->code, PCRE2_INFO_NAMETABLE, &table);
+	pcre2_pattern_info(r->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	PCRE2_SPTR entry = table + (size_t)i * size;
+	*number = (uint32_t)entry[0] << 8 | entry[1];
+	return str_of((const char *)entry + 2);
 }
 
 void regex_unref(struct regex *r)
@@ -157,13 +174,13 @@ struct regex *regex_get(struct regex_pool *pool, struct str text, size_t *at, st
 	struct regex *r;
 
 	if (!pool)
-		return regex_new(text, at, e);
+		return regex_new(text, REGEX_OPTIONS, at, e);
 	place = place_of(pool->v, pool->size, text);
 	if (place->regex) {
 		place->regex->refs++;
 		return place->regex;
 	}
-	r = regex_new(text, at, e);
+	r = regex_new(text, REGEX_OPTIONS, at, e);
 	if (!r || (pool->n * 2 >= pool->size && !grow(pool)))
 		return r; /* no room in the pool: this one is not shared */
 	place = place_of(pool->v, pool->size, text);

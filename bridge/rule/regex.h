@@ -28,6 +28,10 @@ void regex_pool_free(struct regex_pool *p);
 /* Anchored at both ends, as matchers have it. One reference for the caller; pool may be NULL. NULL: e says why, *at is
  * the byte of the text to blame. */
 struct regex *regex_get(struct regex_pool *pool, struct str text, size_t *at, struct err *e);
+/* The same for lines of logs: it may match anywhere, its dot does not match a line feed. Not shared. */
+struct regex *regex_anywhere(struct str text, size_t *at, struct err *e);
 void regex_unref(struct regex *r);
+/* The i-th of its names_n named groups, and its number. Lives as long as r. */
+struct str regex_group(const struct regex *r, uint32_t i, uint32_t *number);
 
 #endif

@@ -10,6 +10,7 @@
 #include "rule/rule_yaml.h"
 
 #include <stdlib.h>
+#include "rule/pattern_yaml.h"
 
 /* ---- match, any ---- */
 
@@ -312,13 +313,14 @@ void rules_read_file(struct rules_build *b, const struct ruleset_file *f)
 {
 	static const struct reader_key keys[] = {
 		{"rules", read_rules, false},
+		{"patterns", patterns_read, false},
 		{NULL, NULL, false},
 	};
 	struct reader r = {&b->rs->arena, f->name, f->bytes, b->diags};
 	struct yaml *y = yaml_parse(r.arena, f->bytes, f->name, b->diags);
 
 	if (y && y->kind != YAML_NULL && y->kind != YAML_MAP)
-		reader_error(&r, y, "want 'rules:' here, and the rules below it as a list");
+		reader_error(&r, y, "want 'rules:' or 'patterns:' here, and a list below it");
 	else if (y && y->kind == YAML_MAP)
 		reader_map(&r, y, "a rules file", keys, b);
 }

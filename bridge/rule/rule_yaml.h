@@ -14,6 +14,8 @@ struct rules_build {
 	struct ruleset *rs;		/* its runbooks are complete and sorted */
 	size_t rules_cap;
 	struct rules_place *name_places;	/* of each rule's name */
+	size_t patterns_cap;
+	struct rules_place *pattern_places;	/* of each pattern's name */
 	struct str *broken;		/* runbooks that were found and refused: no finding that they are unknown */
 	size_t broken_n;
 	struct regex_pool *regexes;	/* of all rules */

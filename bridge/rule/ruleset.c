@@ -14,6 +14,7 @@
 #include "rule/correlation.h"
 #include "rule/index.h"
 #include "rule/regex.h"
+#include "rule/pattern_yaml.h"
 #include "rule/rule_yaml.h"
 
 #define OWN_SOURCE "runbookd"
@@ -129,12 +130,15 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 		rules_read_file(&b, &in->rules[i]);
 	regex_pool_free(b.regexes);
 	rules_check_names(&b);
+	patterns_check_names(&b);
 	correlation_read(rs, in->conf, d);
 	if (d->errors == errors)
 		pack_matchers(rs);
+	bool patterns_fit = d->errors > errors || patterns_index(rs);
 	if (d->errors == errors)
 		rs->index = index_new(&rs->arena, rs->rules, rs->rules_n);
-	if ((arena_failed(&rs->arena) || !rs->scratch || !rs->index) && d->errors == errors)
+	if ((arena_failed(&rs->arena) || !rs->scratch || !rs->index || !patterns_fit) &&
+		d->errors == errors)
 		diag_add(d, DIAG_ERROR, "", 0, 0,
 			"the rules and runbooks need more than %zu MiB of memory; split them",
 			RULESET_MEMORY_LIMIT >> 20);
@@ -164,6 +168,7 @@ void ruleset_unref(struct ruleset *rs)
 		for (size_t k = 0; k < rs->rules[i].any_n; k++)
 			matchers_release(&rs->rules[i].any[k]);
 	}
+	patterns_release(&rs->patterns);
 	correlation_release(rs);
 	for (size_t i = 0; i < rs->runbooks.n; i++)
 		runbook_release(rs->runbooks.v[i]);

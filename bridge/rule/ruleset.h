@@ -1,4 +1,4 @@
-/* ruleset.h: all rules of one configuration: immutable, counted, named by a hash.
+/* ruleset.h: all rules and log patterns of one configuration: immutable, counted, named by a hash.
  *
  * Built whole from bytes (ruleset_build is also what --check does), swapped by one pointer, freed with its
  * last reference. Matching costs no allocation but in the caller's arena. Pure.
@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "event/event.h"
 #include "rule/matcher.h"
+#include "rule/pattern.h"
 #include "rule/runbook.h"
 #include "rule/template.h"
 
@@ -112,6 +113,7 @@ struct ruleset {
 	unsigned refs;			/* one thread */
 	struct rule *rules;		/* in order of file name, then of the file */
 	size_t rules_n;
+	struct patterns patterns;
 	struct runbooks runbooks;
 	struct conf_correlation *correlation_conf;	/* a copy, as written: for people */
 	struct correlation *correlation;
@@ -127,7 +129,7 @@ struct ruleset_file {
 };
 
 struct ruleset_input {
-	const struct ruleset_file *rules;	/* sorted by name */
+	const struct ruleset_file *rules;	/* rules and patterns, sorted by name */
 	size_t rules_n;
 	const struct ruleset_file *runbooks;	/* whole files, sorted by path */
 	size_t runbooks_n;

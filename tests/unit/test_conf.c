@@ -164,7 +164,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "connections_per_address: 4, "
 		      "request_timeout: 1s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\nrunbooks: [y]\ncontracts: [z]\n"
+		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\npatterns: [p]\nrunbooks: [y]\ncontracts: [z]\n"
 		      "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
 		      "lease: 2s, grace: 0}\n"
 		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
@@ -182,7 +182,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  request_timeout: 1s\n"
 		"  tls: {cert: /etc/rb/c, key: /k, client_ca: /etc/rb/a}\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
+		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\npatterns: [p]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
 		"worker:\n  enabled: false\n  pools: [\"host:a\"]\n  slots: 1\n  user: root\n"
 		"  lease: 2s\n  grace: 0s\n"
 		"correlation:\n  - {match: [\"a = b\"], by: [c, d], window: 1s}\n"
@@ -197,7 +197,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 15);
+	assert_int_equal(c->sources[0].line, 16);
 	conf_free(c);
 }
 
@@ -550,7 +550,6 @@ static void keys_of_later_versions(void **state)
 {
 	(void)state;
 	static const char *const keys[] = {
-		"patterns: []",
 		"partitions: 1",
 		"changes: []",
 		"redis_ack: local",
