@@ -78,6 +78,11 @@ static void on_freed(uv_work_t *work, int status)
 	free(work->data);
 }
 
+static bool is_held(const struct loaded *l)
+{
+	return l->rules->refs > 1 || sources_shared(l->sources) || auth_shared(l->auth);
+}
+
 /* Frees what only we hold. */
 static void look_at_retired(struct reload *r)
 {
@@ -86,8 +91,7 @@ static void look_at_retired(struct reload *r)
 	while (*at) {
 		struct retired *old = *at;
 
-		if (old->loaded->rules->refs > 1 || sources_shared(old->loaded->sources) ||
-			auth_shared(old->loaded->auth)) {
+		if (is_held(old->loaded)) {
 			at = &old->next;
 			continue;
 		}
@@ -111,8 +115,9 @@ void reload_retire(struct reload *r, struct loaded *old)
 {
 	struct retired *x = calloc(1, sizeof(*x));
 
-	if (!x) {
-		loaded_free(old);
+	if (!x) { /* who holds it would read freed memory */
+		if (!is_held(old))
+			loaded_free(old);
 		return;
 	}
 	x->loaded = old;

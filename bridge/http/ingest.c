@@ -279,6 +279,10 @@ static void tell_confirmed(struct request *r, const struct ingest *in)
 	struct buf out;
 	struct err e = {0};
 
+	log_kv(LOG_INFO, "confirmed a subscription", "source", in->source.p, "topic",
+		arena_strdup(&r->arena, topic).p, (char *)NULL);
+	if (r->server->drained) /* the store is gone */
+		return;
 	buf_init(&out, BUF_NO_LIMIT);
 	json_w_init(&w, &out);
 	json_w_object(&w);
@@ -290,8 +294,6 @@ static void tell_confirmed(struct request *r, const struct ingest *in)
 	if (store_audit(r->server->app.ic->store, buf_as_str(&out), on_audited, NULL, &e) != 0)
 		on_audited(NULL, &e);
 	buf_release(&out);
-	log_kv(LOG_INFO, "confirmed a subscription", "source", in->source.p, "topic",
-		arena_strdup(&r->arena, topic).p, (char *)NULL);
 }
 
 static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
@@ -312,7 +314,10 @@ static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
 	}
 	if (v == SNS_CONFIRMED)
 		tell_confirmed(r, in);
-	dress(r);
+	if (r->server->drained)
+		request_stopping(r);
+	else
+		dress(r);
 }
 
 static const struct conf_list *sns_topics(const struct ingest *in)

@@ -336,6 +336,11 @@ void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
 	request_problem(r, status, &e);
 }
 
+void request_stopping(struct request *r)
+{
+	request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "this bridge is stopping; send this again");
+}
+
 void request_answer_file(struct request *r, int fd, uint64_t size)
 {
 	r->fd = fd;
@@ -537,8 +542,13 @@ void request_begin(struct request *r, const char *method, const char *path)
 {
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
 		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
-	if (!find_route(r, method, path) || !request_may(r) || !check_length(r) ||
-		!check_encoding(r))
+	if (!find_route(r, method, path))
+		return;
+	if (r->server->drained) {
+		request_stopping(r);
+		return;
+	}
+	if (!request_may(r) || !check_length(r) || !check_encoding(r))
 		return;
 	if (r->route->handler->begin)
 		r->route->handler->begin(r);

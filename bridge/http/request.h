@@ -111,6 +111,8 @@ void request_fail(struct request *r, const struct err *e);
 void request_fault(struct request *r, const struct err *e);
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* 503: it is not begun any more, as the bridge is stopping. */
+void request_stopping(struct request *r);
 /* An open file, which is closed at the end. */
 void request_answer_file(struct request *r, int fd, uint64_t size);
 /* What is in r->out now, and what comes: more is called when all of it was sent; it puts bytes into

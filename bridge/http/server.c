@@ -519,12 +519,27 @@ static void end_streams(struct server *s)
 	}
 }
 
+/* Their senders hear so when they have sent all; what they began with may be gone. */
+static void refuse_bodies(struct server *s)
+{
+	s->drained = true;
+	if (s->requests)
+		log_kv(LOG_WARN, "stopping, though requests are not through", "requests",
+			log_i64((long long)s->requests), (char *)NULL);
+	for (struct conn *c = s->conns; c; c = c->next) {
+		if (c->request && c->request->state == REQUEST_BODY && !c->request->answered)
+			request_stopping(c->request);
+	}
+}
+
 static void on_drain_timer(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
 
 	if (s->requests == 0 || uv_now(s->loop) >= s->drain_until) {
 		uv_timer_stop(timer);
+		if (!s->drained)
+			refuse_bodies(s);
 		if (s->turns)
 			turns_end(s->turns);
 		call_done(s);

@@ -37,7 +37,8 @@ struct server *server_new(
 void server_use_certs(struct server *s, struct certs *now);
 /* "127.0.0.1:9911, unix:/run/x" for the log; valid as long as the server. */
 const char *server_addresses(const struct server *s);
-/* Takes no more connections; done when no request is under way any more, or after within_ms. */
+/* Takes no more connections; done when no request is under way any more, or after within_ms. Whose body is not there by
+ * then, and who asks after that, is answered 503: only what waits for an answer of the store or of SNS goes on. */
 void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx), void *ctx);
 /* After server_drain, and when no store call is under way any more: sends what is answered, closes
  * all, frees s; done may be NULL. */

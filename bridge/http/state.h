@@ -60,6 +60,7 @@ struct server {
 	char *addresses; /* for the log */
 	char *addr_path; /* state_dir/http.addr */
 	bool stopping;
+	bool drained; /* server_drain is through: nothing is begun any more */
 	uv_check_t check;
 	uv_idle_t idle;
 	uv_timer_t timer; /* every second: timeouts */

@@ -286,6 +286,24 @@ def test_stop_answers_what_is_under_way(bridge_only):
         assert (answer.status, answer.headers["Connection"].lower()) == (200, "close")
 
 
+def test_stop_refuses_what_is_not_through_in_time(runbookd):
+    """What a request stands on is gone by then: Redis, and the configuration that it began with where another was loaded since."""
+    rb = runbookd(conf={"worker": {"enabled": False}, "sources": {"am": {"kind": "alertmanager", "labels": {"site": "x1"}}}}).start()
+    with raw(rb) as slow, raw(rb) as kept:
+        slow.sendall(f"POST /ingest/am HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY[:10])
+        kept.sendall(b"GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_answer(kept).status == 200
+        rb.configure({"sources": {"am": {"kind": "alertmanager", "labels": {"site": "x2"}}}})
+        assert rb.api("POST", "/-/reload").status == 200
+        os.kill(rb.pid("bridge"), signal.SIGTERM)
+        wait_for(lambda: "though requests are not through" in rb.log_text(), "the bridge to wait no longer")
+        kept.sendall(b"GET /api/v1/runs HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.sendall(BODY[10:])
+        for s in (kept, slow):
+            answer = read_answer(s)
+            assert answer.status == 503 and "stopping" in answer.json()["detail"], answer
+
+
 # -- lists, runs, output
 
 def test_lists_page_and_filter(bridge_only):
