@@ -10,6 +10,7 @@
  */
 #include "auth/auth.h"
 #include "http/access.h"
+#include "http/handlers.h"
 #include "http/state.h"
 
 #define CHALLENGE "Bearer realm=\"runbookd\""
@@ -129,8 +130,7 @@ static bool is_signed(struct request *r, struct str source)
 
 static bool may_send(struct request *r)
 {
-	/* Alertmanager's own path belongs to the source prometheus. */
-	struct str source = r->args.name.n ? r->args.name : STR("prometheus");
+	struct str source = ingest_source(r);
 	const struct conf_token *t;
 
 	if (is_local(r) || is_signed(r, source))

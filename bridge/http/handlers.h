@@ -7,7 +7,9 @@
 #include "source/source.h"
 
 /* ingest.c */
-extern const struct route_handler handler_ingest, handler_ingest_alertmanager, handler_emit;
+extern const struct route_handler handler_ingest, handler_emit;
+/* The name of the source that the path stands for; "" for none. It may be none of ours. */
+struct str ingest_source(const struct request *r);
 /* What a source may see of a request. */
 struct source_request ingest_request(struct request *r);
 /* handshake.c */

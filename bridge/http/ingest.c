@@ -6,12 +6,10 @@
  * with its reason, and the operator hears of bodies that cannot be read: one line in ten seconds at
  * most.
  *
- * A kind that takes its body item by item says which one it left out: then the others are stored,
- * and the answer is the refusal of that one all the same.
- *
- * At /api/v2/alerts the answers are an Alertmanager's: 200 without a body, and where something was
- * wrong a JSON string. The path says that the sender is one of Prometheus's, so the source must be
- * of that kind.
+ * A body is taken whole or not at all. At /api/v2/alerts it is taken item by item, as by an
+ * Alertmanager: what can be read is stored, and the answer is the refusal of the first that cannot.
+ * The answers there are an Alertmanager's: 200 without a body, and where something was wrong a JSON
+ * string. The path says that the sender is one of Prometheus's, so the source must be of that kind.
  *
  * What is emitted over the API goes the same way, as from a source that has no address of its own.
  */
@@ -37,7 +35,6 @@ struct ingest {
 	struct str source;
 	struct turn_source *place; /* of the source, between the others */
 	struct turn turn;
-	bool as_alertmanager; /* the form of the answer */
 	int64_t whole_us;     /* when the last byte was there */
 	const char *reason;   /* of a refusal that was decided here; NULL */
 };
@@ -73,7 +70,7 @@ static void refuse(struct request *r, const struct err *e)
 	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
 	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
 		complain(r, in, e);
-	if (in->as_alertmanager)
+	if (r->as_alertmanager)
 		alertmanager_fault(r, e);
 	else
 		request_fault(r, e);
@@ -139,7 +136,7 @@ struct source_request ingest_request(struct request *r)
 		.ctx = r};
 }
 
-static void begin_bound(struct request *r, const struct bound_source *bound, bool as_alertmanager)
+static void begin_bound(struct request *r, const struct bound_source *bound)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
 	struct err e = {0};
@@ -155,7 +152,6 @@ static void begin_bound(struct request *r, const struct bound_source *bound, boo
 	}
 	in->sources = sources_ref(ic->sources);
 	in->bound = bound;
-	in->as_alertmanager = as_alertmanager;
 	r->data = in;
 	if (!check_rate(r, in))
 		return;
@@ -167,32 +163,28 @@ static void begin_bound(struct request *r, const struct bound_source *bound, boo
 		refuse(r, &e);
 }
 
-static void begin_as(struct request *r, bool as_alertmanager)
+/* An Alertmanager's own path belongs to the source prometheus. */
+struct str ingest_source(const struct request *r)
 {
-	const struct bound_source *bound = sources_find(r->server->app.ic->sources, r->args.name);
-	int n = (int)(r->args.name.n < 100 ? r->args.name.n : 100);
-
-	if (!bound)
-		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'", n,
-			r->args.name.p);
-	else if (as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0)
-		request_problemf(r, MHD_HTTP_NOT_FOUND,
-			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager", n,
-			r->args.name.p, bound->kind->name);
-	else
-		begin_bound(r, bound, as_alertmanager);
+	if (r->route->handler == &handler_emit)
+		return STR(SOURCES_EMITTED);
+	return r->args.name.n || !r->as_alertmanager ? r->args.name : STR("prometheus");
 }
 
 static void begin(struct request *r)
 {
-	begin_as(r, false);
-}
+	struct str name = ingest_source(r);
+	const struct bound_source *bound = sources_find(r->server->app.ic->sources, name);
+	int n = (int)(name.n < 100 ? name.n : 100);
 
-static void begin_alertmanager(struct request *r)
-{
-	if (r->args.name.n == 0)
-		r->args.name = STR("prometheus");
-	begin_as(r, true);
+	if (!bound)
+		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'", n, name.p);
+	else if (r->as_alertmanager && strcmp(bound->kind->name, "prometheus") != 0)
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager", n, name.p,
+			bound->kind->name);
+	else
+		begin_bound(r, bound);
 }
 
 static void begin_emitted(struct request *r)
@@ -203,7 +195,7 @@ static void begin_emitted(struct request *r)
 	if (request_params_known(r, no_params, &e) != 0)
 		request_fail(r, &e);
 	else
-		begin_bound(r, sources_emitted(r->server->app.ic->sources), false);
+		begin_bound(r, sources_emitted(r->server->app.ic->sources));
 }
 
 static int feed(struct request *r, struct str piece, struct err *e)
@@ -229,7 +221,7 @@ static void on_stored(void *ctx, const struct err *e, struct str answer)
 		return;
 	}
 	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->whole_us) / 1e6, NULL);
-	if (!in->as_alertmanager)
+	if (!r->as_alertmanager)
 		buf_str(&r->out, answer);
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
 }
@@ -408,10 +400,10 @@ static const char *reason_of(unsigned status)
 
 static void count_refusal(struct request *r, const struct ingest *in)
 {
-	bool emitted = r->route->handler == &handler_emit;
-	bool known = emitted || sources_find(r->server->app.ic->sources, r->args.name) != NULL;
+	struct str name = ingest_source(r);
+	bool known = r->route->handler == &handler_emit || sources_find(r->server->app.ic->sources, name);
 	const char *reason = in ? in->reason : NULL;
-	struct str labels[] = {emitted ? STR(SOURCES_EMITTED) : known ? r->args.name : STR("unknown"), STR_NONE};
+	struct str labels[] = {known ? name : STR("unknown"), STR_NONE};
 
 	if (!reason)
 		reason = r->answered ? reason_of(r->status) : "broken_off";
@@ -432,6 +424,4 @@ static void drop(struct request *r)
 }
 
 const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};
-const struct route_handler handler_ingest_alertmanager = {
-	begin_alertmanager, feed, finish, drop, 0};
 const struct route_handler handler_emit = {begin_emitted, feed, finish, drop, 0};

@@ -1,8 +1,8 @@
 /* request.c: the dispatcher and the answers.
  *
  * Owns struct request. Before a handler is called it has decided: the route, who asks (gate.c), how
- * large the body may be, whether its encoding is known. What is refused is answered as a problem (RFC 9457); the body that still comes is
- * swallowed, so that the connection can go on, but where the client asked first (Expect) or
+ * large the body may be, whether its encoding is known. What is refused is answered as a problem
+ * (RFC 9457), or in an Alertmanager's form at its paths; the body that still comes is swallowed, so that the connection can go on, but where the client asked first (Expect) or
  * announced a large one: then the answer goes out at once and the connection closes.
  *
  * Bounded: each request's arena, and all of them together (server->held); the second gives 503, the
@@ -282,6 +282,20 @@ unsigned request_status_of(const struct err *e)
 	}
 }
 
+/* What an Alertmanager says of itself; the text of a fault in what was asked for is a JSON string there (the handlers' own). */
+static void alertmanager_problem(struct request *r, unsigned status, const struct err *e)
+{
+	struct json_w w;
+
+	json_w_init(&w, &r->out);
+	json_w_object(&w);
+	json_w_ki64(&w, "code", (int64_t)status);
+	json_w_kstr(&w, "message", str_of(e->text));
+	json_w_end(&w, '}');
+	buf_putc(&r->out, '\n');
+	answered(r, status, REQUEST_TYPE_JSON);
+}
+
 static void problem(struct request *r, unsigned status, const struct err *e, bool with_offset)
 {
 	struct json_w w;
@@ -290,6 +304,10 @@ static void problem(struct request *r, unsigned status, const struct err *e, boo
 		log_kv(LOG_DEBUG, "request failed", "status", log_i64(status), "error", e->text,
 			(char *)NULL);
 	buf_clear(&r->out);
+	if (r->as_alertmanager) {
+		alertmanager_problem(r, status, e);
+		return;
+	}
 	json_w_init(&w, &r->out);
 	json_w_object(&w);
 	json_w_kstr(&w, "type", STR("about:blank"));
@@ -542,6 +560,7 @@ void request_begin(struct request *r, const char *method, const char *path)
 {
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
 		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
+	r->as_alertmanager = route_is_alertmanager(path);
 	if (!find_route(r, method, path))
 		return;
 	if (r->server->drained) {

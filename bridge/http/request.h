@@ -56,6 +56,7 @@ struct request {
 	enum request_state state;
 	bool suspended;
 	bool has_body;
+	bool as_alertmanager; /* its path is an Alertmanager's, and so are refusals */
 	int64_t begun_ms; /* loop time */
 
 	/* the body */
@@ -103,7 +104,7 @@ int request_params_known(struct request *r, const char *const *names, struct err
 /* ---- answers: exactly one of these ---- */
 /* The body is in r->out. */
 void request_answer(struct request *r, unsigned status, const char *type);
-/* RFC 9457; with e->offset where that is set. */
+/* RFC 9457, with e->offset where that is set; as an Alertmanager {"code", "message"}. */
 void request_problem(struct request *r, unsigned status, const struct err *e);
 /* The same with the status that belongs to e->code. */
 void request_fail(struct request *r, const struct err *e);

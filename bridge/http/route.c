@@ -40,6 +40,18 @@ bool route_matches(const char *pattern, const char *path, struct route_args *arg
 	return *pattern == '\0' && *path == '\0';
 }
 
+bool route_is_alertmanager(const char *path)
+{
+	static const char ours[] = "/ingest/", theirs[] = "/api/v2/";
+
+	if (strncmp(path, ours, sizeof(ours) - 1) == 0) {
+		path = strchr(path + sizeof(ours) - 1, '/');
+		if (!path)
+			return false;
+	}
+	return strncmp(path, theirs, sizeof(theirs) - 1) == 0;
+}
+
 static bool method_is(enum route_method m, const char *method)
 {
 	return strcmp(method, route_method_name(m)) == 0 ||

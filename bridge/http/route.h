@@ -55,6 +55,8 @@ enum route_found route_find(const struct route *table, const char *method, const
 /* For 405: "GET, HEAD, POST". */
 void route_allow(const struct route *table, const char *path, struct buf *out);
 bool route_matches(const char *pattern, const char *path, struct route_args *args);
+/* Is it a path of an Alertmanager's API: /api/v2/…, or of one source /ingest/NAME/api/v2/…? Whether there is such a path or not. */
+bool route_is_alertmanager(const char *path);
 /* "GET", "POST", "PUT". */
 const char *route_method_name(enum route_method m);
 const char *route_permission_name(enum route_permission p);

@@ -164,11 +164,29 @@ def test_the_good_ones_of_a_body_are_taken(rb):
     assert answer.json() == "alerts[1].labels: want at least one label that is not empty"
     assert answer.headers["Content-Type"] == "application/json"
     assert {a["labels"]["alertname"] for a in rb.items("alerts")} == {"Odd", "Down"}
-    answer = post(rb, [alert("Third"), 7], path="/ingest/prometheus", expect=400)
-    assert answer.json()["detail"] == "alerts[1]: want an object, got a number"
+    assert post(rb, [alert("Third"), 7], path="/ingest/prometheus/api/v2/alerts", expect=400).json() == "alerts[1]: want an object, got a number"
     assert len(rb.items("alerts")) == 3
     assert isinstance(post(rb, b"[", expect=400).json(), str)
-    assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="input") >= 2
+    assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="input") == 3
+
+
+def test_refusals_have_the_form_of_an_alertmanager(runbookd):
+    """Also those before the alerts are looked at, which count for the source as any other."""
+    rb = runbookd(conf={"sources": {"eu": {"kind": "prometheus"}}, "http": {"listen": ["127.0.0.1:0"], "body_limit": "2KiB"}}).start()
+    large = b"[" + b" " * 2048 + b"]"
+    host, page = {"Host": "pages.example"}, {"Origin": "http://pages.example"}
+    for method, path, body, headers, status in (
+            ("POST", "/api/v2/alerts", large, {}, 413), ("POST", "/api/v2/alerts", b"[]", {"Content-Encoding": "lzma"}, 415),
+            ("POST", "/api/v2/alerts", b"[]", page, 403), ("POST", "/ingest/eu/api/v2/alerts", large, {}, 413),
+            ("GET", "/api/v2/alerts", None, host, 403), ("PUT", "/api/v2/alerts", b"[]", {}, 405),
+            ("GET", "/api/v2/nothing", None, {}, 404), ("POST", "/ingest/alertmanager/api/v2/alerts", [], {}, 404)):
+        answer = rb.api(method, path, body, headers)
+        assert answer.status == status and answer.headers["Content-Type"] == "application/json", answer
+        told = answer.json()
+        assert set(told) == {"code", "message"} and told["code"] == status and told["message"], answer
+    assert rb.api("POST", "/ingest/eu", large).json()["status"] == 413
+    rejected = lambda source: rb.metric("runbookd_ingest_rejected_total", source=source)  # noqa: E731
+    assert (rejected("prometheus"), rejected("eu"), rejected("unknown")) == (3, 2, 0)
 
 
 def test_another_source_and_another_kind(runbookd):

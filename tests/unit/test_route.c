@@ -57,6 +57,21 @@ static void methods_choose_between_rows(void **state)
 	assert_int_equal(look("HEAD", "/ingest/x", &r, &args), ROUTE_NO_METHOD);
 }
 
+static void an_alertmanagers_paths_are_told_by_their_beginning(void **state)
+{
+	(void)state;
+	assert_true(route_is_alertmanager("/api/v2/alerts"));
+	assert_true(route_is_alertmanager("/api/v2/nothing/of/ours"));
+	assert_true(route_is_alertmanager("/ingest/eu/api/v2/alerts"));
+	assert_false(route_is_alertmanager("/api/v1/alerts"));
+	assert_false(route_is_alertmanager("/api/v2"));
+	assert_false(route_is_alertmanager("/ingest/api/v2/alerts"));
+	assert_false(route_is_alertmanager("/ingest/eu"));
+	assert_false(route_is_alertmanager("/ingest/eu/x/api/v2/alerts"));
+	assert_false(route_is_alertmanager("/x/api/v2/alerts"));
+	assert_false(route_is_alertmanager(""));
+}
+
 static void other_paths_are_no_paths(void **state)
 {
 	static const char *const paths[] = {
@@ -105,4 +120,5 @@ static void allow_names_what_there_is(void **state)
 
 TESTS_MAIN(cmocka_unit_test(finds_rows_and_arguments),
 	cmocka_unit_test(methods_choose_between_rows), cmocka_unit_test(other_paths_are_no_paths),
+	cmocka_unit_test(an_alertmanagers_paths_are_told_by_their_beginning),
 	cmocka_unit_test(allow_names_what_there_is))
