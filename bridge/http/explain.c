@@ -1,6 +1,7 @@
 /* explain.c: POST /api/v1/explain: what would become of a payload, or of a stored event, and why.
  *
- * A payload goes through the parser of its source, as it would at /ingest: JSON as it stands in the body, so that a
+ * A payload goes through the parser of its source, as it would at /ingest (of a kind that may
+ * be sent item by item, as it would there): JSON as it stands in the body, so that a
  * fault has its place there, and a string as the raw bytes of a request, under the headers that the body names. What is
  * found is flow/explain.h's to tell. Neither signature nor sender is looked at, and nothing is stored.
  */

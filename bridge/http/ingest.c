@@ -369,6 +369,10 @@ static void finish(struct request *r)
 		refuse(r, &e);
 		return;
 	}
+	if (in->batch.refused.code && !r->as_alertmanager) {
+		refuse(r, &in->batch.refused);
+		return;
+	}
 	if (sns_topics(in)) {
 		check_sns(r, sns_topics(in));
 		return;

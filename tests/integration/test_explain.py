@@ -279,7 +279,7 @@ def test_full_queue_is_told_of(runbookd):
 
 
 def test_items_that_are_not_taken_are_told_of(server, tmp_path):
-    """A kind that takes alerts one by one takes the others, here as at /ingest."""
+    """A kind that takes alerts one by one takes the others, here as at /api/v2/alerts."""
     good = {"labels": {"alertname": "InstanceDown", "instance": "a:1"}, "startsAt": "2026-11-20T12:00:00Z"}
     bad = [{"labels": {"alertname": 7}}, {"labels": []}]
     ask = {"source": "prometheus", "payload": [good, bad[0], good | {"labels": {"alertname": "Other"}}, bad[1]]}
@@ -291,8 +291,8 @@ def test_items_that_are_not_taken_are_told_of(server, tmp_path):
     file = tmp_path / "alerts.json"
     file.write_text(json.dumps(ask["payload"]))
     assert f"not all of it would be taken: {answer['not_taken']}\n" in server.ctl("explain", "--source", "prometheus", str(file)).stdout
-    ingested = server.api("POST", "/ingest/prometheus", ask["payload"])
-    assert ingested.status == 400 and answer["not_taken"] == ingested.json()["detail"], ingested
+    ingested = server.api("POST", "/api/v2/alerts", ask["payload"])
+    assert ingested.status == 400 and answer["not_taken"] == ingested.json(), ingested
 
 
 def test_amount_is_bounded(server):

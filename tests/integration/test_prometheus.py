@@ -170,6 +170,14 @@ def test_the_good_ones_of_a_body_are_taken(rb):
     assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="input") == 3
 
 
+def test_at_a_path_of_ours_a_body_is_taken_whole_or_not_at_all(rb):
+    answer = post(rb, [alert("Odd"), 7], path="/ingest/prometheus", expect=400)
+    assert answer.json()["detail"] == "alerts[1]: want an object, got a number" and answer.json()["offset"] > 0
+    assert rb.items("alerts") == []
+    assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="input") == 1
+    assert post(rb, [alert("Odd")], path="/ingest/prometheus").json()["new"] == 1
+
+
 def test_refusals_have_the_form_of_an_alertmanager(runbookd):
     """Also those before the alerts are looked at, which count for the source as any other."""
     rb = runbookd(conf={"sources": {"eu": {"kind": "prometheus"}}, "http": {"listen": ["127.0.0.1:0"], "body_limit": "2KiB"}}).start()
