@@ -22,9 +22,11 @@ BOUND = 3.0
 class Reloads(threading.Thread):
     """Asks for one reload after the other, each of other rules."""
 
-    def __init__(self, rb, generations, first, pause):
+    def __init__(self, rb, generations, first, pause, seconds):
         super().__init__()
         self.rb, self.generations, self.generation, self.pause = rb, generations, first, pause
+        for generation in range(first, first + int(seconds / pause) + 1):
+            generations.prepare(generation)  # writing them is no part of what is measured
         self.over, self.took, self.refused = threading.Event(), [], []
 
     def run(self):
@@ -70,7 +72,7 @@ def main():
         print(f"{'round':>5} {'reloads':>8} {'a reload, ms':>13} {'requests':>9} {'requests/s':>11} {'p99 ms':>7}")
         for r in range(args.rounds):
             for kind in results:
-                reloads = Reloads(rb, generations, generation, args.pause) if kind == "with" else None
+                reloads = Reloads(rb, generations, generation, args.pause, args.seconds) if kind == "with" else None
                 requests, rate, p99, errors = measure(server, args, r, reloads)
                 took = reloads.took if reloads else []
                 generation = reloads.generation if reloads else generation

@@ -22,26 +22,34 @@ def mark(generation, n):
 
 
 class Generations:
-    """rules/ of a Runbookd as a link to one of two folders: what is prepared in the other one comes in force whole."""
+    """rules/ of a Runbookd as a link to one of several folders: what is prepared comes in force whole."""
 
     def __init__(self, rb, rules):
-        self.link, self.rules = rb.folder / "current", rules
-        self.folders = [rb.folder / "even", rb.folder / "odd"]
+        self.rb, self.link, self.rules, self.prepared = rb, rb.folder / "current", rules, {}
         rb.configure({"rules": ["current/*.yml"]})
         rb.write_runbook("nothing.sh", RUNBOOK)
         self.put(0)
 
-    def put(self, generation):
-        folder = self.folders[generation % 2]
-        shutil.rmtree(folder, ignore_errors=True)
+    def prepare(self, generation):
+        """Writes its files, so that put has only a link to set."""
+        if generation in self.prepared:
+            return
+        folder = self.rb.folder / f"generation-{generation}"
         folder.mkdir()
         each = self.rules // FILES
         for n in range(FILES):
             text = "".join(rule(generation, i) for i in range(n * each, (n + 1) * each))
             (folder / f"{n:02d}.yml").write_text("rules:\n" + mark(generation, n) + text)
+        self.prepared[generation] = folder
+
+    def put(self, generation):
+        """Puts it in the place of all earlier ones, whose files go but those of the one before."""
+        self.prepare(generation)
         new = self.link.with_suffix(".new")
-        new.symlink_to(folder)
+        new.symlink_to(self.prepared[generation])
         os.replace(new, self.link)
+        for old in [g for g in self.prepared if g < generation - 1]:
+            shutil.rmtree(self.prepared.pop(old))
 
 
 def generations_of(decisions):
