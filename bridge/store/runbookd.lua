@@ -1128,9 +1128,16 @@ local function slice(v, from, n)
 	return out
 end
 
+-- In a storm one decision is made again and again: the last text is kept.
+local last_rule, last_decision, last_reason, last_run, last_json
+
 local function decision_json(rule, decision, reason, run)
-	return '{"rule":' .. quote(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
-		',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
+	if reason ~= last_reason or rule ~= last_rule or decision ~= last_decision or run ~= last_run then
+		last_rule, last_decision, last_reason, last_run = rule, decision, reason, run
+		last_json = '{"rule":' .. quote(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
+			',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
+	end
+	return last_json
 end
 
 -- A decision on the event sid, made after its record was: a record of its own.
@@ -1328,6 +1335,15 @@ local function start(t, k, u, rule)
 	return 'run', 'matched', first
 end
 
+local cooled, cooled_reason = 0, '' -- what was last said of a cooldown, and until when it ran
+
+local function cooldown_reason(deadline)
+	if deadline ~= cooled then
+		cooled, cooled_reason = deadline, 'in cooldown until ' .. rfc3339(deadline)
+	end
+	return cooled_reason
+end
+
 -- From cooldown on; argv[k] is the rule's first word. decision, reason and run, or nil and the full pool.
 function decide_now(t, k, u)
 	local argv = t.argv
@@ -1336,7 +1352,7 @@ function decide_now(t, k, u)
 		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or t.key)
 		local deadline = cooling(t, key)
 		if deadline then
-			return 'cooldown', 'in cooldown until ' .. rfc3339(deadline), '-'
+			return 'cooldown', cooldown_reason(deadline), '-'
 		end
 	end
 	local held_back, brakes = limited(t, u, rule, host, dry)
