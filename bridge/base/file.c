@@ -10,13 +10,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_all(int fd, const char *path, struct buf *out, struct err *e)
+/* waits: for more, where nothing is there yet but will be. */
+static int read_all(int fd, const char *path, bool waits, struct buf *out, struct err *e)
 {
 	size_t chunk = 4096;
 	for (;;) {
@@ -29,6 +31,10 @@ static int read_all(int fd, const char *path, struct buf *out, struct err *e)
 		ssize_t n = read(fd, to, room ? room : 1);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN && waits) {
+			poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
+			continue;
+		}
 		if (n < 0)
 			return err_sys(e, "cannot read '%s'", path);
 		if (n == 0)
@@ -48,9 +54,16 @@ int file_read(const char *path, struct buf *out, struct err *e)
 	if (fd < 0)
 		return err_sys(e, "cannot open '%s'", path);
 	int rc = buf_failed(out) ? err_set(e, ERR_NOMEM, "cannot read '%s': no memory", path)
-				 : read_all(fd, path, out, e);
+				 : read_all(fd, path, false, out, e);
 	close(fd);
 	return rc;
+}
+
+int file_read_fd(int fd, const char *name, struct buf *out, struct err *e)
+{
+	if (buf_failed(out))
+		return err_set(e, ERR_NOMEM, "cannot read '%s': no memory", name);
+	return read_all(fd, name, true, out, e);
 }
 
 static int write_all(int fd, struct str bytes)

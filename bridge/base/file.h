@@ -11,6 +11,8 @@
 
 /* Appends the file's bytes; ERR_IO, or ERR_LIMIT where it is larger than out's limit. */
 int file_read(const char *path, struct buf *out, struct err *e);
+/* The same from what is open already, a pipe or standard input, to its end; name is for the error. */
+int file_read_fd(int fd, const char *name, struct buf *out, struct err *e);
 /* Written beside it, fsynced, renamed over it. */
 int file_write_atomic(const char *path, struct str bytes, mode_t mode, struct err *e);
 /* mkdir -p; folders that exist are left as they are. */

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/commands.h"
 
 void cli_error(const char *fmt, ...)
@@ -32,6 +34,13 @@ void cli_error(const char *fmt, ...)
 	fprintf(stderr, "runbookctl: %s\n", b.p ? b.p : "");
 	buf_release(&b);
 	free(text);
+}
+
+int cli_read_file(const char *path, struct buf *out, struct err *e)
+{
+	if (strcmp(path, "-") == 0)
+		return file_read_fd(STDIN_FILENO, "standard input", out, e);
+	return file_read(path, out, e);
 }
 
 bool cli_flush(struct cli *c)

@@ -142,6 +142,8 @@ int cli_main(int argc, char **argv, const struct cli_services *services);
 
 /* "runbookctl: …" on standard error; control characters are escaped. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The file's bytes, appended; "-" is standard input, for which it waits. */
+int cli_read_file(const char *path, struct buf *out, struct err *e);
 /* Writes and empties c->out; false where standard output takes no more. */
 bool cli_flush(struct cli *c);
 

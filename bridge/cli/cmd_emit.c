@@ -16,13 +16,13 @@
 static int read_data(struct cli *c, const char *text, const struct json **out)
 {
 	bool standard = strcmp(text, "-") == 0, file = standard || text[0] == '@';
-	const char *path = standard ? "/dev/stdin" : text + 1;
+	const char *path = standard ? text : text + 1;
 	struct str s = str_of(text);
 	struct err e = {0};
 	struct buf b;
 
 	buf_init(&b, DATA_LIMIT);
-	if (file && file_read(path, &b, &e) < 0) {
+	if (file && cli_read_file(path, &b, &e) < 0) {
 		cli_error("%s", e.text);
 		buf_release(&b);
 		return CLI_FAILED;

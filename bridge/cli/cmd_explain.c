@@ -227,7 +227,7 @@ static int read_payload(struct cli *c, const char *path, struct buf *out)
 	size_t good;
 
 	(void)c;
-	if (file_read(standard ? "/dev/stdin" : path, out, &e) < 0) {
+	if (cli_read_file(path, out, &e) < 0) {
 		cli_error("%s", e.text);
 		return CLI_FAILED;
 	}

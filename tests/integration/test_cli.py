@@ -163,6 +163,16 @@ def test_full_disk_is_a_failure():
     assert done.returncode == 1 and "No space left" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["explain", "--source", "alertmanager", "-"], ["events", "emit", "--type", "a", "--data", "-"]])
+def test_standard_input_may_come_late(command):
+    """What writes to the pipe may need its time; the payload is wrong, so that no bridge is asked."""
+    ctl = subprocess.Popen([program("runbookctl"), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: ctl.poll() is not None or Path(f"/proc/{ctl.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S",
+             "runbookctl waits for its input, or has ended")
+    _, errors = ctl.communicate(b"\xff", timeout=DEADLINE)
+    assert ctl.returncode in (1, 2) and (b"standard input: byte 0 is not UTF-8" in errors or b"--data is no JSON" in errors), errors
+
+
 # ---- manual pages
 
 
