@@ -35,6 +35,7 @@ local TIMELINE = 10000 -- entries that an incident keeps of its timeline, and of
 local TIMELINE_SLACK = 1000 -- by how much it may grow over that before it is cut
 local SCAN = 1000 -- ids that one list call looks at
 local DELIVERIES = 100000 -- delivery ids that are remembered of one source: the latest
+local SERIES_MEMORY = 3600000 -- ms that a series of log lines is remembered, at least: what is sent again within is known
 local STEP_OUTPUT = 65536 -- bytes of an earlier step's output that a later one is given
 local BUCKETS = { -- metric_buckets of base/metrics.c in ms
 	0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000,
@@ -781,13 +782,30 @@ local function worker_gone(p, r, now, why)
 	return true
 end
 
+-- ---- series of log lines ---------------------------------------------------------------------------
+-- A series is remembered until the time that is its score in `series:PATTERN`; one whose alert fires for longer. False:
+-- it is kept.
+local function forget_series(p, key, name, now)
+	local v = call('GET', p .. 'alert:' .. name)
+	if v and (byte(v) == 102 or byte(v) == 101) then -- f, e
+		call('ZADD', key, now + SERIES_MEMORY, name)
+		return false
+	end
+	call('UNLINK', p .. 'window:' .. name, p .. 'seen:' .. name, p .. 'ends:' .. name)
+	if not v then
+		call('UNLINK', p .. 'alert:' .. name .. ':lines')
+	end
+	call('ZREM', key, name)
+	return true
+end
+
 -- ---- ingest: the plan ------------------------------------------------------------------------------
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
 local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
 local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
-local ingest, explain, again -- the calls
+local ingest, explain, again, lines -- the calls
 do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
@@ -814,6 +832,7 @@ function new_plan(p, now)
 	t.runs, t.pools, t.cooldowns, t.cooldowns_new, t.taken, t.taken_list = false, false, false, false, false, false
 	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = false, false, false, false, false, false
 	t.deadlines, t.deliveries, t.delivered = false, false, false
+	t.series, t.series_list, t.told, t.pruned = false, false, false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	return t
 end
@@ -2076,6 +2095,337 @@ function explain(keys, argv)
 	return refused or t.out_n == 1 and t.out[1] or t.out
 end
 
+-- ---- ingest: lines of logs -------------------------------------------------------------------------
+-- The lines of one pattern that have the same values of its `by` labels are a series; its name is that of the alert which
+-- they may raise. A line is known by its mark, so one that is sent again counts once. Those that count stand in
+-- `window:NAME` by their times; when there are enough of them the alert fires, and they, and all that come while it
+-- does, stand in `seen:NAME`: they never count again. `ends:NAME` has the lines that resolved it. What a call does is
+-- kept in t.series until the plan of its events is written.
+do
+
+local EXTRA = 256 -- lines that a series remembers besides those that it has to count
+local ENDS = 16 -- lines that resolved it
+local TOLD_AGAIN = 3600000 -- ms until it is said again that a pattern has too many series
+
+local specs, specs_n = {}, 0
+
+-- "count within_ms series lines after_ms"
+local function spec_of(s)
+	local u = specs[s]
+	if not u then
+		local count, within, series, lines, after = match(s, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+		u = {
+			count = num(count), within = num(within), series = num(series), lines = num(lines), after = num(after),
+		}
+		u.memory = math.max(u.within, SERIES_MEMORY)
+		if specs_n >= 1024 then
+			specs, specs_n = {}, 0
+		end
+		specs[s], specs_n = u, specs_n + 1
+	end
+	return u
+end
+
+-- Those of the pattern that may be forgotten make room; not those that this call has begun with.
+local function prune(t, pattern)
+	local key, room = t.p .. 'series:' .. pattern, 0
+	if not t.pruned[pattern] then
+		t.pruned[pattern] = true
+		local old = call('ZRANGE', key, '-inf', t.now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
+		for i = 1, #old do
+			if not t.series[old[i]] and forget_series(t.p, key, old[i], t.now) then
+				room = room + 1
+			end
+		end
+	end
+	return room
+end
+
+-- The one loud event that a pattern has too many series: on the bus, and through the rules by way of the inbox.
+local function tell_series(t, pattern, spec)
+	if t.told[pattern] then
+		return
+	end
+	t.told[pattern] = (num(call('HGET', t.p .. 'brakes', 'series:' .. pattern) or 0)) > t.now - TOLD_AGAIN and 'before' or 'now'
+	if t.told[pattern] == 'before' then
+		return
+	end
+	local rest = '"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
+		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"error","summary":' ..
+		quote("pattern '" .. pattern .. "' is held back: it follows " .. text(spec.series) ..
+			' alerts, its limit (series), and lines that would begin another one are refused; let by have ' ..
+			'labels of few values, or raise series') ..
+		',"labels":{"limit":"series","pattern":' .. quote(pattern) .. '},"annotations":{},"links":{},"data":{"limit":' ..
+		'"series","pattern":' .. quote(pattern) .. ',"count":' .. text(spec.series) .. '},"depth":0}'
+	local record, json = plan_add(t, 'info', '', '[]', rest)
+	t.inbox = t.inbox or {}
+	t.inbox[#t.inbox + 1] = {record, '', json}
+end
+
+-- Is there room for one more series? What is to be added in this call counts.
+local function admitted(t, pattern, spec)
+	local n = t.series_n[pattern] or call('ZCARD', t.p .. 'series:' .. pattern)
+	if n >= spec.series then
+		n = n - prune(t, pattern)
+	end
+	t.series_n[pattern] = n
+	if n >= spec.series then
+		tell_series(t, pattern, spec)
+		return false
+	end
+	t.series_n[pattern] = n + 1
+	return true
+end
+
+-- nil: the pattern has too many.
+local function series_of(t, pattern, name, spec)
+	local s = t.series[name]
+	if s then
+		return s
+	end
+	local known = call('ZSCORE', t.p .. 'series:' .. pattern, name)
+	if not known and not admitted(t, pattern, spec) then
+		return nil
+	end
+	s = {
+		name = name, pattern = pattern, spec = spec, times = {}, n = 0, known = {}, window = false,
+		counted = {}, seen = {}, ends = {}, lines = {}, kept = false, ended = 0, newest = 0,
+	}
+	if known then
+		local last = call('ZRANGE', t.p .. 'ends:' .. name, -1, -1, 'WITHSCORES')
+		s.ended = num(last[2] or 0)
+		last = call('ZRANGE', t.p .. 'seen:' .. name, -1, -1, 'WITHSCORES')
+		s.newest = num(last[2] or 0)
+	end
+	t.series[name] = s
+	t.series_list[#t.series_list + 1] = s
+	return s
+end
+
+-- The lines that count, by time, which are looked at only while the alert does not fire.
+local function read_window(t, s)
+	if s.window then
+		return
+	end
+	s.window = true
+	local flat = call('ZRANGE', t.p .. 'window:' .. s.name, 0, -1, 'WITHSCORES')
+	for i = 1, #flat, 2 do
+		s.n = s.n + 1
+		s.known[flat[i]], s.times[s.n] = true, num(flat[i + 1])
+		s.counted[#s.counted + 1], s.counted[#s.counted + 2] = flat[i + 1], flat[i]
+	end
+	s.had = #s.counted
+end
+
+local function is_known(t, s, mark)
+	if s.known[mark] == nil then
+		s.known[mark] = call('ZSCORE', t.p .. 'seen:' .. s.name, mark) and true or false
+	end
+	return s.known[mark]
+end
+
+-- Counts a line; are there `count` of them within some `within` that has this one?
+local function count_line(s, mark, time)
+	local times, i = s.times, s.n + 1
+	while i > 1 and times[i - 1] > time do
+		times[i], i = times[i - 1], i - 1
+	end
+	times[i], s.n = time, s.n + 1
+	s.known[mark] = true
+	s.counted[#s.counted + 1], s.counted[#s.counted + 2] = text(time), mark
+	local most = s.spec.count - 1
+	for last = math.max(i, 1 + most), math.min(i + most, s.n) do
+		if most == 0 or times[last] - times[last - most] < s.spec.within then
+			return true
+		end
+	end
+	return false
+end
+
+-- It fires, or fires on: no line counts again.
+local function spend_window(s)
+	for i = 1, #s.counted do
+		s.seen[#s.seen + 1] = s.counted[i]
+	end
+	s.counted, s.times, s.n, s.spent = {}, {}, 0, true
+end
+
+local function fires(t, name)
+	local v = t.alerts[name]
+	if v == nil then
+		v = call('GET', t.p .. 'alert:' .. name) or false
+		t.alerts[name] = v
+	end
+	return v and (byte(v) == 102 or byte(v) == 101) and v -- f, e
+end
+
+-- One more line of an alert that fires: it was reported again, and is quiet from now on.
+local function fire_on(t, s, v)
+	local a = read_alert(v)
+	a.n, a.last = up(a.n), now_text
+	set_deadline(t, s.name, a, 'f', s.spec.after > 0 and text(t.now + s.spec.after) or nil, false)
+	keep_alert(t, s.name, alert_text(a))
+end
+
+-- A line of the counter-pattern; as plan_line.
+local function plan_end(t, k, e, s, mark, time)
+	local stop = k + 6 + e.words
+	if s.known[mark] or call('ZSCORE', t.p .. 'ends:' .. s.name, mark) then
+		answer(t, 'd')
+		return stop
+	end
+	s.known[mark] = true
+	s.ends[#s.ends + 1], s.ends[#s.ends + 2] = text(time), mark
+	s.ended = math.max(s.ended, time)
+	if not fires(t, s.name) or time < s.newest then -- a later line says that it goes on
+		answer(t, 'n')
+		return stop
+	end
+	return plan_event(t, k, e)
+end
+
+-- Plans one line; argv[k] is its first word. Returns where the next one begins, or as plan_event.
+local function plan_line(t, k)
+	local argv = t.argv
+	local pattern, spec, mark, time = argv[k], spec_of(argv[k + 1]), argv[k + 2], argv[k + 3]
+	local ev = k + 5
+	local name, e = argv[ev], numbers_of(argv[ev + 2])
+	local stop = ev + 6 + e.words
+	local resolves = byte(argv[ev + 1]) == 114 -- r
+	if resolves and not t.series[name] and not call('ZSCORE', t.p .. 'series:' .. pattern, name) then
+		answer(t, 'n') -- of an alert that nobody heard of
+		return stop
+	end
+	local s = series_of(t, pattern, name, spec)
+	if not s then
+		answer(t, 's')
+		return stop
+	end
+	local own = time ~= '0'
+	time = own and num(time) or t.now
+	if resolves then
+		return plan_end(t, ev, e, s, mark, time)
+	end
+	local v = fires(t, name)
+	if not v then
+		read_window(t, s)
+	end
+	if is_known(t, s, mark) then
+		answer(t, 'd')
+		return stop
+	elseif not v and own and time < s.ended then -- it came late: what it tells of has been resolved since
+		s.known[mark] = true
+		s.seen[#s.seen + 1], s.seen[#s.seen + 2] = text(time), mark
+		answer(t, 'n')
+		return stop
+	end
+	s.lines[#s.lines + 1] = argv[k + 4]
+	s.newest = math.max(s.newest, time)
+	if v then
+		s.known[mark] = true
+		s.seen[#s.seen + 1], s.seen[#s.seen + 2] = text(time), mark
+		fire_on(t, s, v)
+		answer(t, 'w')
+		return stop
+	elseif not count_line(s, mark, time) then
+		answer(t, 'c')
+		return stop
+	end
+	s.kept = #s.counted / 2 -- the evidence begins with the lines that were counted
+	s.after = #s.lines
+	spend_window(s)
+	argv[ev + 1] = spec.after > 0 and 'e 0 ' .. text(t.now + spec.after) .. ' ' or 'f 0 '
+	return plan_event(t, ev, e)
+end
+
+-- ZADD, and only the `most` with the greatest scores stay.
+local function add_bounded(key, list, most)
+	if #list > 0 then
+		for from = 1, #list, 2000 do
+			call('ZADD', key, spread(list, from, math.min(from + 1999, #list)))
+		end
+		call('ZREMRANGEBYRANK', key, 0, -most - 1)
+	end
+end
+
+local function write_evidence(t, s)
+	local key, n = t.p .. 'alert:' .. s.name .. ':lines', #s.lines
+	local most = s.spec.lines
+	if most == 0 or n == 0 then
+		return
+	end
+	call('RPUSH', key, spread(s.lines))
+	if s.kept then
+		most = math.min(most, s.kept + n - s.after)
+	end
+	call('LTRIM', key, -most, -1)
+end
+
+local function write_series(t)
+	local p = t.p
+	for i = 1, #t.series_list do
+		local s = t.series_list[i]
+		local window = p .. 'window:' .. s.name
+		if s.spent then
+			call('UNLINK', window)
+		end
+		if #s.counted > (s.spent and 0 or s.had or 0) then
+			local most = s.spec.count + EXTRA
+			add_bounded(window, s.counted, most)
+			call('ZREMRANGEBYSCORE', window, '-inf', s.times[s.n] - s.spec.memory)
+		end
+		add_bounded(p .. 'seen:' .. s.name, s.seen, EXTRA)
+		add_bounded(p .. 'ends:' .. s.name, s.ends, ENDS)
+		write_evidence(t, s)
+		call('ZADD', p .. 'series:' .. s.pattern, text(t.now + s.spec.memory), s.name)
+		call('SADD', p .. 'patterns', s.pattern)
+	end
+	for pattern, when in pairs(t.told) do
+		if when == 'now' then
+			call('HSET', p .. 'brakes', 'series:' .. pattern, now_text)
+		end
+	end
+end
+
+--[[ rb_lines_v1 KEY limits ruleset, then for each line that a pattern wants:
+  pattern  its name
+  numbers  "count within_ms series lines after_ms": threshold, series followed at once, lines kept, quiet time (0: none)
+  mark     what tells this line from others of its series, the same when it is sent again
+  time     in ms, which orders it; 0: now
+  line     as JSON, for people
+  then the words of the event that it would raise, or of a resolve, as rb_ingest_v1 has them; its startsAt is 0 and it has
+  no deadline: both are set here.
+An error stores nothing of any. Answer, for each line: "c" it counts, "d" it was there before, "w" the alert fires already, "n" it
+changes nothing, "s" refused, for its pattern has too many series; or what rb_ingest_v1 answers for the event. ]]
+function lines(keys, argv)
+	local p = keys[1] .. ':'
+	local now = now_ms(p)
+	for attempt = 1, 2 do
+		local t = new_plan(p, now)
+		t.argv, t.ruleset = argv, argv[2]
+		t.series, t.series_list, t.series_n, t.told, t.pruned = {}, {}, {}, {}, {}
+		read_limits(t, argv[1])
+		local k, full = 3, nil
+		while k <= #argv do
+			k, full = plan_line(t, k)
+			if full == '' then
+				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+			elseif not k then
+				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " .. t.queue .. ')'}
+			end
+		end
+		if write_plan(t) then
+			write_series(t)
+			return t.out
+		elseif attempt == 2 then
+			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
+		end
+		read_clock(p)
+	end
+end
+
+end
+
 do
 
 -- A duplicate whose startsAt is another one, or which has a deadline where the alert had none, or the other way
@@ -2155,6 +2505,11 @@ end
 
 -- ---- rows as the API shows them --------------------------------------------------------------------
 
+-- The lines of a log that are an alert's evidence, as a JSON array.
+local function lines_of(p, name)
+	return '[' .. concat(call('LRANGE', p .. 'alert:' .. name .. ':lines', 0, -1), ',') .. ']'
+end
+
 local function map_of(flat)
 	local m = {}
 	for i = 1, #flat, 2 do
@@ -2225,6 +2580,10 @@ end
 local claim, hello, heartbeat, output_add, run_change, run_approve, run_new
 do
 
+-- How the JSON of an alert's event begins: its source, its fingerprint (docs/event.md).
+local ALERT_EVENT = '^{"id":"[^"]*","received":"[^"]*","source":"([^"\\]*)","type":"[^"\\]*","status":"%a+",' ..
+	'"time":[^,]*,"fingerprint":"(%x+)",'
+
 local function stdout_of(p, id)
 	local lines, n, size = {}, 0, 0
 	for from = 0, 9900, 100 do
@@ -2247,12 +2606,19 @@ local function stdout_of(p, id)
 	return concat(lines, '\n')
 end
 
+-- An alert's event, with the lines of the log that it has by now, if it is of one.
+local function with_lines(p, json)
+	local source, fingerprint = match(json, ALERT_EVENT)
+	local list = source and lines_of(p, source .. ':' .. fingerprint) or '[]'
+	return list ~= '[]' and sub(json, 1, -2) .. ',"lines":' .. list .. '}' or json
+end
+
 local function claimed(p, r, now)
 	local v = call('HMGET', p .. 'run:' .. r.id, 'params', 'late', 'timeout', 'prev')
 	local event, received = 'null', 0
 	if r.event ~= '' then
 		local _, _, _, json = record(p, r.event)
-		event, received = json or 'null', num(match(r.event, '^%d+'))
+		event, received = json and with_lines(p, json) or 'null', num(match(r.event, '^%d+'))
 	end
 	local steps, prev = {}, v[4]
 	while prev and prev ~= '' do
@@ -2857,7 +3223,7 @@ local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	local names = call('ZRANGE', p .. 'alerts:resolved', '-inf', cutoff, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	for i = 1, #names do
 		local key = p .. 'alert:' .. names[i]
-		call('UNLINK', key, key .. ':event', key .. ':waits')
+		call('UNLINK', key, key .. ':event', key .. ':waits', key .. ':lines')
 		call('ZREM', p .. 'alerts:resolved', names[i])
 	end
 	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
@@ -2874,6 +3240,23 @@ local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	local records = trim_stream(p, 'bus', cutoff) + trim_stream(p, 'audit', audit_cutoff)
 	done.trimmed = done.trimmed + #names + incidents + runs + records
 	return math.max(#names, looked, looked_runs, records >= 10 * TICK_WORK and TICK_WORK or 0)
+end
+
+-- Series of log lines whose time is over, of some patterns.
+local function tick_series(p, now)
+	local patterns, most = call('SRANDMEMBER', p .. 'patterns', TICK_POOLS), 0
+	for i = 1, #patterns do
+		local key = p .. 'series:' .. patterns[i]
+		local names = call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
+		for j = 1, #names do
+			forget_series(p, key, names[j], now)
+		end
+		if call('ZCARD', key) == 0 then
+			call('SREM', p .. 'patterns', patterns[i])
+		end
+		most = math.max(most, #names)
+	end
+	return most
 end
 
 -- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms limits (as rb_ingest_v1 has them):
@@ -2893,6 +3276,7 @@ function tick(keys, argv)
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
 		tick_deliveries(p, now, argv[5]),
+		tick_series(p, now),
 		tick_stale(p, now, num(argv[2]), retention, argv[5], done),
 		tick_retention(p, now, now - retention, now - argv[4], done))
 	return {
@@ -3058,7 +3442,7 @@ local function alert_row(p, name)
 	return json and {
 		name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, match(a.since, '^%d+'),
 		#a.since > PLAIN and flaps(a, now_ms(p)) and '1' or '',
-		a.expires and call('ZSCORE', p .. 'alerts:expiring', name) or '',
+		a.expires and call('ZSCORE', p .. 'alerts:expiring', name) or '', lines_of(p, name),
 	}
 end
 
@@ -3073,7 +3457,7 @@ local function incident_alert_row(p, line)
 	if r and r[4] == incident then
 		return r
 	elseif json then
-		r = r or {name, '', '', '', '1', '1', '', '', '', '', ''}
+		r = r or {name, '', '', '', '1', '1', '', '', '', '', '', '[]'}
 		r[2], r[3], r[4] = json, 'r', incident
 	end
 	return json and r
@@ -3283,6 +3667,7 @@ end
 
 writes('rb_ingest_v1', ingest)
 writes('rb_again_v1', again)
+writes('rb_lines_v1', lines)
 reads('rb_explain_v1', explain)
 writes('rb_claim_v1', claim)
 writes('rb_hello_v1', hello)

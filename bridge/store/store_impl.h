@@ -92,7 +92,30 @@ void store_put_step(struct store *s, const struct store_step_in *step);
 
 /* store_ingest.c and store_batch.c: an ingest, alone or with others. */
 #define STORE_INGEST_WORDS 4	/* before the first event: sizes limits truncated ruleset */
-struct ingest_call;
+struct ingest_call {
+	store_ingest_cb cb;
+	void *ctx;
+	size_t n, decisions_n;
+	struct store_event_out *out;
+	struct store_decision_out *decisions;
+	struct ingest_text {
+		size_t decisions_n;
+		char id[ID_LEN + 1];
+		char reason[ID_LEN + 40];	/* of a duplicate's decisions */
+	} *text;
+};
+/* Room for the answer to these events; NULL with e. */
+struct ingest_call *store_ingest_new(const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e);
+void store_ingest_free(struct ingest_call *c);
+/* Numbers with a blank between, as one argument; in s->scratch. */
+struct str store_numbers(struct store *s, const int64_t *v, size_t n);
+/* The words of one event, STORE_EVENT_WORDS and those of its rules (store_event_words in all). */
+#define STORE_EVENT_WORDS 6
+size_t store_event_words(const struct store_event_in *ev);
+void store_put_event(struct store *s, const struct store_event_in *in);
+/* Fills in event i and its decisions at d from answer element *at on; false where the answer is not what it should be. */
+bool store_take_event(struct ingest_call *c, size_t i, struct store_decision_out *d, const redisReply *reply,
+	size_t *at);
 /* Answers it and frees it; its part of reply begins at *at, which goes on to the next one's. */
 void store_ingest_answer(struct ingest_call *c, const struct err *e, const redisReply *reply, size_t *at);
 /* Into the batch of this turn: head is the words after the sizes, bytes are those of the events, encoded. -1: the call

@@ -11,25 +11,11 @@
 #include <stdlib.h>
 #include "base/json.h"
 
-#define EVENT_WORDS 6
 #define RULE_WORDS 5
 #define STORE_TIME_LEAST INT64_C(1000000000000)	/* 2001: the least time of 13 digits */
 #define SLO_UNIT 1e6	/* of an objective in percent: as a whole number */
 
-struct ingest_call {
-	store_ingest_cb cb;
-	void *ctx;
-	size_t n, decisions_n;
-	struct store_event_out *out;
-	struct store_decision_out *decisions;
-	struct ingest_text {
-		size_t decisions_n;
-		char id[ID_LEN + 1];
-		char reason[ID_LEN + 40];	/* of a duplicate's decisions */
-	} *text;
-};
-
-static void call_free(struct ingest_call *c)
+void store_ingest_free(struct ingest_call *c)
 {
 	if (!c)
 		return;
@@ -39,7 +25,7 @@ static void call_free(struct ingest_call *c)
 	free(c);
 }
 
-static struct ingest_call *call_new(const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
+struct ingest_call *store_ingest_new(const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
 {
 	struct ingest_call *c = store_call(sizeof(*c), e);
 
@@ -54,7 +40,7 @@ static struct ingest_call *call_new(const struct store_ingest *in, store_ingest_
 	c->decisions = calloc(c->decisions_n + 1, sizeof(*c->decisions));
 	c->text = calloc(c->n + 1, sizeof(*c->text));
 	if (!c->out || !c->decisions || !c->text) {
-		call_free(c);
+		store_ingest_free(c);
 		err_set(e, ERR_NOMEM, "no memory for a call to Redis");
 		return NULL;
 	}
@@ -76,8 +62,12 @@ static size_t decision_words(const struct store_event_in *ev)
 	return n;
 }
 
-/* Numbers with a blank between, as one argument. */
-static struct str numbers(struct store *s, const int64_t *v, size_t n)
+size_t store_event_words(const struct store_event_in *ev)
+{
+	return STORE_EVENT_WORDS + decision_words(ev);
+}
+
+struct str store_numbers(struct store *s, const int64_t *v, size_t n)
 {
 	buf_clear(&s->scratch);
 	for (size_t i = 0; i < n; i++) {
@@ -116,7 +106,7 @@ void store_put_step(struct store *s, const struct store_step_in *step)
 	redis_arg(r, step->runbook_sha256);
 	redis_arg(r, step->pool);
 	redis_arg(r, step->params_json.n > 0 ? step->params_json : STR("{}"));
-	redis_arg(r, numbers(s, v, sizeof(v) / sizeof(v[0])));
+	redis_arg(r, store_numbers(s, v, sizeof(v) / sizeof(v[0])));
 }
 
 /* A rule that asks for no more than cooldown and steps says only these two. */
@@ -130,8 +120,8 @@ static struct str rule_numbers(struct store *s, const struct store_decision_in *
 
 	for (size_t i = 2; i < n; i++)
 		if (v[i] != 0)
-			return numbers(s, v, n);
-	return numbers(s, v, 2);
+			return store_numbers(s, v, n);
+	return store_numbers(s, v, 2);
 }
 
 static void put_steps(struct store *s, const struct store_step_in *steps, size_t n)
@@ -195,7 +185,7 @@ static bool is_alert(const struct event *ev)
 	return ev->fingerprint.n > 0 && ev->status != EVENT_INFO;
 }
 
-static void put_event(struct store *s, const struct store_event_in *in)
+void store_put_event(struct store *s, const struct store_event_in *in)
 {
 	const struct event *ev = in->event;
 	const int64_t v[] = {ev->severity, ev->depth, in->corr_window_ms, (int64_t)decision_words(in)};
@@ -207,7 +197,7 @@ static void put_event(struct store *s, const struct store_event_in *in)
 		add_name(&s->scratch, ev);
 	redis_arg(s->redis, buf_as_str(&s->scratch));
 	put_mark(s, ev);
-	numbers(s, v, 4);
+	store_numbers(s, v, 4);
 	buf_putc(&s->scratch, ' ');
 	buf_str(&s->scratch, in->inbox);
 	if (in->delivery.n > 0) {
@@ -231,7 +221,7 @@ struct str store_limits_text(struct store *s, const struct store_limits *l)
 		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms,
 		l->delivery_window_ms};
 
-	return numbers(s, v, sizeof(v) / sizeof(v[0]));
+	return store_numbers(s, v, sizeof(v) / sizeof(v[0]));
 }
 
 /* The words of the call after the sizes. */
@@ -297,7 +287,7 @@ static int encode(struct store *s, const struct store_ingest *in, size_t *args, 
 	redis_aside_begin(r);
 	for (size_t i = 0; i < in->n; i++) {
 		assert(in->events[i].json.n == 0 || in->events[i].json.n > 2);
-		put_event(s, &in->events[i]);
+		store_put_event(s, &in->events[i]);
 	}
 	*args = redis_aside_end(r, &s->args);
 	if (buf_failed(&s->head) || buf_failed(&s->args))
@@ -410,8 +400,7 @@ static bool take_decision(struct store_decision_out *d, struct str s)
 	return true;
 }
 
-/* Fills in one event from answer element *at on; false where the answer is not what it should be. */
-static bool take_event(struct ingest_call *c, size_t i, struct store_decision_out *d, const redisReply *reply,
+bool store_take_event(struct ingest_call *c, size_t i, struct store_decision_out *d, const redisReply *reply,
 	size_t *at)
 {
 	struct store_event_out *o = &c->out[i];
@@ -441,12 +430,12 @@ void store_ingest_answer(struct ingest_call *c, const struct err *e, const redis
 
 	err_set(&odd, ERR_IO, "rb_ingest_v1 gave an answer that is none");
 	for (size_t i = 0; !e && i < c->n; i++) {
-		if (!take_event(c, i, d, reply, at))
+		if (!store_take_event(c, i, d, reply, at))
 			e = &odd;
 		d += c->text[i].decisions_n;
 	}
 	c->cb(c->ctx, e, e ? NULL : c->out, e ? 0 : c->n);
-	call_free(c);
+	store_ingest_free(c);
 }
 
 static int check_size(const struct store_ingest *in, struct err *e)
@@ -458,12 +447,12 @@ static int check_size(const struct store_ingest *in, struct err *e)
 
 int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e)
 {
-	struct ingest_call *c = check_size(in, e) ? NULL : call_new(in, cb, ctx, e);
+	struct ingest_call *c = check_size(in, e) ? NULL : store_ingest_new(in, cb, ctx, e);
 
 	if (!c)
 		return -1;
 	if (all_known(in) ? send_again(s, in, c, e) : send_whole(s, in, c, e)) {
-		call_free(c);
+		store_ingest_free(c);
 		return -1;
 	}
 	return 0;
@@ -472,12 +461,12 @@ int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb
 int store_explain(struct store *s, const struct store_ingest *in, bool as_new, store_ingest_cb cb, void *ctx,
 	struct err *e)
 {
-	struct ingest_call *c = check_size(in, e) ? NULL : call_new(in, cb, ctx, e);
+	struct ingest_call *c = check_size(in, e) ? NULL : store_ingest_new(in, cb, ctx, e);
 
 	if (!c)
 		return -1;
 	if (send_explain(s, in, as_new, c, e)) {
-		call_free(c);
+		store_ingest_free(c);
 		return -1;
 	}
 	return 0;

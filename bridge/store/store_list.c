@@ -173,7 +173,7 @@ static void alert_write(struct json_w *w, const struct json *event, const redisR
 {
 	bool firing = str_is(store_text_at(a, 2), "f");
 	const struct json *ends = json_get(event, "ends_at");
-	struct str incident = store_text_at(a, 3);
+	struct str incident = store_text_at(a, 3), lines = store_text_at(a, 11);
 
 	json_w_object(w);
 	put_member(w, event, "fingerprint");
@@ -203,7 +203,7 @@ static void alert_write(struct json_w *w, const struct json *event, const redisR
 		json_w_str(w, incident);
 	else
 		json_w_null(w);
-	json_w_kraw(w, "lines", STR("[]"));
+	json_w_kraw(w, "lines", lines.n > 0 ? lines : STR("[]"));
 	put_member(w, event, "data");
 	json_w_end(w, '}');
 }
