@@ -28,14 +28,16 @@ struct certs {
 struct reading {
 	struct certs *certs;
 	const struct conf *conf;
+	const struct conf_tls *tls;
+	const char *section; /* "http.tls" */
 	struct diags *d;
 };
 
 static void say(
 	struct reading *r, enum diag_kind kind, const char *key, struct str path, const char *what)
 {
-	diag_add(r->d, kind, r->conf->path.p, r->conf->http.tls.line, r->conf->http.tls.column,
-		"http.tls.%s: '%.*s' %s", key, STR_ARG(path), what);
+	diag_add(r->d, kind, r->conf->path.p, r->tls->line, r->tls->column, "%s.%s: '%.*s' %s",
+		r->section, key, STR_ARG(path), what);
 }
 
 /* The file's bytes; false with a finding. */
@@ -48,8 +50,8 @@ static bool take_file(struct reading *r, const char *key, struct str path, struc
 		r->certs->hash = hash_fnv1a(r->certs->hash, out->p, out->n);
 		return true;
 	}
-	diag_add(r->d, DIAG_ERROR, r->conf->path.p, r->conf->http.tls.line,
-		r->conf->http.tls.column, "http.tls.%s: %s", key, e.text);
+	diag_add(r->d, DIAG_ERROR, r->conf->path.p, r->tls->line, r->tls->column, "%s.%s: %s",
+		r->section, key, e.text);
 	return false;
 }
 
@@ -60,7 +62,7 @@ static gnutls_datum_t datum(const struct buf *b)
 
 static void check_times(struct reading *r, const gnutls_datum_t *pem, int64_t now_ms)
 {
-	struct str path = r->conf->http.tls.cert;
+	struct str path = r->tls->cert;
 	gnutls_x509_crt_t *list = NULL;
 	unsigned n = 0;
 	int64_t ends, begins;
@@ -85,7 +87,7 @@ static void check_times(struct reading *r, const gnutls_datum_t *pem, int64_t no
 static void take_cert(struct reading *r, int64_t now_ms)
 {
 	struct certs *c = r->certs;
-	struct str path = r->conf->http.tls.cert;
+	struct str path = r->tls->cert;
 	unsigned n = CERTS_CHAIN_MAX;
 	struct buf b;
 
@@ -108,7 +110,7 @@ static void take_cert(struct reading *r, int64_t now_ms)
 
 static void take_key(struct reading *r)
 {
-	struct str path = r->conf->http.tls.key;
+	struct str path = r->tls->key;
 	gnutls_privkey_t key;
 	struct buf b;
 
@@ -143,16 +145,15 @@ static void check_pair(struct reading *r)
 	if (gnutls_pubkey_import_privkey(key, r->certs->key, 0, 0) != 0 ||
 		!id_of(key, one, &one_n) || !id_of(r->certs->chain[0].pubkey, two, &two_n) ||
 		one_n != two_n || memcmp(one, two, one_n) != 0)
-		say(r, DIAG_ERROR, "key", r->conf->http.tls.key,
-			"is not the key of the first certificate in http.tls.cert; name the two "
-			"that "
+		say(r, DIAG_ERROR, "key", r->tls->key,
+			"is not the key of the first certificate in cert; name the two that "
 			"belong together");
 	gnutls_pubkey_deinit(key);
 }
 
 static void take_clients(struct reading *r)
 {
-	struct str path = r->conf->http.tls.client_ca;
+	struct str path = r->tls->client_ca;
 	struct buf b;
 
 	if (take_file(r, "client_ca", path, &b)) {
@@ -168,12 +169,13 @@ static void take_clients(struct reading *r)
 	buf_release(&b);
 }
 
-struct certs *certs_new(const struct conf *conf, int64_t now_ms, struct diags *d)
+struct certs *certs_new(const struct conf *conf, const struct conf_tls *tls, const char *section,
+	int64_t now_ms, struct diags *d)
 {
 	size_t errors = d->errors;
-	struct reading r = {.conf = conf, .d = d};
+	struct reading r = {.conf = conf, .tls = tls, .section = section, .d = d};
 
-	if (!conf->http.tls.cert.n || !conf->http.tls.key.n) /* conf has said so */
+	if (!tls->cert.n || !tls->key.n) /* conf has said so */
 		return NULL;
 	r.certs = calloc(1, sizeof(*r.certs));
 	if (!r.certs) {
@@ -185,7 +187,7 @@ struct certs *certs_new(const struct conf *conf, int64_t now_ms, struct diags *d
 	take_cert(&r, now_ms);
 	take_key(&r);
 	check_pair(&r);
-	if (conf->http.tls.client_ca.n)
+	if (tls->client_ca.n)
 		take_clients(&r);
 	if (d->errors == errors)
 		return r.certs;

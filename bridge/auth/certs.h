@@ -1,4 +1,4 @@
-/* certs.h: what http.tls names, read and checked: the certificate with its chain, its key, and who may sign clients'.
+/* certs.h: what http.tls or syslog.tls names, read and checked: the certificate with its chain, its key, and who may sign clients'.
  *
  * Immutable and counted: a handshake that began with one ends with it, whatever a reload brings.
  */
@@ -18,11 +18,16 @@
 #define CERTS_FILE_MAX ((size_t)1 << 20) /* bytes */
 #define CERTS_WARN_DAYS 14	       /* before the certificate ends */
 
+/* TLS 1.2 and 1.3 only: GnuTLS's priorities of all sessions that use them. */
+#define CERTS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
+
 struct certs;
 
-/* Reads the files; findings in d, with file and remedy: errors, and warnings about what ends soon. NULL where d got an error,
- * or where no certificate is configured. With one reference. */
-struct certs *certs_new(const struct conf *c, int64_t now_ms, struct diags *d);
+/* Reads the files of tls, a member of c; section is its name in findings, and lives as long as the call. Findings in d, with
+ * file and remedy: errors, and warnings about what ends soon. NULL where d got an error, or where no certificate is
+ * configured. With one reference. */
+struct certs *certs_new(const struct conf *c, const struct conf_tls *tls, const char *section,
+	int64_t now_ms, struct diags *d);
 struct certs *certs_ref(struct certs *c);
 void certs_unref(struct certs *c); /* NULL is fine */
 /* The same files' bytes? NULL is one, too. */

@@ -590,7 +590,8 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	if (l->conf) {
 		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
 		if (how != LOAD_TRIAL)
-			l->certs = certs_new(l->conf, clock_wall_ms(), d);
+			l->certs = certs_new(l->conf, &l->conf->http.tls, "http.tls",
+				clock_wall_ms(), d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 		l->auth = auth_new(l->conf, d);
 	}

@@ -9,27 +9,6 @@
 #include <netinet/in.h>
 #include <strings.h>
 
-bool access_is_local(const struct sockaddr *sa)
-{
-	const struct sockaddr_in *v4 = (const void *)sa;
-	const struct sockaddr_in6 *v6 = (const void *)sa;
-
-	if (!sa)
-		return false;
-	switch (sa->sa_family) {
-	case AF_UNIX:
-		return true;
-	case AF_INET:
-		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-	case AF_INET6:
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			return v6->sin6_addr.s6_addr[12] == 127;
-		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-	default:
-		return false;
-	}
-}
-
 /* "host:port", "[v6]:port", "host" -> host without brackets. */
 static struct str without_port(struct str s)
 {

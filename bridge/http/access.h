@@ -9,11 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include "base/str.h"
 
-/* 127.0.0.0/8, ::1, the same mapped into IPv6, or a unix socket. */
-bool access_is_local(const struct sockaddr *sa);
 /* Host header: is it a name that only means us: localhost, an IP address, one of `listed`, or none
  * at all? Any other name may be one that a stranger's DNS points here. Ports are not looked at. */
 bool access_host_is_ours(struct str host, const struct str *listed, size_t n);

@@ -25,7 +25,7 @@ static const struct sockaddr *peer(struct request *r)
 
 static bool is_local(struct request *r)
 {
-	return r->conn->listener->socket.is_loopback || access_is_local(peer(r));
+	return r->conn->listener->socket.is_loopback || listen_is_local(peer(r));
 }
 
 /* Is it a web page that asks? Then it is answered. by_place: it stands on nothing but being on this machine. */

@@ -121,24 +121,7 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- what libmicrohttpd calls ---- */
 
-/* False: none (a unix socket). */
-static bool address_of(const struct sockaddr *sa, unsigned char out[16])
-{
-	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	memset(out, 0, 16);
-	if (sa && sa->sa_family == AF_INET) {
-		memcpy(out, mapped, sizeof(mapped));
-		memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
-		return true;
-	}
-	if (!sa || sa->sa_family != AF_INET6)
-		return false;
-	memcpy(out, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
-	return true;
-}
-
-static bool has_too_many(const struct listener *l, const unsigned char address[16])
+static bool has_too_many(const struct listener *l, const unsigned char address[LISTEN_ADDRESS])
 {
 	size_t n = 0;
 
@@ -168,12 +151,12 @@ static enum MHD_Result refuse_connection(struct listener *l, const char *limit)
 static enum MHD_Result on_accept(void *ctx, const struct sockaddr *sa, socklen_t n)
 {
 	struct listener *l = ctx;
-	unsigned char address[16];
+	unsigned char address[LISTEN_ADDRESS];
 
 	(void)n;
 	if (l->conns_n >= l->conns_max)
 		return refuse_connection(l, "http.connection_limit");
-	if (!l->socket.is_unix && address_of(sa, address) && has_too_many(l, address))
+	if (!l->socket.is_unix && listen_address(sa, address) && has_too_many(l, address))
 		return refuse_connection(l, "http.connections_per_address");
 	return MHD_YES;
 }
@@ -193,7 +176,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 		c->listener = l;
 		c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		c->since_ms = (int64_t)uv_now(s->loop);
-		address_of(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+		listen_address(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
 				   ->client_addr,
 			c->address);
 		l->conns_n++;
@@ -314,7 +297,7 @@ static int start_daemon(
 		{MHD_OPTION_END, 0, NULL},
 	};
 	const struct MHD_OptionItem encrypted[] = {
-		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)CERTS_PRIORITIES},
 		{MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_retrieve},
 		{MHD_OPTION_END, 0, NULL},
 	};

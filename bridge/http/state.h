@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
-#include "http/listen.h"
+#include "base/listen.h"
 #include "http/request.h"
 #include "http/server.h"
 #include "http/turns.h"

@@ -10,9 +10,6 @@
 
 struct MHD_Connection;
 
-/* TLS 1.2 and 1.3 only, for libmicrohttpd. */
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
-
 /* Handshakes from now on use these (a reference is taken). Those before are let go once no handshake can use them any more:
  * tls_sweep, called now and then, with what a handshake may take at most. */
 void tls_use(struct certs *c, int64_t now_ms);

@@ -86,7 +86,7 @@ static struct certs *certs_of(const char *client_ca)
 		buf_printf(&text, "    client_ca: %s\n", client_ca);
 	diags_init(&d);
 	conf = conf_parse((struct str){text.p, text.n}, "f.yml", dir, &d);
-	c = certs_new(conf, (int64_t)time(NULL) * 1000, &d);
+	c = certs_new(conf, &conf->http.tls, "http.tls", (int64_t)time(NULL) * 1000, &d);
 	assert_findings(&d, "");
 	assert_non_null(c);
 	diags_release(&d);

@@ -5,7 +5,7 @@
  * owner was killed) is removed; one that somebody answers on is an error. The file is for its owner
  * and group: who may connect may start runbooks.
  */
-#include "http/listen.h"
+#include "base/listen.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "http/access.h"
 
 #define BACKLOG 4096
 #define UNIX_PREFIX STR("unix:")
@@ -135,7 +134,7 @@ static int open_address(const struct addrinfo *ai, in_port_t *port, struct liste
 	getsockname(out->fd, sa, &n);
 	*port = get_port(sa);
 	out->is_unix = false;
-	out->is_loopback = access_is_local(sa);
+	out->is_loopback = listen_is_local(sa);
 	describe(out, sa, n);
 	return 0;
 }
@@ -211,4 +210,43 @@ void listen_close(struct listen_socket *l)
 	l->fd = -1;
 	if (l->is_unix)
 		unlink(l->text + UNIX_PREFIX.n);
+}
+
+/* ---- who is at the other end ---- */
+
+bool listen_is_local(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *v4 = (const void *)sa;
+	const struct sockaddr_in6 *v6 = (const void *)sa;
+
+	if (!sa)
+		return false;
+	switch (sa->sa_family) {
+	case AF_UNIX:
+		return true;
+	case AF_INET:
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+			return v6->sin6_addr.s6_addr[12] == 127;
+		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	default:
+		return false;
+	}
+}
+
+bool listen_address(const struct sockaddr *sa, unsigned char out[LISTEN_ADDRESS])
+{
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	memset(out, 0, LISTEN_ADDRESS);
+	if (sa && sa->sa_family == AF_INET) {
+		memcpy(out, mapped, sizeof(mapped));
+		memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+		return true;
+	}
+	if (!sa || sa->sa_family != AF_INET6)
+		return false;
+	memcpy(out, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, LISTEN_ADDRESS);
+	return true;
 }
