@@ -2,8 +2,8 @@
  *
  * Looks at a ruleset that is built and good; changes nothing in it. Each part is a file of its own:
  * matchers that exclude each other (rule_check_match.c), regexes that can take very long
- * (rule_check_regex.c), rules that do the work of another one (rule_check_twins.c). A warning is a
- * claim: what is not sure is not said.
+ * (rule_check_regex.c), rules that do the work of another one (rule_check_twins.c), log patterns
+ * (rule_check_pattern.c). A warning is a claim: what is not sure is not said.
  */
 #include "rule/rule_check.h"
 
@@ -54,6 +54,7 @@ void ruleset_check(const struct ruleset *rs, struct diags *d)
 			rule_check_matchers(&c, &rs->rules[i]);
 		rule_check_regexes(&c);
 		rule_check_twins(&c);
+		rule_check_patterns(&c);
 	}
 	if (!c.data || !c.context || arena_failed(&c.arena))
 		diag_add(d, DIAG_WARNING, "", 0, 0, "no memory to look at all of the rules");

@@ -25,11 +25,16 @@ void rule_check_warn(struct rule_check *c, const struct rule *r, const char *fmt
 /* 1 matches, 0 not, -1 gave up. */
 int rule_check_regex_on(struct rule_check *c, const pcre2_code *code, struct str value);
 
+/* A text for which the regex gives up, the beginning of it: "" none is known. In c->arena. */
+struct str rule_check_worst(struct rule_check *c, struct str regex, const pcre2_code *code);
+
 /* Matchers that exclude each other, and values that are not what they look like. */
 void rule_check_matchers(struct rule_check *c, const struct rule *r);
 /* Regexes of all rules and of the runbooks' parameters. */
 void rule_check_regexes(struct rule_check *c);
 /* Rules that do what an earlier one does. */
 void rule_check_twins(struct rule_check *c);
+/* Log patterns: what makes them slow, and what never comes to anything. */
+void rule_check_patterns(struct rule_check *c);
 
 #endif

@@ -19,9 +19,10 @@ struct use {
 	struct str worst; /* the text that it takes long for; "" none */
 };
 
-/* before, then again and again, then what the regex cannot take. In scratch. */
-static struct str text_of(
-	struct rule_check *c, const struct regex_pump *p, struct str last, bool bad)
+/* before, then again and again, then last, what the regex cannot take, and what stands behind that. In
+ * scratch. */
+static struct str text_of(struct rule_check *c, const struct regex_pump *p, struct str last,
+	bool bad, struct str behind)
 {
 	struct buf b;
 
@@ -32,13 +33,13 @@ static struct str text_of(
 	buf_str(&b, last);
 	if (bad)
 		buf_putc(&b, '\x01');
+	buf_str(&b, behind);
 	struct str s = arena_strdup(&c->scratch, buf_as_str(&b));
 	buf_release(&b);
 	return s;
 }
 
-/* The text for which the regex gives up: a copy that shows what it is made of. "" none. */
-static struct str worst_of(struct rule_check *c, struct str regex, const pcre2_code *code)
+struct str rule_check_worst(struct rule_check *c, struct str regex, const pcre2_code *code)
 {
 	struct regex_pumps pumps;
 
@@ -46,9 +47,11 @@ static struct str worst_of(struct rule_check *c, struct str regex, const pcre2_c
 	if (!regex_pumps(&c->scratch, regex, &pumps))
 		return STR_NONE;
 	for (size_t i = 0; i < pumps.n; i++)
-		for (int how = 0; how < 3; how++) {
-			struct str text =
-				text_of(c, &pumps.v[i], how == 1 ? pumps.plain : STR_NONE, how > 0);
+		/* PCRE2 gives up at once where a character is missing that every match has: for a regex that may
+		 * match anywhere it stands behind, where it is no part of the match. */
+		for (int how = 0; how < 4; how++) {
+			struct str text = text_of(c, &pumps.v[i], how == 1 ? pumps.plain : STR_NONE,
+				how > 0, how == 3 ? pumps.plain : STR_NONE);
 			if (rule_check_regex_on(c, code, text) >= 0)
 				continue;
 			size_t n = text.n < SHOWN ? text.n : SHOWN;
@@ -106,7 +109,7 @@ static void check_rules(struct rule_check *c)
 		sorted[i]->worst =
 			i > 0 && by_regex(&sorted[i - 1], &sorted[i]) == 0
 				? sorted[i - 1]->worst
-				: worst_of(c, sorted[i]->matcher->value, sorted[i]->matcher->code);
+				: rule_check_worst(c, sorted[i]->matcher->value, sorted[i]->matcher->code);
 	for (size_t i = 0; i < n; i++)
 		if (v[i].worst.n > 0)
 			rule_check_warn(c, v[i].rule,
@@ -124,7 +127,7 @@ static void check_runbook(struct rule_check *c, const struct runbook *b)
 {
 	for (size_t i = 0; i < b->params_n; i++) {
 		const struct param *p = &b->params[i];
-		struct str worst = p->code ? worst_of(c, p->pattern, p->code) : STR_NONE;
+		struct str worst = p->code ? rule_check_worst(c, p->pattern, p->code) : STR_NONE;
 		if (worst.n > 0)
 			diag_add(c->diags, DIAG_WARNING, b->path.p, 0, 0,
 				"parameter '%.*s': its pattern '%.*s' can take very long: a value "

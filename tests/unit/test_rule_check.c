@@ -225,7 +225,50 @@ static void twins(void **state)
 				"the same steps, so that each of its events runs them twice; remove one of them\n");
 }
 
+static void patterns(void **state)
+{
+	static const struct check_case cases[] = {
+		{"match: 'Failed login from (?<ip>\\S+)'", NULL},
+		{"match: 'Failed|Invalid'", NULL},
+		{"match: '(?i)failed'", NULL},
+		{"match: '\\d+.*\\d+'", "pattern 'p': no text is known that each line it takes must hold"},
+		{"match: 'Failed|\\d'", "no text is known"},
+		{"match: 'Failed'\n  resolve: {match: '\\d back'}", NULL},
+		{"match: 'Failed'\n  resolve: {match: '\\d'}", "no text is known"},
+		{"match: 'ab\\d'", "holds a certain text of 2 bytes"},
+		{"match: 'word(a+)+y'", "its match can take very long"},
+		{"match: 'word'\n  exclude: 'word(a+)+y'", "its exclude can take very long: a line such as 'wordaaa"},
+		{"match: 'word'\n  resolve: {match: 'word (\\w+\\s?)+!'}", "its resolve.match can take very long"},
+		{"match: '.'", "its match takes every line"},
+		{"match: '.*'", "its match takes every line"},
+		{"match: 'word'\n  exclude: '.*'", "it never fires: its exclude takes every line"},
+		{"match: 'word'\n  exclude: word", "it never fires: its exclude"},
+		{"match: 'word'\n  exclude: 'word b'", NULL},
+		{"match: 'word'\n  resolve: {match: word}", "it never fires: its resolve.match takes"},
+		{"match: 'from (?<address>\\S+)'\n  threshold: {count: 2, within: 1m, by: [adress]}",
+			"threshold.by has 'adress', which is no group of its match; did you mean 'address'?"},
+		{"match: 'from (?<ip>\\S+)'\n  threshold: {count: 2, within: 1m, by: [hots]}", "did you mean 'host'?"},
+		{"match: 'from (?<ip>\\S+)'\n  threshold: {count: 2, within: 1m, by: [ip, host, namespace]}", NULL},
+		{"match: 'from (?<ip>\\S+)'\n  summary: '{{ match.user }}'", "its summary has match.user, which is no group"},
+		{"match: 'from (?<address>\\S+)'\n  summary: '{{ labels.adress }}'", "its summary has labels.adress"},
+		{"match: 'from (?<ip>\\S+)'\n  summary: '{{ labels.ip }} {{ match.ip }} {{ labels.region }} {{ labels.alertname }}'",
+			NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check(arena_printf(&arena, "patterns:\n- name: p\n  %s\n", cases[i].keys), BOOK);
+		if (diags.n != (cases[i].want != NULL))
+			fail_msg("%s: %zu warnings, the first: %s", cases[i].keys, diags.n, diags.n ? diags.v[0].text : "");
+		if (cases[i].want) {
+			assert_has(str_of(diags.v[0].text), cases[i].want);
+			assert_int_equal(diags.v[0].line, 3);
+			assert_int_equal(diags.v[0].column, 10);
+		}
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(never_matches), TEST(values), TEST(slow_regexes), TEST(slow_twice), TEST(slow_pattern), TEST(walks_anything),
-	TEST(twins))
+	TEST(twins), TEST(patterns))
