@@ -10,7 +10,7 @@
 #include "source/labels.h"
 #include "source/source.h"
 
-#define DRAFT_IDENTITY 4	/* labels of an identity, at most */
+#define DRAFT_IDENTITY 5	/* labels of an identity, at most */
 #define DRAFT_WORD_LIMIT 64	/* bytes of a sender's word in a type; a longer one is cut */
 
 struct draft {

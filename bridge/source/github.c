@@ -5,7 +5,7 @@
  * the type is `github`. A ping gives nothing.
  *
  *	workflow_run		completed: the alert of a workflow on a branch, failing or not
- *	check_run		completed: the alert of an app's check on a commit
+ *	check_run		completed: the alert of an app's check on a commit, by its suite
  *	deployment_status	the alert of an environment
  *	*_alert			the alert of that number in the repository
  *	all others		info events; docs/sources.md lists them
@@ -136,9 +136,11 @@ static void read_check_run(struct draft *d)
 		{"branch", "check_run.check_suite.head_branch"},
 		{"run_id", "check_run.id"},
 		{"app", "check_run.app.slug"},
+		{"suite_id", "check_run.check_suite.id"},
 		{"conclusion", "check_run.conclusion"},
 	};
-	static const char *const identity[] = {"repo", "job", "sha", "app", NULL};
+	/* Each run of a workflow is a suite, also when it runs again. */
+	static const char *const identity[] = {"repo", "job", "sha", "app", "suite_id", NULL};
 
 	draft_take_all(d, labels, sizeof(labels) / sizeof(labels[0]));
 	struct str conclusion = draft_label_of(d, "conclusion");

@@ -190,13 +190,19 @@ static void workflows(void **state)
 
 /* ---- types and limits ---- */
 
-static struct str check(const char *app, const char *conclusion)
+static struct str check_of(const char *app, const char *suite, const char *conclusion)
 {
 	rig.headers = headers("check_run", "application/json");
 	const struct event *ev = one(arena_printf(&rig.arena, "{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/r\"},"
-		"\"check_run\":{\"name\":\"build\",\"head_sha\":\"1f\",\"conclusion\":\"%s\",\"app\":%s}}", conclusion, app));
+		"\"check_run\":{\"name\":\"build\",\"head_sha\":\"1f\",\"conclusion\":\"%s\",\"app\":%s,\"check_suite\":%s}}",
+		conclusion, app, suite));
 	assert_str(ev->type, "alert");
 	return ev->fingerprint;
+}
+
+static struct str check(const char *app, const char *conclusion)
+{
+	return check_of(app, "null", conclusion);
 }
 
 /* Apps name their checks as they like: one's success says nothing about another's failure. */
@@ -208,6 +214,18 @@ static void checks(void **state)
 	assert_true(str_eq(check(ours, "failure"), check(ours, "success")));
 	assert_false(str_eq(check(ours, "failure"), check(other, "success")));
 	assert_true(str_eq(check("null", "failure"), check("null", "success")));
+}
+
+/* Each run of a workflow is a suite of its own, and two workflows may have jobs of one name. */
+static void checks_of_two_workflows(void **state)
+{
+	static const char app[] = "{\"slug\":\"github-actions\"}";
+	struct str red = check_of(app, "{\"id\":61}", "failure");
+
+	(void)state;
+	assert_true(str_eq(red, check_of(app, "{\"id\":61}", "success")));
+	assert_false(str_eq(red, check_of(app, "{\"id\":62}", "success")));
+	assert_false(str_eq(red, check(app, "success")));
 }
 
 static void wrong_types(void **state)
@@ -356,5 +374,5 @@ static void published_messages(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(checks), TEST(wrong_types),
+TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(checks), TEST(checks_of_two_workflows), TEST(wrong_types),
 	TEST(limits), TEST(a_full_arena), TEST(published_messages))
