@@ -1,9 +1,10 @@
 /* pagerduty.c: webhooks of PagerDuty, version 3: one event a request.
  *
  * An incident is an alert, identified by its id. Being acknowledged, escalated or given to another
- * one it fires as before: that has the incident's begin as its time, or none, so it is no new
- * occurrence; only triggered and reopened begin one. Anything else that is said of incidents,
- * services and so on is an info event of its own type, and pagey.ping is nothing.
+ * one it fires as before: that has the incident's begin as its time, so it is no new occurrence;
+ * only triggered and reopened begin one. Where that begin is missing it is an info event, since it
+ * may come after the resolve. So is anything else that is said of incidents, services and so on, of
+ * its own type, and pagey.ping is nothing.
  */
 #include "source/draft.h"
 #include "source/fields.h"
@@ -52,7 +53,7 @@ static void read_incident(struct draft *d, struct str type)
 		draft_alert(d, "PagerDutyIncident", EVENT_RESOLVED, identity, 1, d->event->time_ns);
 	else if (reopened || (created == 0 && draft_is_one(type, begins)))
 		draft_alert(d, "PagerDutyIncident", EVENT_FIRING, identity, 1, d->event->time_ns);
-	else
+	else if (created)
 		draft_alert(d, "PagerDutyIncident", EVENT_FIRING, identity, 1, created);
 }
 

@@ -110,6 +110,14 @@ def test_reopened_is_another_occurrence(bridge):
     assert [(a["status"], a["occurrences"]) for a in bridge.items("alerts")] == [("firing", 2)]
 
 
+def test_acknowledged_late_fires_nothing_anew(bridge):
+    """The resolve was faster, and this message does not say when the incident began."""
+    for name in "triggered", "resolved", "acknowledged":
+        send(bridge, "pagerduty", GOLDEN / "pagerduty" / f"{name}.json")
+    assert [(a["status"], a["occurrences"]) for a in bridge.items("alerts")] == [("resolved", 1)]
+    assert len(bridge.items("runs")) == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_real_messages(bridge, kind):
     folder, messages = REAL[kind]

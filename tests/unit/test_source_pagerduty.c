@@ -43,13 +43,27 @@ static void occurrences(void **state)
 	(void)state;
 	assert_int_equal(id.n, 16);
 	assert_true(one(EVENT("incident.triggered", "\"id\":\"A\""))->starts_ns == INT64_C(9000000000));
-	assert_true(one(EVENT("incident.acknowledged", "\"id\":\"A\""))->starts_ns == 0);
-	assert_int_equal(one(EVENT("incident.acknowledged", "\"id\":\"A\""))->status, EVENT_FIRING);
+	const struct event *acked = one(EVENT("incident.acknowledged", "\"id\":\"A\",\"created_at\":\"1970-01-01T00:00:05Z\""));
+	assert_true(str_eq(acked->fingerprint, id) && acked->status == EVENT_FIRING);
+	assert_true(acked->starts_ns == INT64_C(5000000000));
 	assert_true(str_eq(one(EVENT("incident.resolved", "\"id\":\"A\""))->fingerprint, id));
 	assert_int_equal(one(EVENT("incident.resolved", "\"id\":\"A\""))->status, EVENT_RESOLVED);
 	assert_false(str_eq(one(EVENT("incident.resolved", "\"id\":\"B\""))->fingerprint, id));
 	assert_int_equal(one(EVENT("incident.triggered", ""))->status, EVENT_INFO);
 	assert_str(one(EVENT("service.updated", "\"id\":\"A\""))->type, "pagerduty_service_updated");
+}
+
+/* When the incident began is not known: after a resolve, as which it may come late, it would be another occurrence. */
+static void what_goes_on_without_a_beginning_changes_nothing(void **state)
+{
+	const struct event *ev = one(EVENT("incident.acknowledged", "\"id\":\"A\""));
+
+	(void)state;
+	assert_int_equal(ev->status, EVENT_INFO);
+	assert_str(ev->type, "pagerduty_incident_acknowledged");
+	assert_str(ev->fingerprint, "");
+	assert_str(event_label(ev, STR("incident")), "A");
+	assert_int_equal(one(EVENT("incident.escalated", "\"id\":\"A\",\"created_at\":null"))->status, EVENT_INFO);
 }
 
 static void delivery_by_header(void **state)
@@ -86,4 +100,5 @@ static void real_messages(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_files), TEST(occurrences), TEST(delivery_by_header), TEST(wrong_types), TEST(real_messages))
+TESTS_MAIN(TEST(golden_files), TEST(occurrences), TEST(what_goes_on_without_a_beginning_changes_nothing),
+	TEST(delivery_by_header), TEST(wrong_types), TEST(real_messages))
