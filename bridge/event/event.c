@@ -308,9 +308,11 @@ void event_write_json(struct json_w *w, const struct event *e)
 	put_map(b, e->links, e->links_n);
 	PUT(b, ",\"data\":");
 	put_data(b, e->data);
-	if (e->message && e->message->id[0]) {
+	if (e->group.n > 0) {
 		PUT(b, ",\"group\":");
 		json_quote(b, e->group);
+	}
+	if (e->message && e->message->id[0]) {
 		PUT(b, ",\"message\":");
 		put_word(b, e->message->id);
 	}

@@ -80,9 +80,9 @@ void event_sort_labels(struct kv *v, size_t *n, bool drop_empty);
 /* Prometheus's and Alertmanager's fingerprint of sorted labels, 16 hex digits. */
 struct str event_fingerprint(struct arena *a, const struct kv *labels, size_t n);
 
-/* The whole object {"source":…,…}, members in one fixed order. Those whose value is unknown are null; id, received
- * and depth are left out where the event has none: the store puts the first two in front of what it keeps; group and
- * message are there where the message is kept. */
+/* The whole object {"source":…,…}, members in one fixed order. Those whose value is unknown are null; id, received,
+ * group and depth are left out where the event has none: the store puts the first two in front of what it keeps;
+ * message is there where the message is kept. */
 void event_write_json(struct json_w *w, const struct event *e);
 /* And back; strings point into the arena. For the worker and for explain. ERR_INPUT names the member. */
 int event_read_json(struct arena *a, const struct json *j, struct event *out, struct err *e);

@@ -11,6 +11,7 @@
  * operator's own making has, is taken: Alertmanager would repeat a refused message for ever, and
  * the store counts from its arrival then. Fingerprints are taken as given where they look like one.
  */
+#include "base/hash.h"
 #include "source/fields.h"
 #include "source/kinds.h"
 #include "source/prom_alert.h"
@@ -175,6 +176,17 @@ static int read_truncated(const struct json *j, int64_t *out, struct err *e)
 	return -1;
 }
 
+/* Each event of the message has it. Two groups stay two, however long their keys are. */
+static struct str group_of(struct arena *a, struct str key)
+{
+	char hash[HASH_SHA256_HEX];
+
+	if (key.n <= SOURCE_GROUP_LIMIT)
+		return key;
+	hash_sha256_hex(key, hash);
+	return arena_printf(a, "%.*s#%s", STR_ARG(fields_cut(key, SOURCE_GROUP_LIMIT - HASH_SHA256_HEX)), hash);
+}
+
 int alertmanager_read(struct arena *a, const struct source_request *rq,
 	const struct source_body *whole, struct source_batch *out, struct err *e)
 {
@@ -189,7 +201,7 @@ int alertmanager_read(struct arena *a, const struct source_request *rq,
 	const struct json *alerts = f[TOP_ALERTS];
 	if (!alerts)
 		return fields_wrong(e, json_get(body, "alerts"), TOP("alerts"), "an array");
-	out->group = f[TOP_GROUP_KEY] ? f[TOP_GROUP_KEY]->text : STR_NONE;
+	out->group = f[TOP_GROUP_KEY] ? group_of(a, f[TOP_GROUP_KEY]->text) : STR_NONE;
 	out->events = arena_array(a, alerts->count ? alerts->count : 1, sizeof(*out->events));
 	struct common all = {
 		rq->source, out->group, f[TOP_EXTERNAL_URL], arena_zalloc(a, sizeof(*all.message))};

@@ -88,6 +88,7 @@ void source_abort(struct source_parse *p);
 #define SOURCE_NAME_LIMIT 1024		/* bytes of a label's name */
 #define SOURCE_VALUE_LIMIT (1 << 20)	/* bytes of a label's or annotation's value */
 #define SOURCE_PAIRS_LIMIT 1000		/* pairs of a form */
+#define SOURCE_GROUP_LIMIT 4096		/* bytes of a group key; of a longer one a hash stands in place of the rest */
 #define SOURCE_SUMMARY_LIMIT 4096	/* bytes of an event's summary; a longer one is cut at a character */
 
 #endif

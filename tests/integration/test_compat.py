@@ -104,11 +104,14 @@ def test_whole_message_is_kept_once_and_only_where_wanted(runbookd):
 """
     plain = "#!/bin/sh\n# ---\n# summary: Says nothing\n# ---\n"
     rb = runbookd(rules=rules, runbooks={"tell.py": TELL, "plain.sh": plain}).start()
-    rb.post_alertmanager(notification([alert({"alertname": "Other"})]))
+    unwanted = notification([alert({"alertname": "Other"})])
+    rb.post_alertmanager(unwanted)
     other = rb.wait_run(rule="other", state="succeeded")
     events = rb.items("events")
     assert messages_kept(rb) == []
-    assert not any("message" in e or "group" in e for e in events)
+    assert not any("message" in e for e in events)
+    assert {e["group"] for e in events if e["type"] == "alert"} == {unwanted["groupKey"]}
+    assert not any("group" in e for e in events if e["type"] != "alert")
 
     wanted = [alert({"alertname": "Wanted", "instance": f"web-{i}"}) for i in range(300)]
     message = notification(wanted)

@@ -2,6 +2,7 @@
 #include "unit.h"
 #include <dirent.h>
 #include "base/file.h"
+#include "base/utf8.h"
 #include "source/fields.h"
 #include "source/source.h"
 
@@ -116,6 +117,29 @@ static void golden_files(void **state)
 	}
 	closedir(d);
 	assert_true(seen >= 12);
+}
+
+static struct str group_of(struct str key)
+{
+	struct str body = arena_printf(&arena, "{\"groupKey\":\"%.*s\",\"alerts\":[{\"status\":\"firing\"}]}", STR_ARG(key));
+
+	return taken(body).events[0].group;
+}
+
+static void long_group_keys_are_cut_and_stay_apart(void **state)
+{
+	struct str key = arena_printf(&arena, "%*s", SOURCE_GROUP_LIMIT, "é"), longer, other;
+
+	(void)state;
+	assert_int_equal(key.n, SOURCE_GROUP_LIMIT);
+	assert_true(str_eq(group_of(key), key));
+	longer = group_of(arena_printf(&arena, "%.*sa", STR_ARG(key)));
+	other = group_of(arena_printf(&arena, "%.*sb", STR_ARG(key)));
+	assert_int_equal(longer.n, SOURCE_GROUP_LIMIT);
+	assert_true(str_eq(longer, group_of(arena_printf(&arena, "%.*sa", STR_ARG(key)))));
+	assert_false(str_eq(longer, other));
+	assert_memory_equal(longer.p, key.p, 3000);
+	assert_int_equal(utf8_valid(longer), longer.n);
 }
 
 /* What Alertmanager sent as fingerprint is what we would have computed. */
@@ -379,6 +403,7 @@ static void gives_up(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_files), TEST(computes_what_alertmanager_computes), TEST(wrong_types), TEST(says_the_byte),
+TESTS_MAIN(TEST(golden_files), TEST(computes_what_alertmanager_computes), TEST(long_group_keys_are_cut_and_stay_apart),
+	TEST(wrong_types), TEST(says_the_byte),
 	TEST(odd_bytes), TEST(names_twice), TEST(deep_nesting), TEST(large_labels), TEST(a_full_arena),
 	TEST(many_alerts), TEST(cuts_summaries), TEST(kinds), TEST(gives_up))
