@@ -21,8 +21,6 @@
 #include "base/hash.h"
 #include "base/utf8.h"
 
-#define DEPTH_MAX 64
-#define NODES_DEFAULT 1000000
 #define SMALL_OBJECT 32
 
 struct frame {
@@ -45,7 +43,7 @@ struct json_reader {
 	bool started; /* something but white space came */
 	bool dead;
 	struct err err; /* set by a callback that stopped the parser */
-	struct frame frames[DEPTH_MAX + 1];
+	struct frame frames[JSON_DEPTH_LIMIT + 1];
 };
 
 static size_t where(const struct json_reader *r)
@@ -321,9 +319,9 @@ struct json_reader *json_reader_new(struct arena *a, const struct json_limits *l
 	/* The frames are set when they open; only the outermost one is used before that. */
 	memset(r, 0, offsetof(struct json_reader, frames) + sizeof(r->frames[0]));
 	r->arena = a;
-	r->depth_max = DEPTH_MAX;
-	r->nodes_max = NODES_DEFAULT;
-	if (limits && limits->depth && limits->depth < DEPTH_MAX)
+	r->depth_max = JSON_DEPTH_LIMIT;
+	r->nodes_max = JSON_NODES_LIMIT;
+	if (limits && limits->depth && limits->depth < JSON_DEPTH_LIMIT)
 		r->depth_max = limits->depth;
 	if (limits && limits->nodes)
 		r->nodes_max = limits->nodes;

@@ -78,9 +78,12 @@ struct json {
 	size_t offset;		/* byte of the input where it ends (containers: where it begins) */
 };
 
+#define JSON_DEPTH_LIMIT 64
+#define JSON_NODES_LIMIT 1000000	/* values of one document */
+
 struct json_limits {
-	unsigned depth;		/* default 64, which is also the most */
-	size_t nodes;		/* default 1,000,000 */
+	unsigned depth;		/* default JSON_DEPTH_LIMIT, which is also the most */
+	size_t nodes;		/* default JSON_NODES_LIMIT */
 };
 
 struct json_reader;		/* one document; a yajl handle inside */

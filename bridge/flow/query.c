@@ -15,10 +15,13 @@
 #include "flow/query.h"
 
 #include <stdlib.h>
+#include "source/source.h"
 
 #define QUERY_PIECE 200 /* rows asked for at once where a filter drops some */
-#define QUERY_ROW_ARENA ((size_t)64 << 20)
 #define QUERY_MATCH_LIMIT 1000000
+
+/* What one body gave is an event that can be read again: its values, and what we put around them. */
+_Static_assert(SOURCE_NODES_LIMIT + 3 * SOURCE_LABELS_LIMIT + 100000 < JSON_NODES_LIMIT, "events have few enough values");
 
 struct query_run {
 	struct store *store;
@@ -122,6 +125,7 @@ static int row_event(
 		.status = EVENT_INFO,
 		.severity = event_severity_of(json_str(json_get(row, "severity"))),
 		.summary = first_of(row, "summary", "title"),
+		.group = json_str(json_get(row, "group")),
 		.data = members ? row : json_get(row, "data"),
 	};
 	event_status_parse(json_str(json_get(row, "status")), &ev->status);
@@ -147,8 +151,12 @@ static int row_wanted(struct query_run *q, struct str row, struct err *e)
 		return 1;
 	arena_reset(&q->row);
 	j = json_parse(&q->row, row, e);
-	if (!j || j->kind != JSON_OBJECT || row_event(&q->row, q->what, j, &ev) != 0)
+	if (j && j->kind != JSON_OBJECT)
 		return 0;
+	if (!j || row_event(&q->row, q->what, j, &ev) != 0)
+		return err_set(e, ERR_LIMIT,
+			"a row of %zu bytes is too large to be held against 'filter'; leave it out by 'since' and 'until'",
+			row.n);
 	r = matchers_eval(&q->filter, q->scratch, &q->row, &ev, NULL, e);
 	if (r < 0)
 		e->code = ERR_INPUT;

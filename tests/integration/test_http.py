@@ -306,6 +306,25 @@ def test_stop_refuses_what_is_not_through_in_time(runbookd):
 
 # -- lists, runs, output
 
+def test_filter_says_what_it_cannot_read(bridge_only):
+    """An event that a request may bring, but that is too much to be taken apart for each filter."""
+    rb = bridge_only()
+    large = alert({"alertname": "Large"}) | {"numbers": [0] * 590000, "text": "x" * (24 << 20)}
+    assert rb.post_alertmanager(notification([large]))["new"] == 1
+    rb.post_alertmanager(notification([alert({"alertname": "Small"})]))
+    assert len(rb.items("events")) == 2
+    answer = rb.api("GET", "/api/v1/events?filter=alertname%3DSmall")
+    assert check_problem(answer, 413)["detail"].startswith("a row of 2"), answer
+    assert "'since'" in answer.json()["detail"]
+
+
+def test_filter_on_the_senders_group(bridge_only):
+    rb = bridge_only()
+    for name in "Disk", "Memory":
+        rb.post_alertmanager({**notification([alert({"alertname": name})]), "groupKey": f"{{}}:{{team=\"{name}\"}}"})
+    assert [e["labels"]["alertname"] for e in rb.items("events", filter='event.group =~ ".*Disk.*"')] == ["Disk"]
+
+
 def test_lists_page_and_filter(bridge_only):
     rb = bridge_only()
     rb.post_alertmanager(notification([alert({"alertname": "Other", "n": str(i), "even": str(i % 2 == 0)}) for i in range(25)]))

@@ -277,6 +277,41 @@ static void node_limit(void **state)
 	json_reader_free(r);
 }
 
+/* What nobody limits otherwise: the array itself is a value, too. */
+static void default_limits(void **state)
+{
+	struct arena large;
+	struct buf b;
+	struct err e;
+
+	(void)state;
+	buf_init(&b, BUF_NO_LIMIT);
+	for (int i = 0; i < JSON_NODES_LIMIT - 1; i++)
+		buf_puts(&b, i ? ",0" : "[0");
+	arena_init(&large, (size_t)512 << 20);
+	buf_putc(&b, ']');
+	assert_non_null(json_parse(&large, buf_as_str(&b), &e));
+	arena_reset(&large);
+	b.n--;
+	buf_puts(&b, ",0]");
+	assert_null(json_parse(&large, buf_as_str(&b), &e));
+	assert_int_equal(e.code, ERR_LIMIT);
+	assert_has(str_of(e.text), "too many values");
+	buf_clear(&b);
+	for (int i = 0; i < JSON_DEPTH_LIMIT; i++)
+		buf_putc(&b, '[');
+	for (int i = 0; i < JSON_DEPTH_LIMIT; i++)
+		buf_putc(&b, ']');
+	assert_non_null(json_parse(&large, buf_as_str(&b), &e));
+	buf_clear(&b);
+	for (int i = 0; i < JSON_DEPTH_LIMIT + 1; i++)
+		buf_putc(&b, '[');
+	assert_null(json_parse(&large, buf_as_str(&b), &e));
+	assert_has(str_of(e.text), "nested too deep");
+	arena_release(&large);
+	buf_release(&b);
+}
+
 static void memory_limit(void **state)
 {
 	(void)state;
@@ -472,7 +507,7 @@ static void full_buffer_keeps_the_error(void **state)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 TESTS_MAIN(T(reads_all_kinds), T(pieces_of_any_size), T(faults_have_offsets),
 	T(offsets_count_earlier_pieces), T(invalid_utf8), T(surrogates), T(control_bytes),
-	T(doubled_keys), T(doubled_keys_among_many), T(similar_keys), T(depth_limit), T(node_limit),
+	T(doubled_keys), T(doubled_keys_among_many), T(similar_keys), T(depth_limit), T(node_limit), T(default_limits),
 	T(memory_limit), T(numbers), T(paths), T(offsets_of_values), T(kind_names), T(writes),
 	T(quotes_every_byte), T(quotes_at_every_place),
 	T(too_deep_sets_the_buffers_error), T(full_buffer_keeps_the_error))
