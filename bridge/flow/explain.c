@@ -1,7 +1,7 @@
 /* explain.c: an event against the rules, told instead of done.
  *
  * Goes the way of ingest.c up to the store, where it asks for the plan (store_explain) instead of the deed: once as
- * things are, and once more as if the alert had never been heard of, where the first answer is that it is known
+ * things are, and once more as if nothing of it had ever been heard of, where the first answer is that it is known
  * already. Then each rule is a row: the matcher that fails, or the decision and what would run.
  *
  * Guarantees: nothing is written, no metric moves; the work of one call is bounded by EXPLAIN_PAIRS_MAX, its answer
@@ -482,6 +482,11 @@ int explain_batch(const struct ingest_ctx *ic, struct arena *a, const struct sou
 
 	if (!x || explain_prepare(x, batch->events, batch->n, e) != 0)
 		return -1;
+	for (size_t i = 0; i < x->n; i++) {
+		x->in[i].delivery = ingest_delivery(a, batch, i);
+		if (batch->events[i].delivery.n > 0 && !x->in[i].delivery.p)
+			return no_room(e);
+	}
 	x->truncated = batch->truncated;
 	if (batch->refused.code)
 		x->not_taken = arena_strdup(a, str_of(batch->refused.text));

@@ -206,13 +206,13 @@ static const struct event_message *unkept(const struct batch_run *b)
 	return m && m->json.n && !b->message_kept ? m : NULL;
 }
 
-/* A delivery of several events names each by its place, so that a part which was not stored is taken when it comes
- * again. An event that has a name of its own may come in another company then. */
-static struct str delivery_of(const struct batch_run *b, size_t i)
+/* So a part which was not stored is taken when it comes again. An event that has a name of its own may come in another
+ * company then. */
+struct str ingest_delivery(struct arena *a, const struct source_batch *batch, size_t i)
 {
-	struct str id = b->batch->events[i].delivery;
+	struct str id = batch->events[i].delivery;
 
-	return id.n > 0 && i > 0 && !b->batch->own_deliveries ? arena_printf(b->a, "%.*s#%zu", STR_ARG(id), i) : id;
+	return id.n > 0 && i > 0 && !batch->own_deliveries ? arena_printf(a, "%.*s#%zu", STR_ARG(id), i) : id;
 }
 
 static int send_piece(struct batch_run *b, bool guess, struct err *e)
@@ -229,7 +229,7 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 		if ((light ? decide_duplicate(b->rules, b->a, ev, &b->in[i], e)
 			   : decide_event(b->rules, b->chain_depth, b->a, ev, &b->in[i], e)) != 0)
 			return -1;
-		b->in[i].delivery = delivery_of(b, b->at + i);
+		b->in[i].delivery = ingest_delivery(b->a, b->batch, b->at + i);
 		if (ev->delivery.n > 0 && !b->in[i].delivery.p)
 			return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; "
 				"send fewer events at once");

@@ -44,6 +44,10 @@ typedef void (*ingest_cb)(void *ctx, const struct err *e, struct str answer);
 int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct source_batch *batch,
 	ingest_cb cb, void *ctx, struct err *e);
 
+/* What names event i of its delivery: of several events without a name of their own each has its place as one. In a, or
+ * the event's own; "" it has none, or there is no memory. */
+struct str ingest_delivery(struct arena *a, const struct source_batch *batch, size_t i);
+
 #define INGEST_INBOX_ENTRIES 100 /* of the inbox read at once */
 #define INGEST_INBOX_BATCHES 16	 /* read in one walk */
 

@@ -177,7 +177,8 @@ static int read_payload(struct request *r, const struct json *body, struct sourc
 {
 	struct str name = json_str(json_get(body, "source"));
 	const struct json *payload = json_get(body, "payload");
-	const struct bound_source *b = sources_find(r->server->app.ic->sources, name);
+	const struct sources *all = r->server->app.ic->sources;
+	const struct bound_source *b = str_is(name, SOURCES_EMITTED) ? sources_emitted(all) : sources_find(all, name);
 	struct source_request rq;
 	struct err inner = {0};
 	int rc;

@@ -1753,7 +1753,7 @@ do
 -- The event that a delivery id came with before, within the window, as "entry_id incident"; or nil.
 local function delivered(t, delivery)
 	local v = t.delivered and t.delivered[delivery]
-	if v then
+	if v or t.as_new then
 		return v
 	end
 	local source, id = match(delivery, '^([^:]*):(.*)$')
@@ -2085,8 +2085,8 @@ function ingest(keys, argv)
 	end
 end
 
--- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if no alert were known. It is the
--- same plan, thrown away.
+-- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if neither alert nor
+-- delivery were known. It is the same plan, thrown away.
 function explain(keys, argv)
 	local p = keys[1] .. ':'
 	local t = new_plan(p, now_ms(p))

@@ -176,7 +176,7 @@ struct store_event_out {
 typedef void (*store_ingest_cb)(void *ctx, const struct err *e, const struct store_event_out *out, size_t n);
 int store_ingest(struct store *s, const struct store_ingest *in, store_ingest_cb cb, void *ctx, struct err *e);
 /* What store_ingest would answer now, by the same code, with nothing written: ids of events, incidents and runs in out
- * are made up where they would be new. as_new: as if the alert had never been heard of, so that a duplicate tells
+ * are made up where they would be new. as_new: as if neither alert nor delivery had ever been heard of, so that a duplicate tells
  * what its rules would do. All events need their JSON ("{}" with a member will do). */
 int store_explain(struct store *s, const struct store_ingest *in, bool as_new, store_ingest_cb cb, void *ctx,
 	struct err *e);

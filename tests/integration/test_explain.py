@@ -224,6 +224,43 @@ def test_headers_hold_the_attributes_of_a_binary_cloudevent(server):
     assert "payload: id: missing" in explain(server, {"source": "cloudevents", "headers": headers, "payload": "shop 7"}, 400)["detail"]
 
 
+EVERY = """
+rules:
+  - name: every
+    match: 'event.type = "deployed"'
+    steps: [{runbook: note}]
+"""
+
+
+def test_what_was_delivered_before_is_told_of(runbookd):
+    """Each event of the delivery by itself; and what would be if it had not been."""
+    rb = runbookd(rules=EVERY, runbooks={"note.sh": NOTE}, conf={"worker": {"enabled": False}}).start()
+    first, second = ({"specversion": "1.0", "id": i, "source": "/ci", "type": "deployed"} for i in "12")
+    batch = {"Content-Type": "application/cloudevents-batch+json"}
+    ask = {"source": "cloudevents", "payload": [first, second], "headers": batch}
+    assert [e["outcome"] for e in explain(rb, ask)["events"]] == ["new", "new"]
+    assert [e["outcome"] for e in explain(rb, ask)["events"]] == ["new", "new"], "nothing is remembered of what is only explained"
+    sent = rb.api("POST", "/ingest/cloudevents", json.dumps([first]), batch).json()
+    told = explain(rb, ask)["events"]
+    assert [e["outcome"] for e in told] == ["duplicate", "new"]
+    known, new = told[0]["rules"][0], told[1]["rules"][0]
+    assert (known["decision"], known["reason"]) == ("duplicate", f"the same delivery as of event {sent['decisions'][0]['event']}")
+    assert known["if_new"]["decision"] == new["decision"] == "run" and "if_new" not in new
+    assert rb.api("POST", "/ingest/cloudevents", json.dumps([first, second]), batch).json()["duplicate"] == 1
+
+
+def test_what_would_be_emitted(runbookd, tmp_path):
+    rb = runbookd(rules=EVERY, runbooks={"note.sh": NOTE}, conf={"worker": {"enabled": False}}).start()
+    emitted = {"type": "deployed", "subject": "shop", "id": "b-1", "data": {"sha": "4f2c"}}
+    told, = explain(rb, {"source": "emit", "payload": emitted})["events"]
+    assert (told["outcome"], told["event"]["source"], told["event"]["labels"]["subject"]) == ("new", "emit", "shop")
+    assert rb.api("POST", "/api/v1/events", emitted).json()["decisions"][0]["decision"] == told["rules"][0]["decision"] == "run"
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(emitted))
+    assert "the same delivery" in rb.ctl("explain", "--source", "emit", str(file)).stdout
+    assert explain(rb, {"source": "emit", "payload": {"data": {}}}, 400)["detail"].startswith("payload: ")
+
+
 def test_stored_event(server):
     sent = notification([alert({"alertname": "InstanceDown", "instance": "web-1:9100", "cluster": "eu1"})])
     event = server.post_alertmanager(sent)["decisions"][0]["event"]
