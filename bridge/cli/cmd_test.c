@@ -48,11 +48,11 @@ static struct loaded *load(struct session *s, const char *folder)
 	struct loaded *l =
 		folder ? load_beside(folder, &s->diags) : load_all(s->cli->o.config, &s->diags);
 
-	if (l && l->rules->rules_n == 0) {
+	if (l && l->rules->rules_n == 0 && l->rules->patterns.n == 0) {
 		diag_add(&s->diags, DIAG_ERROR, folder ? folder : s->cli->o.config, 0, 0,
-			folder ? "no rules stand beside the test; put it into their folder, or "
-				 "name the configuration with -c"
-			       : "this configuration has no rules");
+			folder ? "no rules or log patterns stand beside the test; put it into their "
+				 "folder, or name the configuration with -c"
+			       : "this configuration has no rules and no log patterns");
 		loaded_free(l);
 		l = NULL;
 	}
@@ -154,6 +154,21 @@ static void write_run(struct json_w *w, const struct trial_run *r)
 	json_w_end(w, '}');
 }
 
+static void write_alert(struct json_w *w, const struct trial_alert *a)
+{
+	json_w_object(w);
+	json_w_ki64(w, "at_ms", a->at_ms - TRIAL_T0);
+	json_w_kstr(w, "status", a->resolved ? STR("resolved") : STR("firing"));
+	json_w_key(w, STR("labels"));
+	json_w_object(w);
+	for (size_t i = 0; i < a->labels_n; i++) {
+		json_w_key(w, a->labels[i].name);
+		json_w_str(w, a->labels[i].value);
+	}
+	json_w_end(w, '}');
+	json_w_end(w, '}');
+}
+
 static void write_test(
 	struct session *s, const char *file, const struct rule_test *t, const struct test_result *r)
 {
@@ -181,6 +196,11 @@ static void write_test(
 	json_w_array(&w);
 	for (size_t i = 0; i < r->log.runs_n; i++)
 		write_run(&w, &r->log.runs[i]);
+	json_w_end(&w, ']');
+	json_w_key(&w, STR("alerts"));
+	json_w_array(&w);
+	for (size_t i = 0; i < r->log.alerts_n; i++)
+		write_alert(&w, &r->log.alerts[i]);
 	json_w_end(&w, ']');
 	json_w_end(&w, '}');
 }

@@ -371,12 +371,32 @@ static void expect_decision(struct reader *r, const struct yaml *y, void *into)
 	x->decision = all[i];
 }
 
+static void expect_alert(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_expect *x = into;
+
+	if (x->alert.n)
+		reader_error_key(r, y, "an entry is about one alert that fires or resolves; expect the other in an entry of its own");
+	else if (y->kind == YAML_MAP && y->count == 0)
+		reader_error(r, y, "say which alert, by some of its labels: {alertname: NAME}");
+	else
+		read_pairs(r, y, &x->alert);
+}
+
+static void expect_resolved(struct reader *r, const struct yaml *y, void *into)
+{
+	expect_alert(r, y, into);
+	((struct test_expect *)into)->resolved = true;
+}
+
 static const struct reader_key expect_keys[] = {
 	{"at", expect_at, false},
 	{"rule", expect_rule, false},
 	{"runbook", expect_runbook, false},
 	{"with", expect_with, false},
 	{"decision", expect_decision, false},
+	{"alert", expect_alert, false},
+	{"resolved", expect_resolved, false},
 	{NULL, NULL, false},
 };
 
@@ -428,6 +448,21 @@ static void test_events(struct reader *r, const struct yaml *y, void *into)
 	}
 }
 
+static void check_expect(struct reader *r, const struct yaml *c, const struct test_expect *x)
+{
+	bool alert = yaml_get(c, "alert") || yaml_get(c, "resolved");
+
+	if (alert && (yaml_get(c, "rule") || x->has_decision || x->runbook.n || x->with_place.line))
+		reader_error(r, c, "an entry is about an alert or about a rule; expect the other in an entry of its own");
+	else if (!alert && !yaml_get(c, "rule"))
+		reader_error(r, c, "say which 'rule' is expected to do something, or which 'alert' to fire");
+	if (x->has_decision && (x->runbook.n || x->with_place.line))
+		reader_error(r, c,
+			"'decision' is about the rule alone; expect the run in an entry of its own");
+	if (x->with_place.line && !x->runbook.n)
+		reader_error(r, c, "'with' needs the 'runbook' whose parameters they are");
+}
+
 static void test_expect(struct reader *r, const struct yaml *y, void *into)
 {
 	struct rule_test *t = into;
@@ -438,14 +473,7 @@ static void test_expect(struct reader *r, const struct yaml *y, void *into)
 		x->place = place_of(c);
 		if (!reader_map(r, c, "an expectation", expect_keys, x))
 			continue;
-		if (!yaml_get(c, "rule"))
-			reader_error(r, c, "say which 'rule' is expected to do something");
-		if (x->has_decision && (x->runbook.n || x->with_place.line))
-			reader_error(r, c,
-				"'decision' is about the rule alone; expect the run in an entry of "
-				"its own");
-		if (x->with_place.line && !x->runbook.n)
-			reader_error(r, c, "'with' needs the 'runbook' whose parameters they are");
+		check_expect(r, c, x);
 		t->expect_n++;
 	}
 }
@@ -479,6 +507,17 @@ static const struct reader_key test_keys[] = {
 	{NULL, NULL, false},
 };
 
+/* Is it to run, or its alert to fire? */
+static bool is_expected(const struct test_expect *x, struct str name)
+{
+	if (x->alert.n == 0)
+		return !x->has_decision && str_eq(x->rule, name);
+	for (size_t i = 0; i < x->alert.n; i++)
+		if (!x->resolved && str_is(x->alert.v[i].name, "alertname") && str_eq(x->alert.v[i].value, name))
+			return true;
+	return false;
+}
+
 static void check_test(struct reader *r, const struct yaml *y, const struct rule_test *t)
 {
 	if (!yaml_get(y, "name"))
@@ -499,13 +538,13 @@ static void check_test(struct reader *r, const struct yaml *y, const struct rule
 			"nothing may run");
 	for (size_t i = 0; i < t->expect_none_n; i++)
 		for (size_t k = 0; k < t->expect_n; k++)
-			if (!t->expect[k].has_decision &&
-				str_eq(t->expect[k].rule, t->expect_none[i].text))
+			if (is_expected(&t->expect[k], t->expect_none[i].text))
 				diag_add(r->diags, DIAG_ERROR, r->file,
 					t->expect_none[i].place.line,
 					t->expect_none[i].place.column,
-					"the rule '%.*s' is in 'expect', too; 'exact: true' says "
+					"the %s '%.*s' is in 'expect', too; 'exact: true' says "
 					"that nothing else runs",
+					t->expect[k].alert.n ? "pattern" : "rule",
 					STR_ARG(t->expect_none[i].text));
 }
 

@@ -68,6 +68,8 @@ struct test_expect {
 	int64_t at_ms;
 	struct str rule, runbook; /* runbook "": any */
 	struct test_place rule_place, runbook_place;
+	struct test_pairs alert; /* labels of an alert that is expected to fire, not a run; n 0: none */
+	bool resolved;		 /* to resolve */
 	bool has_decision; /* a decision is expected, not a run */
 	enum decision decision;
 	struct test_pairs with;

@@ -1,6 +1,6 @@
 /* test_judge.c: what a test expects against what came of it.
  *
- * An expectation is met by one run, or by one decision, of its own: two expectations cannot share
+ * An expectation is met by one run, one decision, or one change of an alert, of its own: two expectations cannot share
  * one. Which one meets which is chosen so that as many as can be are met (a matching by augmenting
  * paths), so that the order of writing and what an entry leaves out do not matter.
  */
@@ -13,7 +13,8 @@ struct match {
 	const struct test_expect **left;
 	size_t left_n, right_n;
 	const struct trial_run *runs; /* or */
-	const struct trial_decision *decisions;
+	const struct trial_decision *decisions; /* or */
+	const struct trial_alert *alerts;
 	size_t *of_left, *of_right; /* partner, or NONE */
 	bool *seen;		    /* of the right, in this round */
 };
@@ -43,8 +44,22 @@ static bool meets_decision(const struct test_expect *x, const struct trial_decis
 	       (!x->has_at || TRIAL_T0 + x->at_ms == d->at_ms);
 }
 
+static bool meets_alert(const struct test_expect *x, const struct trial_alert *a)
+{
+	const struct event labels = {.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
+
+	if (x->resolved != a->resolved || (x->has_at && TRIAL_T0 + x->at_ms != a->at_ms))
+		return false;
+	for (size_t i = 0; i < x->alert.n; i++)
+		if (!str_eq(event_label(&labels, x->alert.v[i].name), x->alert.v[i].value))
+			return false;
+	return true;
+}
+
 static bool meets(const struct match *m, size_t l, size_t r)
 {
+	if (m->alerts)
+		return meets_alert(m->left[l], &m->alerts[r]);
 	return m->runs ? meets_run(m->left[l], &m->runs[r])
 		       : meets_decision(m->left[l], &m->decisions[r]);
 }
@@ -99,6 +114,14 @@ static struct str keep(struct test_game *g, struct buf *b)
 	return s;
 }
 
+static void put_alert(struct buf *b, bool resolved, const struct kv *v, size_t n)
+{
+	buf_puts(b, "alert {");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%.*s=\"%.*s\"", i ? ", " : "", STR_ARG(v[i].name), STR_ARG(v[i].value));
+	buf_puts(b, resolved ? "} resolves" : "} fires");
+}
+
 static struct str expected(struct test_game *g, const struct test_expect *x)
 {
 	struct buf b;
@@ -106,6 +129,10 @@ static struct str expected(struct test_game *g, const struct test_expect *x)
 	buf_init(&b, BUF_NO_LIMIT);
 	if (x->has_at)
 		buf_printf(&b, "at %.*s: ", STR_ARG(test_time(g->a, x->at_ms)));
+	if (x->alert.n) {
+		put_alert(&b, x->resolved, x->alert.v, x->alert.n);
+		return keep(g, &b);
+	}
 	buf_printf(&b, "rule '%.*s' ", STR_ARG(x->rule));
 	if (x->has_decision)
 		buf_printf(&b, "decides %s", decision_name(x->decision));
@@ -171,6 +198,36 @@ static struct str got_decisions(struct test_game *g, const struct match *m, stru
 	return keep(g, &b);
 }
 
+static struct str name_in(const struct test_expect *x)
+{
+	for (size_t i = 0; i < x->alert.n; i++)
+		if (str_is(x->alert.v[i].name, "alertname"))
+			return x->alert.v[i].value;
+	return STR_NONE;
+}
+
+/* What alerts of this name did; of all, where there is none of it. */
+static struct str got_alerts(struct test_game *g, const struct match *m, const struct test_expect *x)
+{
+	struct buf b;
+	size_t n = 0;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	for (int any = 0; any < 2 && n == 0; any++)
+		for (size_t r = 0; r < m->right_n && n < GOT_MAX; r++) {
+			const struct trial_alert *a = &m->alerts[r];
+			const struct event labels = {.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
+
+			if (!any && !str_eq(event_label(&labels, STR("alertname")), name_in(x)))
+				continue;
+			buf_printf(&b, "%sat %.*s: ", n++ ? "; " : "", STR_ARG(test_time(g->a, a->at_ms - TRIAL_T0)));
+			put_alert(&b, a->resolved, a->labels, a->labels_n);
+		}
+	if (n == 0)
+		buf_puts(&b, "no alert");
+	return keep(g, &b);
+}
+
 /* ---- the judgement ---- */
 
 static void blame_missing(struct test_game *g, const struct trial_log *log, const struct match *m)
@@ -185,8 +242,9 @@ static void blame_missing(struct test_game *g, const struct trial_log *log, cons
 		if (!f)
 			return;
 		f->expected = expected(g, x);
-		f->got = m->runs ? got_runs(g, m, x->rule) : got_decisions(g, m, x->rule);
-		test_say_why(g, log, x->rule, f);
+		f->got = m->alerts ? got_alerts(g, m, x) : m->runs ? got_runs(g, m, x->rule) : got_decisions(g, m, x->rule);
+		if (!m->alerts)
+			test_say_why(g, log, x->rule, f);
 	}
 }
 
@@ -225,6 +283,29 @@ static bool is_almost_run(const struct trial_decision *d)
 	return d->decision == DECISION_DRY_RUN || d->decision == DECISION_APPROVAL;
 }
 
+static void judge_no_alert(
+	struct test_game *g, const struct trial_log *log, const struct test_name *name)
+{
+	for (size_t i = 0; i < log->alerts_n; i++) {
+		const struct trial_alert *a = &log->alerts[i];
+		const struct event labels = {.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
+		struct test_failure *f;
+		struct buf b;
+
+		if (a->resolved || !str_eq(event_label(&labels, STR("alertname")), name->text))
+			continue;
+		f = test_fail(g, name->place);
+		if (!f)
+			return;
+		f->expected = arena_printf(g->a, "no alert '%.*s' fires", STR_ARG(name->text));
+		buf_init(&b, BUF_NO_LIMIT);
+		buf_printf(&b, "at %.*s: ", STR_ARG(test_time(g->a, a->at_ms - TRIAL_T0)));
+		put_alert(&b, false, a->labels, a->labels_n);
+		f->got = keep(g, &b);
+		return;
+	}
+}
+
 static void judge_none(
 	struct test_game *g, const struct trial_log *log, const struct test_name *name)
 {
@@ -236,6 +317,7 @@ static void judge_none(
 			return;
 		}
 	}
+	judge_no_alert(g, log, name);
 	for (size_t i = 0; i < log->decisions_n; i++) {
 		if (str_eq(log->decisions[i].rule, name->text) &&
 			is_almost_run(&log->decisions[i])) {
@@ -261,21 +343,27 @@ static void judge_exact(struct test_game *g, const struct trial_log *log, const 
 void test_judge(struct test_game *g, const struct trial_log *log)
 {
 	static const struct trial_run no_runs[1];
+	static const struct trial_alert no_alerts[1];
 	struct match runs = {.runs = log->runs ? log->runs : no_runs, .right_n = log->runs_n};
 	struct match decisions = {.decisions = log->decisions, .right_n = log->decisions_n};
+	struct match alerts = {.alerts = log->alerts ? log->alerts : no_alerts, .right_n = log->alerts_n};
 
 	runs.left = arena_array(g->a, g->test->expect_n + 1, sizeof(*runs.left));
 	decisions.left = arena_array(g->a, g->test->expect_n + 1, sizeof(*decisions.left));
-	if (!runs.left || !decisions.left)
+	alerts.left = arena_array(g->a, g->test->expect_n + 1, sizeof(*alerts.left));
+	if (!runs.left || !decisions.left || !alerts.left)
 		return;
 	for (size_t i = 0; i < g->test->expect_n; i++) {
-		struct match *m = g->test->expect[i].has_decision ? &decisions : &runs;
+		struct match *m = g->test->expect[i].alert.n	      ? &alerts
+				  : g->test->expect[i].has_decision ? &decisions
+								    : &runs;
 		m->left[m->left_n++] = &g->test->expect[i];
 	}
-	if (!find_match(&runs, g->a) || !find_match(&decisions, g->a))
+	if (!find_match(&runs, g->a) || !find_match(&decisions, g->a) || !find_match(&alerts, g->a))
 		return;
 	blame_missing(g, log, &runs);
 	blame_missing(g, log, &decisions);
+	blame_missing(g, log, &alerts);
 	for (size_t i = 0; i < g->test->expect_none_n; i++)
 		judge_none(g, log, &g->test->expect_none[i]);
 	if (g->test->exact)

@@ -182,6 +182,8 @@ static void end_history(struct trial *t)
 	t->decisions = NULL;
 	t->runs = NULL;
 	t->held = NULL;
+	t->alerts = NULL;
+	t->alerts_n = t->alerts_cap = 0;
 	t->decisions_n = t->decisions_cap = 0;
 	t->runs_n = t->runs_cap = t->held_n = t->held_cap = 0;
 	t->seen[0] = '\0';
@@ -440,5 +442,5 @@ int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct tr
 
 struct trial_log trial_log(const struct trial *t)
 {
-	return (struct trial_log){t->decisions, t->decisions_n, t->runs, t->runs_n};
+	return (struct trial_log){t->decisions, t->decisions_n, t->runs, t->runs_n, t->alerts, t->alerts_n};
 }

@@ -64,11 +64,22 @@ struct trial_run {
 	struct str reason;
 };
 
+/* An alert that began to fire, fires anew, or resolved. Resends of one that fires are none of these. */
+struct trial_alert {
+	int64_t at_ms;
+	bool resolved;
+	struct str source, fingerprint;
+	const struct kv *labels; /* sorted by name */
+	size_t labels_n;
+};
+
 struct trial_log { /* in the order of time */
 	const struct trial_decision *decisions;
 	size_t decisions_n;
 	const struct trial_run *runs;
 	size_t runs_n;
+	const struct trial_alert *alerts;
+	size_t alerts_n;
 };
 
 /* How a run ends. Texts are copied. */

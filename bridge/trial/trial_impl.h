@@ -46,6 +46,8 @@ struct trial {
 	size_t decisions_n, decisions_cap;
 	struct trial_run *runs;
 	size_t runs_n, runs_cap;
+	struct trial_alert *alerts;
+	size_t alerts_n, alerts_cap;
 	struct held_run *held;
 	size_t held_n, held_cap;
 	struct trial_times due; /* when something is due, or may be */

@@ -64,6 +64,65 @@ static struct str event_of(struct trial *t, const struct store_record *r)
 	return json_str(json_get(json_parse(&t->kept, r->json, &ignored), "event"));
 }
 
+static int add_alert(struct trial *t, const struct trial_alert *a, struct err *e)
+{
+	struct trial_alert *v = trial_grow(t, t->alerts, t->alerts_n, &t->alerts_cap, sizeof(*v));
+
+	if (!v)
+		return trial_full(e);
+	t->alerts = v;
+	v[t->alerts_n++] = *a;
+	return 0;
+}
+
+static int read_labels(struct trial *t, const struct json *labels, struct trial_alert *a, struct err *e)
+{
+	struct kv *v = arena_array(&t->kept, labels ? labels->count + 1 : 1, sizeof(*v));
+
+	if (!v)
+		return trial_full(e);
+	for (const struct json *l = labels ? labels->child : NULL; l; l = l->next)
+		v[a->labels_n++] = (struct kv){l->key, json_str(l)};
+	event_sort_labels(v, &a->labels_n, true);
+	a->labels = v;
+	return 0;
+}
+
+/* A record that the store made where it resolved an alert by itself names it, without its labels. */
+static void labels_of_earlier(const struct trial *t, struct trial_alert *a)
+{
+	for (size_t i = t->alerts_n; i > 0; i--) {
+		const struct trial_alert *o = &t->alerts[i - 1];
+
+		if (!str_eq(o->source, a->source) || !str_eq(o->fingerprint, a->fingerprint))
+			continue;
+		a->labels = o->labels;
+		a->labels_n = o->labels_n;
+		return;
+	}
+}
+
+/* What a record says of an alert, if it does. */
+static int note_alert(struct trial *t, const struct store_record *r, struct err *e)
+{
+	bool by_store = str_is(r->kind, "alert"), resolved = by_store || str_is(r->kind, "resolved");
+	struct trial_alert a = {.at_ms = r->time_ms, .resolved = resolved};
+	const struct json *j;
+
+	if (!resolved && !str_is(r->kind, "firing"))
+		return 0;
+	j = json_parse(&t->kept, arena_strdup(&t->kept, r->json), e);
+	if (!j)
+		return arena_failed(&t->kept) ? trial_full(e) : -1;
+	a.source = json_str(json_get(j, "source"));
+	a.fingerprint = json_str(json_get(j, "fingerprint"));
+	if (by_store)
+		labels_of_earlier(t, &a);
+	else if (read_labels(t, json_get(j, "labels"), &a, e) < 0)
+		return -1;
+	return add_alert(t, &a, e);
+}
+
 static void on_records(void *ctx, const struct err *e, const struct store_record *v, size_t n)
 {
 	struct trial_records *w = ctx;
@@ -72,6 +131,8 @@ static void on_records(void *ctx, const struct err *e, const struct store_record
 
 	w->n = n;
 	for (size_t i = 0; i < n && !mine.code; i++) {
+		if (note_alert(t, &v[i], &mine) < 0)
+			break;
 		if (str_is(v[i].decisions_json, "[]") || v[i].decisions_json.n == 0)
 			continue;
 		struct str event = event_of(t, &v[i]);

@@ -185,6 +185,43 @@ def test_failure_names_the_first_condition_that_fails(tests, rule, event, why):
     assert done.returncode == 1 and re.search(r"^  why  .*: " + re.escape(why) + "$", done.stdout, re.M), done
 
 
+FIRES = ["{at: 0s, alert: {labels: {alertname: DiskFull, mountpoint: /a}}}", "{at: 1m, alert: {labels: {alertname: DiskFull, mountpoint: /a}}}",
+         "{at: 2m, alert: {labels: {alertname: DiskFull, mountpoint: /b}}}", "{at: 5m, resolve: {mountpoint: /a}}",
+         "{at: 9m, alert: {labels: {alertname: DiskFull, mountpoint: /a}}}"]
+
+
+def test_alerts_are_expected_to_fire_and_to_resolve(tests):
+    """By some of their labels; a resend of one that fires is none, and each entry is met by an alert of its own."""
+    met = [{"at": "0s", "alert": {"alertname": "DiskFull", "mountpoint": "/a"}}, {"at": "2m", "alert": {"mountpoint": "/b"}},
+           {"at": "5m", "resolved": {"alertname": "DiskFull"}}, {"alert": {"alertname": "DiskFull"}}]
+    done = tests(one(FIRES, expect=met))
+    assert (done.returncode, done.stdout) == (0, "1 passed, 0 failed\n"), done
+    answer = json.loads(tests(one(FIRES, expect=met), "-o", "json").stdout)
+    assert [(a["at_ms"], a["status"], a["labels"]["mountpoint"]) for a in answer["tests"][0]["alerts"]] == [
+        (0, "firing", "/a"), (120000, "firing", "/b"), (300000, "resolved", "/a"), (540000, "firing", "/a")]
+
+
+@pytest.mark.parametrize("expectation, got", [
+    ({"at": "1m", "alert": {"mountpoint": "/a"}}, 'at 0s: alert {alertname="DiskFull", mountpoint="/a"} fires'),
+    ({"alert": {"alertname": "DiskFull", "mountpoint": "/c"}}, 'at 2m: alert {alertname="DiskFull", mountpoint="/b"} fires'),
+    ({"at": "5m", "resolved": {"mountpoint": "/b"}}, 'at 5m: alert {alertname="DiskFull", mountpoint="/a"} resolves'),
+])
+def test_an_alert_that_does_not_come(tests, expectation, got):
+    done = tests(one(FIRES, expect=[expectation]))
+    assert done.returncode == 1 and got in done.stdout and done.stdout.endswith("0 passed, 1 failed\n"), done
+
+
+def test_a_pattern_that_must_not_fire(tests):
+    (tests.folder / "rules" / "words.yml").write_text("patterns: [{name: Word, match: 'some word'}]\n")
+    event = "{at: 3s, alert: {labels: {alertname: %s}}}"
+    done = tests(one([event % "Other"], expect_none=["Word"]))
+    assert (done.returncode, done.stdout) == (0, "1 passed, 0 failed\n"), done
+    done = tests(one([event % "Word"], expect_none=["Word"]))
+    assert done.returncode == 1 and "no alert 'Word' fires" in done.stdout and 'at 3s: alert {alertname="Word"} fires' in done.stdout, done
+    done = tests(one([event % "Word"], expect=[{"alert": {"alertname": "Word"}}], expect_none=["Word"]))
+    assert done.returncode == 3 and "the pattern 'Word' is in 'expect', too" in done.stdout, done
+
+
 @pytest.mark.parametrize("text, finding", [
     ("tests:\n  - nam: t\n", "2:5: unknown key 'nam' in a test, did you mean 'name'?"),
     (one(["{at: 0s, alert: {label: {a: b}}}"], exact=True), "4:26: unknown key 'label' in an alert, did you mean 'labels'?"),
@@ -205,6 +242,11 @@ def test_failure_names_the_first_condition_that_fails(tests, rule, event, why):
     (one([DISK % "0s"], expect=[{"rule": "disk", "decision": "cool"}]), "want one of run, pending, approval"),
     (one([DISK % "0s"], expect=[{"rule": "disk", "decision": "run", "runbook": "look"}]), "'decision' is about the rule alone"),
     (one([DISK % "0s"], expect=[{"rule": "disk"}], expect_none=["disk"]), "the rule 'disk' is in 'expect', too"),
+    (one([DISK % "0s"], expect=[{"at": "0s"}]), "say which 'rule' is expected to do something, or which 'alert' to fire"),
+    (one([DISK % "0s"], expect=[{"alert": {}}]), "say which alert, by some of its labels"),
+    (one([DISK % "0s"], expect=[{"alert": {"a": "b"}, "resolved": {"a": "b"}}]), "an entry is about one alert that fires or resolves"),
+    (one([DISK % "0s"], expect=[{"alert": {"a": "b"}, "rule": "disk"}]), "an entry is about an alert or about a rule"),
+    (one([DISK % "0s"], expect=[{"resolved": {"a": "b"}, "decision": "run"}]), "an entry is about an alert or about a rule"),
     (one(["{at: 1s, run: {rule: disk, runbook: look, outcome: fine}}"], exact=True), "want one of succeeded, failed, timed_out"),
     (one(["{at: 1s, run: {rule: disk, runbook: page}}"], exact=True), "the rule 'disk' has no step 'page'"),
     ("tests:\n" + 2 * one([DISK % "0s"], exact=True).replace("tests:\n", ""), "the name 't' is also that of the test in line 2"),
@@ -233,7 +275,7 @@ def test_rules_that_cannot_be_read(tests):
 def test_no_rules_beside_the_file(tests):
     (tests.folder / "elsewhere").mkdir()
     done = tests(one([DISK % "0s"], exact=True), name="elsewhere/x.test.yml")
-    assert done.returncode == 3 and "no rules stand beside the test" in done.stdout, done
+    assert done.returncode == 3 and "no rules or log patterns stand beside the test" in done.stdout, done
 
 
 def test_configuration_counts(tests):
