@@ -235,7 +235,8 @@ static bool same_as_before(const struct loaded *old, const struct loaded *now)
 	conf_dump(now->conf, &y);
 	same = str_eq(buf_as_str(&x), buf_as_str(&y)) &&
 	       strcmp(old->rules->hash, now->rules->hash) == 0 &&
-	       sources_same(old->sources, now->sources) && certs_same(old->certs, now->certs);
+	       sources_same(old->sources, now->sources) && certs_same(old->certs, now->certs) &&
+	       auth_same(old->auth, now->auth);
 	buf_release(&x);
 	buf_release(&y);
 	return same;

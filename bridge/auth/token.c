@@ -22,6 +22,18 @@ void auth_digest(struct str s, uint8_t out[SHA256_DIGEST_SIZE])
 	explicit_bzero(&ctx, sizeof(ctx));
 }
 
+void auth_digest_basic(struct str user, struct str password, uint8_t out[SHA256_DIGEST_SIZE])
+{
+	struct sha256_ctx ctx;
+
+	sha256_init(&ctx);
+	sha256_update(&ctx, user.n, (const uint8_t *)(user.p ? user.p : ""));
+	sha256_update(&ctx, 1, (const uint8_t *)":");
+	sha256_update(&ctx, password.n, (const uint8_t *)(password.p ? password.p : ""));
+	sha256_digest(&ctx, SHA256_DIGEST_SIZE, out);
+	explicit_bzero(&ctx, sizeof(ctx));
+}
+
 bool auth_has_tokens(const struct auth *a)
 {
 	return a->conf->tokens_n > 0;

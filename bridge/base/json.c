@@ -13,24 +13,48 @@
  * those are found here. yajl does not check its allocations, so it gets ones that stop the
  * program (its writes through NULL plus an offset would not be sure to).
  */
-#include "base/json_impl.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <yajl/yajl_parse.h>
 #include "base/hash.h"
 #include "base/utf8.h"
 
 #define SMALL_OBJECT 32
 
-size_t json_reader_where(const struct json_reader *r)
+struct frame {
+	struct json *container;
+	struct json *tail;
+	uint64_t seen; /* one bit a key: filter for doubled ones */
+	bool doubled;  /* perhaps */
+};
+
+struct json_reader {
+	struct arena *arena;
+	yajl_handle yajl;
+	struct json *root;
+	struct str key; /* of the member whose value comes next */
+	size_t nodes;
+	size_t nodes_max;
+	unsigned depth;
+	unsigned depth_max;
+	size_t base;  /* bytes of the pieces before this one */
+	bool started; /* something but white space came */
+	bool dead;
+	struct err err; /* set by a callback that stopped the parser */
+	struct frame frames[JSON_DEPTH_LIMIT + 1];
+};
+
+static size_t where(const struct json_reader *r)
 {
 	return r->base + yajl_get_bytes_consumed(r->yajl);
 }
 
-int json_reader_stop(struct json_reader *r, enum err_code code, const char *text)
+static int stop(struct json_reader *r, enum err_code code, const char *text)
 {
 	err_set(&r->err, code, "%s", text);
-	r->err.offset = json_reader_where(r);
+	r->err.offset = where(r);
 	return 0;
 }
 
@@ -115,16 +139,15 @@ static bool drop_doubled_large(const struct json_reader *r, struct json *object)
 static struct json *add_node(struct json_reader *r, enum json_kind kind, const void *text, size_t n)
 {
 	if (++r->nodes > r->nodes_max) {
-		json_reader_stop(r, ERR_LIMIT, "too many values in one document");
+		stop(r, ERR_LIMIT, "too many values in one document");
 		return NULL;
 	}
 	struct json *j = arena_alloc(r->arena, sizeof(*j) + (text ? n + 1 : 0));
 	if (!j) {
-		json_reader_stop(
-			r, ERR_LIMIT, "the document needs more memory than one request may have");
+		stop(r, ERR_LIMIT, "the document needs more memory than one request may have");
 		return NULL;
 	}
-	*j = (struct json){.kind = kind, .key = r->key, .offset = json_reader_where(r)};
+	*j = (struct json){.kind = kind, .key = r->key, .offset = where(r)};
 	if (text) {
 		char *copy = (char *)(j + 1);
 		memcpy(copy, text, n);
@@ -133,7 +156,7 @@ static struct json *add_node(struct json_reader *r, enum json_kind kind, const v
 	}
 	r->key = STR_NONE;
 
-	struct json_frame *f = &r->frames[r->depth];
+	struct frame *f = &r->frames[r->depth];
 	if (!f->container) {
 		r->root = j;
 		return j;
@@ -156,7 +179,7 @@ static bool mend_utf8(struct json_reader *r, char *p, size_t n, size_t bad)
 		const unsigned char *u = (const unsigned char *)p + bad;
 		bool half = n - bad >= 3 && u[0] == 0xED && u[1] >= 0xB0 && (u[2] & 0xC0) == 0x80;
 		if (!half) {
-			json_reader_stop(r, ERR_INPUT, "invalid bytes in a string: not UTF-8");
+			stop(r, ERR_INPUT, "invalid bytes in a string: not UTF-8");
 			return false;
 		}
 		memcpy(p + bad, UTF8_REPLACEMENT, 3);
@@ -200,11 +223,11 @@ static int on_string(void *ctx, const unsigned char *text, size_t n)
 static int on_key(void *ctx, const unsigned char *text, size_t n)
 {
 	struct json_reader *r = ctx;
-	struct json_frame *f = &r->frames[r->depth];
+	struct frame *f = &r->frames[r->depth];
 
 	r->key = arena_strdup(r->arena, (struct str){(const char *)text, n});
 	if (!r->key.p)
-		return json_reader_stop(
+		return stop(
 			r, ERR_LIMIT, "the document needs more memory than one request may have");
 	if (!check_utf8(r, r->key))
 		return 0;
@@ -217,12 +240,12 @@ static int on_key(void *ctx, const unsigned char *text, size_t n)
 static int open_container(struct json_reader *r, enum json_kind kind)
 {
 	if (r->depth == r->depth_max)
-		return json_reader_stop(r, ERR_LIMIT, "nested too deep");
+		return stop(r, ERR_LIMIT, "nested too deep");
 	struct json *j = add_node(r, kind, NULL, 0);
 	if (!j)
 		return 0;
 	j->offset--; /* where its bracket is, not behind it */
-	r->frames[++r->depth] = (struct json_frame){.container = j};
+	r->frames[++r->depth] = (struct frame){.container = j};
 	return 1;
 }
 
@@ -239,17 +262,17 @@ static int on_start_array(void *ctx)
 static int on_end(void *ctx)
 {
 	struct json_reader *r = ctx;
-	struct json_frame *f = &r->frames[r->depth--];
+	struct frame *f = &r->frames[r->depth--];
 	if (!f->doubled)
 		return 1;
 	if (f->container->count <= SMALL_OBJECT)
 		drop_doubled_small(f->container);
 	else if (!drop_doubled_large(r, f->container))
-		return json_reader_stop(r, ERR_NOMEM, "no memory");
+		return stop(r, ERR_NOMEM, "no memory");
 	return 1;
 }
 
-const yajl_callbacks json_tree_callbacks = {
+static const yajl_callbacks callbacks = {
 	.yajl_null = on_null,
 	.yajl_boolean = on_boolean,
 	.yajl_number = on_number,
@@ -287,11 +310,12 @@ static void sure_free(void *ctx, void *p)
 
 /* ---- the reader ---- */
 
-bool json_reader_init(struct json_reader *r, struct arena *a, const struct json_limits *limits,
-	const yajl_callbacks *callbacks, void *ctx)
+struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits)
 {
 	yajl_alloc_funcs funcs = {sure_malloc, sure_realloc, sure_free, NULL};
-
+	struct json_reader *r = arena_alloc(a, sizeof(*r));
+	if (!r)
+		return NULL;
 	/* The frames are set when they open; only the outermost one is used before that. */
 	memset(r, 0, offsetof(struct json_reader, frames) + sizeof(r->frames[0]));
 	r->arena = a;
@@ -301,17 +325,8 @@ bool json_reader_init(struct json_reader *r, struct arena *a, const struct json_
 		r->depth_max = limits->depth;
 	if (limits && limits->nodes)
 		r->nodes_max = limits->nodes;
-	r->yajl = yajl_alloc(callbacks, &funcs, ctx);
-	return r->yajl != NULL;
-}
-
-struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits)
-{
-	struct json_reader *r = arena_alloc(a, sizeof(*r));
-
-	if (!r)
-		return NULL;
-	return json_reader_init(r, a, limits, &json_tree_callbacks, r) ? r : NULL;
+	r->yajl = yajl_alloc(&callbacks, &funcs, r);
+	return r->yajl ? r : NULL;
 }
 
 void json_reader_free(struct json_reader *r)
@@ -323,7 +338,7 @@ void json_reader_free(struct json_reader *r)
 }
 
 /* yajl's own words: "parse error: trailing garbage\n", without the line's end. */
-int json_reader_fail(struct json_reader *r, yajl_status status, struct err *e)
+static int fail(struct json_reader *r, yajl_status status, struct err *e)
 {
 	r->dead = true;
 	if (status == yajl_status_client_canceled) {
@@ -337,7 +352,7 @@ int json_reader_fail(struct json_reader *r, yajl_status status, struct err *e)
 		s.n--;
 	err_set(e, ERR_INPUT, "%.*s", STR_ARG(s));
 	if (e)
-		e->offset = json_reader_where(r);
+		e->offset = where(r);
 	yajl_free_error(r->yajl, text);
 	return -1;
 }
@@ -374,7 +389,7 @@ int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err 
 		r->started = !memchr(" \t\r\n", p[i], 4);
 	yajl_status status = yajl_parse(r->yajl, (const unsigned char *)p, n);
 	if (status != yajl_status_ok)
-		return json_reader_fail(r, status, e);
+		return fail(r, status, e);
 	r->base += n;
 	return 0;
 }
@@ -391,7 +406,7 @@ struct json *json_reader_finish(struct json_reader *r, struct err *e)
 	if (status == yajl_status_ok && r->root)
 		return r->root;
 	if (status == yajl_status_client_canceled)
-		json_reader_fail(r, status, e);
+		fail(r, status, e);
 	else if (r->started)
 		err_set(e, ERR_INPUT, "the document is incomplete");
 	else

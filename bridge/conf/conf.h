@@ -70,13 +70,49 @@ struct conf_map {
 	struct conf_pairs labels, annotations;
 };
 
+/* How a sender shows who it is. */
+enum conf_auth_kind {
+	CONF_AUTH_NONE,
+	CONF_AUTH_TOKEN,	/* one of `tokens` */
+	CONF_AUTH_BEARER,
+	CONF_AUTH_BASIC,
+	CONF_AUTH_HMAC,
+	CONF_AUTH_STANDARD_WEBHOOKS,
+	CONF_AUTH_GITHUB,
+	CONF_AUTH_PAGERDUTY,
+	CONF_AUTH_SNS,
+	CONF_AUTH_CLIENT_CERT,
+};
+
+enum conf_algorithm {
+	CONF_SHA1,
+	CONF_SHA256,
+	CONF_SHA512,
+};
+
+/* `auth` of a source. What does not belong to its kind is empty. */
+struct conf_auth {
+	enum conf_auth_kind kind;
+	struct conf_list secrets;	/* absolute paths of files, each with one that holds */
+	struct str user;
+	struct str header, prefix;	/* of the signature */
+	struct str timestamp_header;	/* "": the body alone is signed */
+	enum conf_algorithm algorithm;
+	int64_t tolerance_ms;	/* of the time that is signed, either way */
+	struct conf_list names;	/* that a client's certificate may have */
+	struct conf_list sns_topics;
+	struct conf_list allow;	/* ranges of addresses (base/cidr.h); none: all */
+	int line, column;
+};
+
+/* Does it say who may send? */
+bool conf_has_auth(const struct conf_auth *auth);
+
 struct conf_source {
 	struct str name;
 	struct str kind;
 	struct conf_rate rate;	/* of its requests; count 0: no limit */
-	struct {
-		struct conf_list sns_topics; /* auth.sns.topic_arns: who may send, by signature; none: all may */
-	} auth;
+	struct conf_auth auth;
 	struct conf_pairs labels; /* by name, a template each: what its events' labels become */
 	struct conf_map map;
 	int line, column;
@@ -88,6 +124,8 @@ struct conf_tls {
 	struct str client_ca; /* "": clients are not asked for certificates */
 	int line, column;
 };
+
+#define CONF_UNIX "unix" /* in http.trusted_proxies: whoever connects over a unix socket */
 
 /* What a token may do. admin holds operate, operate holds read; ingest stands apart. */
 enum conf_scope {
@@ -125,6 +163,7 @@ struct conf {
 		int64_t connections_per_address;
 		int64_t request_timeout_ms;
 		struct conf_tls tls;
+		struct conf_list trusted_proxies;	/* ranges of addresses, or CONF_UNIX */
 	} http;
 	struct conf_text redis;		/* embedded | redis://… | unix:/path */
 	bool redis_embedded;
@@ -188,6 +227,9 @@ struct conf *conf_load_some(const char *path, struct diags *d);
 /* The same as conf_load from bytes; dir is what relative paths start at. For tests and fuzzers. */
 struct conf *conf_parse(struct str bytes, const char *name, const char *dir, struct diags *d);
 void conf_free(struct conf *c);
+
+/* Is there an address in http.listen that other machines can reach? */
+bool conf_listens_elsewhere(const struct conf *c);
 
 /* --dump-config: YAML with every key, which parses back to the same. */
 void conf_dump(const struct conf *c, struct buf *out);

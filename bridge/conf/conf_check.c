@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include "base/cidr.h"
+#include "conf/conf.h"
 
 #define UNIX_PATH_MAX_BYTES (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
@@ -105,6 +107,15 @@ bool conf_listen_is_local(struct str s)
 	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool conf_listens_elsewhere(const struct conf *c)
+{
+	for (size_t i = 0; i < c->http.listen.n; i++) {
+		if (!conf_listen_is_local(c->http.listen.v[i].text))
+			return true;
+	}
+	return false;
+}
+
 /* A password may hold '@' and '/', so the last '@' is the one that counts. */
 static struct str user_info(struct str url)
 {
@@ -196,4 +207,20 @@ const char *conf_check_token(struct str s)
 const char *conf_check_filled(struct str s)
 {
 	return s.n ? NULL : "it must not be empty";
+}
+
+const char *conf_check_header(struct str s)
+{
+	return only(s, "-_") && s.n <= 64
+		? NULL
+		: "a header's name has letters, digits, '-' and '_', and 64 bytes at most";
+}
+
+const char *conf_check_proxy(struct str s)
+{
+	struct cidr range;
+
+	return str_is(s, CONF_UNIX) || cidr_parse(s, &range)
+		? NULL
+		: CONF_RANGE_LIKE ", or unix for those who connect over a unix socket";
 }

@@ -50,6 +50,9 @@ void unknown_key(struct loader *l, const char *section, const struct yaml *y, co
 /* `map` of one entry of `sources`. */
 void conf_set_map(struct loader *l, const char *path, const struct yaml *y, struct conf_map *map);
 void conf_put_map(struct buf *out, const struct conf_map *map);
+/* `auth` of one entry of `sources`. */
+void conf_set_auth(struct loader *l, const char *path, const struct yaml *y, struct conf_auth *auth);
+void conf_put_auth(struct buf *out, const struct conf_auth *auth);
 /* One entry of `sources`, whose key is its name. */
 void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source *source);
 /* As a YAML flow map. */

@@ -604,7 +604,7 @@ static void check_open(struct loader *l)
 			diag_add(l->diags, DIAG_ERROR, l->name, listen->v[i].line, listen->v[i].column,
 				"'http.listen' is '%.*s': without tokens runbookd listens on loopback and "
 				"unix sockets only; make tokens with runbookctl token new, or "
-				"listen on 127.0.0.1 or unix:/path and put a proxy that authenticates in front",
+				"listen on 127.0.0.1 or unix:/path",
 				STR_ARG(shown(listen->v[i].text)));
 	}
 }

@@ -69,70 +69,20 @@ static void put_labels(struct buf *out, const struct conf_source *source)
 	put_pairs(out, &source->labels);
 }
 
-static void set_topics(
-	struct loader *l, const char *path, const struct yaml *y, struct conf_list *topics)
-{
-	if (!take_list(l, path, y, topics))
-		return;
-	if (topics->n == 0)
-		complain(l, y, "'%s' must name a topic at least", path);
-	for (size_t i = 0; i < topics->n; i++) {
-		struct str arn = topics->v[i].text;
-
-		if (!str_starts(arn, STR("arn:")) || !memmem(arn.p, arn.n, ":sns:", 5))
-			diag_add(l->diags, DIAG_ERROR, l->name, topics->v[i].line,
-				topics->v[i].column,
-				"'%s' has '%.*s', which is no ARN of a topic, as in "
-				"arn:aws:sns:eu-west-1:123456789012:NAME",
-				path, STR_ARG(shown(arn)));
-	}
-}
-
-/* A map with this one key; NULL, with a finding, where it is none. */
-static const struct yaml *only_key(
-	struct loader *l, const char *path, const struct yaml *y, const char *name)
-{
-	const struct yaml *found = NULL;
-
-	if (y->kind != YAML_MAP) {
-		complain(l, y, "'%s' is %s; it must be a map with '%s'", path, kind_of(y), name);
-		return NULL;
-	}
-	for (const struct yaml *c = y->child; c; c = c->next) {
-		if (str_is(c->key, name))
-			found = c;
-		else
-			unknown_key(l, path, c, &name, 1);
-	}
-	if (!y->child)
-		complain(l, y, "'%s' needs '%s'", path, name);
-	return found;
-}
-
 static void set_auth(
 	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
 {
-	const struct yaml *sns = only_key(l, path, y, "sns");
-	struct str in_sns = arena_printf(&l->conf->arena, "%s.sns", path);
-	struct str in_topics = arena_printf(&l->conf->arena, "%s.sns.topic_arns", path);
-
-	if (!sns || !in_sns.p || !in_topics.p)
-		return;
-	const struct yaml *topics = only_key(l, in_sns.p, sns, "topic_arns");
-	if (topics)
-		set_topics(l, in_topics.p, topics, &source->auth.sns_topics);
+	conf_set_auth(l, path, y, &source->auth);
 }
 
 static bool has_auth(const struct conf_source *source)
 {
-	return source->auth.sns_topics.n > 0;
+	return conf_has_auth(&source->auth);
 }
 
 static void put_auth(struct buf *out, const struct conf_source *source)
 {
-	buf_puts(out, "{sns: {topic_arns: ");
-	put_list(out, &source->auth.sns_topics);
-	buf_puts(out, "}}");
+	conf_put_auth(out, &source->auth);
 }
 
 static void set_map(

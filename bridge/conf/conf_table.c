@@ -51,6 +51,13 @@ const struct conf_key conf_keys[] = {
 		"TCP addresses then speak TLS 1.2 and 1.3, unix sockets stay plain. client_ca: those who "
 		"sign certificates of clients, which are then asked for one. A reload reads the files "
 		"again; connections go on. To turn it on or off needs a restart."},
+	{"http.trusted_proxies", CONF_LIST, AT(http.trusted_proxies), "[]", 0, CONF_RANGES_MAX,
+		conf_check_proxy, NULL, false,
+		"Addresses of proxies in front, as 10.0.0.7 or 10.0.0.0/8, or unix for those who "
+		"connect over a unix socket. What such a one says of whom it speaks for "
+		"(X-Forwarded-For, Forwarded) is believed: the last address that is no trusted proxy "
+		"is the client's. Its connections do not count for http.connections_per_address. "
+		"From others these headers mean nothing but that the request is not this machine's."},
 	{"redis", CONF_PLACED, AT(redis), "embedded", 1, 4096, conf_check_redis, NULL, true,
 		"Where the state lives: embedded (a redis-server of its own, started by "
 		"runbookd), redis://[user:password@]host:port[/db] or unix:/path."},

@@ -51,6 +51,13 @@ extern const size_t conf_keys_n;
 #define CONF_SOURCES_MAX 256
 #define CONF_TOKENS_MAX 256
 #define CONF_SCOPES_MAX 64 /* of one token */
+#define CONF_SECRETS_MAX 8 /* of one source */
+#define CONF_RANGES_MAX 256 /* of addresses, of one list */
+#define CONF_CERT_NAMES_MAX 64 /* of one source */
+#define CONF_TOLERANCE_MIN_MS INT64_C(1000)
+#define CONF_TOLERANCE_MAX_MS INT64_C(3600000)
+#define CONF_TOLERANCE_MS INT64_C(300000)
+#define CONF_RANGE_LIKE "it must be an address, or a range of them as in 10.0.0.0/8 or 2001:db8::/32"
 #define CONF_PER_MIN_MS INT64_C(1000)
 #define CONF_PER_MAX_MS (INT64_C(30) * 86400000)
 #define CONF_WINDOW_MIN_MS INT64_C(1000)
@@ -67,6 +74,8 @@ conf_check conf_check_user;
 conf_check conf_check_source;
 conf_check conf_check_token;
 conf_check conf_check_filled;
+conf_check conf_check_header;
+conf_check conf_check_proxy;
 
 /* The parser behind conf_parse and conf_load: name is for findings, path is the conf's. some: as conf_load_some. */
 struct conf *conf_build(struct str bytes, const char *name, const char *path, const char *dir,

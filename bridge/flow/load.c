@@ -570,7 +570,7 @@ static void check_tokens(const struct conf *c, const struct sources *sources, st
 }
 
 enum load_how {
-	LOAD_TRIAL,	/* who may change a runbook does not matter */
+	LOAD_TRIAL,	/* who may change a runbook does not matter, nor who may send */
 	LOAD_SAFE,
 	LOAD_CHECK,	/* and look closer at rules that are good */
 };
@@ -589,17 +589,18 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	l->conf = conf;
 	if (l->conf) {
 		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
-		if (how != LOAD_TRIAL)
+		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
+		if (how != LOAD_TRIAL) {
 			l->certs = certs_new(l->conf, &l->conf->http.tls, "http.tls",
 				clock_wall_ms(), d);
-		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
-		l->auth = auth_new(l->conf, d);
+			l->auth = auth_new(l->conf, d);
+		}
 	}
 	if (l->rules && how == LOAD_CHECK)
 		ruleset_check(l->rules, d);
 	if (l->sources)
 		check_tokens(l->conf, l->sources, d);
-	if (!l->rules || !l->sources || !l->auth || d->errors > before) {
+	if (!l->rules || !l->sources || (how != LOAD_TRIAL && !l->auth) || d->errors > before) {
 		loaded_free(l);
 		return NULL;
 	}
@@ -772,6 +773,10 @@ size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 	}
 	if (c->http.tls.client_ca.n)
 		paths_add(&p, c->http.tls.client_ca);
+	for (size_t i = 0; i < c->sources_n; i++) {
+		for (size_t k = 0; k < c->sources[i].auth.secrets.n; k++)
+			paths_add(&p, c->sources[i].auth.secrets.v[k].text);
+	}
 	for (size_t i = 0; i < c->rules.n; i++)
 		watch_pattern(c, &c->rules.v[i], &p);
 	for (size_t i = 0; i < c->patterns.n; i++)

@@ -17,7 +17,7 @@ struct loaded {
 	struct conf *conf;
 	struct ruleset *rules;
 	struct sources *sources;
-	struct auth *auth;
+	struct auth *auth;   /* NULL where rules are only tried out */
 	struct certs *certs; /* of http.tls; NULL: there is none */
 };
 
@@ -44,7 +44,7 @@ size_t load_list_runbooks(struct arena *a, const struct conf *c, struct str **ou
 /* One runbook file by name in the configured folders: its path, or "" ; for the worker, which reads and checks it itself. */
 struct str load_find_runbook(struct arena *a, const struct conf *c, struct str name);
 
-/* Files and folders to watch for changes: the configuration, the rules' folders, the runbooks' folders. In a. */
+/* Files and folders to watch for changes: the configuration, certificates, secrets, the folders of rules and runbooks. In a. */
 size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out);
 
 #endif

@@ -59,16 +59,26 @@ static void check_name(const struct conf *c, const struct conf_source *s, struct
 			"'; give this one another name");
 }
 
+/* How long a signed message is taken, from its time's first to its last moment; 0: for ever, or not by its time. */
+static int64_t taken_ms(const struct conf_auth *auth)
+{
+	if (auth->kind == CONF_AUTH_SNS)
+		return SNS_AGE_MAX_MS + SNS_AHEAD_MAX_MS;
+	if (auth->kind == CONF_AUTH_STANDARD_WEBHOOKS || auth->timestamp_header.n)
+		return 2 * auth->tolerance_ms;
+	return 0;
+}
+
 /* A signed message that somebody caught is the same as before for as long as it is taken. */
 static void check_window(const struct conf *c, const struct conf_source *s, struct diags *d)
 {
-	const int64_t taken_ms = SNS_AGE_MAX_MS + SNS_AHEAD_MAX_MS;
+	int64_t least_ms = taken_ms(&s->auth);
 	char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX];
 
-	if (c->limits.delivery_window_ms >= taken_ms)
+	if (c->limits.delivery_window_ms >= least_ms)
 		return;
 	units_format_duration(c->limits.delivery_window_ms, is);
-	units_format_duration(taken_ms, least);
+	units_format_duration(least_ms, least);
 	diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
 		"'limits.delivery_window' is %s: whoever catches a message of the source '%.*s' could send it again "
 		"after that; make it %s or more",
@@ -82,8 +92,7 @@ static void check_auth(const struct conf *c, const struct conf_source *s, struct
 			"'auth.sns' of the source '%.*s' needs the kind sns, not '%.*s': only SNS "
 			"signs so",
 			STR_ARG(s->name), STR_ARG(s->kind));
-	if (s->auth.sns_topics.n)
-		check_window(c, s, d);
+	check_window(c, s, d);
 }
 
 static void bind(struct sources *s, const struct conf *c, struct diags *d)

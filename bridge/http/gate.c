@@ -2,7 +2,8 @@
  *
  * With tokens, each permission but ingest is a token's scope: 401 where none of ours is shown, 403
  * where it lacks the scope. Without tokens this machine stands for all of them, and no web page that
- * it shows. A source takes from this machine what comes, and from elsewhere what a token may send.
+ * it shows. A source with an auth of its own asks everybody for that (sender.c). Others take from this
+ * machine what comes, and from elsewhere what a token may send.
  *
  * What gives a web page away (Origin, Host) is looked at where the request stands on nothing but its
  * being on this machine, or on a password that a browser adds by itself; a Bearer token that holds
@@ -10,26 +11,13 @@
  */
 #include "auth/auth.h"
 #include "http/access.h"
+#include "http/gate.h"
 #include "http/handlers.h"
 #include "http/state.h"
 
 #define CHALLENGE "Bearer realm=\"runbookd\""
 
-static const struct sockaddr *peer(struct request *r)
-{
-	const union MHD_ConnectionInfo *i =
-		MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	return i ? i->client_addr : NULL;
-}
-
-static bool is_local(struct request *r)
-{
-	return r->conn->listener->socket.is_loopback || listen_is_local(peer(r));
-}
-
-/* Is it a web page that asks? Then it is answered. by_place: it stands on nothing but being on this machine. */
-static bool from_page(struct request *r, bool by_place)
+bool gate_from_page(struct request *r, bool by_place)
 {
 	const struct server *s = r->server;
 	const struct listener *l = r->conn->listener;
@@ -56,11 +44,11 @@ static bool from_page(struct request *r, bool by_place)
 
 static bool without_tokens(struct request *r)
 {
-	if (is_local(r))
-		return !from_page(r, true);
+	if (r->client.here)
+		return !gate_from_page(r, true);
 	request_problemf(r, MHD_HTTP_FORBIDDEN,
-		"without tokens only this machine may ask for '%s'; connect over loopback "
-		"or a unix socket",
+		"without tokens only this machine may ask for '%s', and not through a proxy; connect "
+		"over loopback or a unix socket, or make tokens with runbookctl token new",
 		route_permission_name(r->route->permission));
 	return false;
 }
@@ -98,7 +86,7 @@ static const struct conf_token *find_token(struct request *r)
 		unauthorized(r, shown.n > 0);
 		return NULL;
 	}
-	if (!auth_is_bearer(shown) && from_page(r, false))
+	if (!auth_is_bearer(shown) && gate_from_page(r, false))
 		return NULL;
 	r->who = arena_printf(&r->arena, "token %.*s", STR_ARG(t->name));
 	if (r->who.p)
@@ -120,24 +108,10 @@ static bool with_scope(struct request *r)
 	return false;
 }
 
-/* Does the source look at a signature itself? Then that stands for a token. */
-static bool is_signed(struct request *r, struct str source)
+bool gate_token_may_send(struct request *r, struct str source)
 {
-	const struct bound_source *b = sources_find(r->server->app.ic->sources, source);
+	const struct conf_token *t = find_token(r);
 
-	return b && b->conf && b->conf->auth.sns_topics.n > 0;
-}
-
-static bool may_send(struct request *r)
-{
-	struct str source = ingest_source(r);
-	const struct conf_token *t;
-
-	if (is_local(r) || is_signed(r, source))
-		return !from_page(r, is_local(r));
-	if (!auth_has_tokens(r->server->app.ic->auth))
-		return without_tokens(r);
-	t = find_token(r);
 	if (!t)
 		return false;
 	if (auth_token_may_send(t, source))
@@ -145,6 +119,21 @@ static bool may_send(struct request *r)
 	request_problemf(r, MHD_HTTP_FORBIDDEN, "the token '%.*s' has no scope 'ingest:%.*s'",
 		STR_ARG(t->name), (int)(source.n < 100 ? source.n : 100), source.p);
 	return false;
+}
+
+static bool may_send(struct request *r)
+{
+	const struct auth *auth = r->server->app.ic->auth;
+	struct str source = ingest_source(r);
+	const struct source_auth *own = auth_source(auth, source);
+
+	if (own)
+		return sender_may(r, own, source);
+	if (r->client.here)
+		return !gate_from_page(r, true);
+	if (!auth_has_tokens(auth))
+		return without_tokens(r);
+	return gate_token_may_send(r, source);
 }
 
 bool request_may(struct request *r)

@@ -39,18 +39,21 @@ struct ingest {
 	const char *reason;   /* of a refusal that was decided here; NULL */
 };
 
-static void complain(struct request *r, const struct ingest *in, const struct err *e)
+void ingest_complain(struct request *r, const struct err *e)
 {
 	struct server *s = r->server;
+	struct str source = r->route->handler == &handler_emit ? STR(SOURCES_EMITTED) : ingest_source(r);
 	int64_t now = (int64_t)uv_now(s->loop);
+	char client[CIDR_TEXT_MAX];
 
 	if (s->complained_ms && now - s->complained_ms < COMPLAIN_EVERY_MS) {
 		s->complaints++;
 		return;
 	}
-	log_kv(LOG_WARN, "refused a request", "source", in->source.p, "error", e->text, "offset",
-		log_i64((long long)e->offset), "more_since_last",
-		s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
+	source = arena_strdup(&r->arena, source);
+	log_kv(LOG_WARN, "refused a request", "source", source.p, "error", e->text, "offset",
+		r->data ? log_i64((long long)e->offset) : NULL, "client", request_client_text(r, client),
+		"more_since_last", s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
 	s->complained_ms = now;
 	s->complaints = 0;
 }
@@ -69,7 +72,7 @@ static void refuse(struct request *r, const struct err *e)
 
 	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
 	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
-		complain(r, in, e);
+		ingest_complain(r, e);
 	if (r->as_alertmanager)
 		alertmanager_fault(r, e);
 	else
@@ -153,7 +156,8 @@ static void begin_bound(struct request *r, const struct bound_source *bound)
 	in->sources = sources_ref(ic->sources);
 	in->bound = bound;
 	r->data = in;
-	if (!check_rate(r, in))
+	/* What anybody may forge does not count for those who sign. */
+	if (!r->signature && !check_rate(r, in))
 		return;
 	if (!store_up(ic->store))
 		err_set(&e, ERR_AWAY, "%s", store_why(ic->store));
@@ -240,12 +244,26 @@ static void on_turn(struct turn *turn, bool refused)
 	}
 }
 
+/* Where the time is signed, the name that the signature gives the message is the one that counts: what a kind takes from
+ * other headers, whoever caught the message may have changed. */
+static void name_delivery(struct request *r, struct source_batch *batch)
+{
+	struct str id = r->signature ? signature_delivery(r->signature) : STR_NONE;
+
+	if (id.n == 0)
+		return;
+	batch->own_deliveries = false;
+	for (size_t i = 0; i < batch->n; i++)
+		batch->events[i].delivery = id;
+}
+
 /* Of a batch whose sender may send. */
 static void dress(struct request *r)
 {
 	struct ingest *in = r->data;
 	struct err e = {0};
 
+	name_delivery(r, &in->batch);
 	if (sources_dress(in->bound, &r->arena, &in->batch, &e) != 0) {
 		refuse(r, &e);
 		return;
@@ -295,12 +313,12 @@ static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
 
 	if (v == SNS_REFUSED) {
 		in->reason = "auth";
-		complain(r, in, e);
+		ingest_complain(r, e);
 		request_problem(r, MHD_HTTP_FORBIDDEN, e);
 		return;
 	}
 	if (v == SNS_UNKNOWN) {
-		complain(r, in, e);
+		ingest_complain(r, e);
 		refuse_for_now(r, "auth_unknown", SNS_GATE_FAILED_MS / 1000, e);
 		return;
 	}
@@ -364,6 +382,8 @@ static void finish(struct request *r)
 	struct err e = {0};
 
 	in->whole_us = clock_mono_us();
+	if (r->signature && !check_rate(r, in))
+		return;
 	in->parse = NULL;
 	if (source_finish(parse, &in->batch, &e) != 0) {
 		refuse(r, &e);
@@ -406,7 +426,7 @@ static void count_refusal(struct request *r, const struct ingest *in)
 {
 	struct str name = ingest_source(r);
 	bool known = r->route->handler == &handler_emit || sources_find(r->server->app.ic->sources, name);
-	const char *reason = in ? in->reason : NULL;
+	const char *reason = in && !r->unproven ? in->reason : NULL;
 	struct str labels[] = {known ? name : STR("unknown"), STR_NONE};
 
 	if (!reason)

@@ -85,6 +85,7 @@ void request_end(struct request *r)
 		r->route->handler->drop(r);
 	if (r->inflating)
 		inflate_release(&r->inflate);
+	signature_free(r->signature);
 	if (r->fd >= 0)
 		close(r->fd);
 	if (r->more)
@@ -567,6 +568,7 @@ void request_begin(struct request *r, const char *method, const char *path)
 		request_stopping(r);
 		return;
 	}
+	request_find_client(r);
 	if (!request_may(r) || !check_length(r) || !check_encoding(r))
 		return;
 	if (r->route->handler->begin)
@@ -627,6 +629,8 @@ bool request_feed(struct request *r, const char *p, size_t n)
 	int bad;
 
 	r->received += n;
+	if (r->signature)
+		signature_feed(r->signature, (struct str){p, n});
 	if (r->answered || !r->route || !r->route->handler->feed) {
 		r->swallowed += n;
 		return r->swallowed <= swallow_limit(r->server);
@@ -647,6 +651,10 @@ void request_finish(struct request *r)
 	struct err e = {0};
 
 	r->state = REQUEST_ASKED;
+	if (!request_signature_holds(r)) {
+		give_up_body(r);
+		return;
+	}
 	if (!r->answered && r->inflating && inflate_finish(&r->inflate, take_piece, r, &e) != 0 &&
 		!r->answered)
 		request_fault(r, &e);

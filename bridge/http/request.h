@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "auth/signature.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/cidr.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "http/inflate.h"
@@ -52,6 +54,13 @@ struct request {
 	struct route_args args;	   /* live as long as the request */
 	struct arena arena;
 	struct str who; /* for the audit: "token NAME", with a NUL behind it; "" where no token was asked for */
+	struct {
+		unsigned char address[CIDR_ADDRESS];
+		bool known; /* false: a proxy hides it */
+		bool here;  /* it is on this machine, and no proxy is between */
+	} client;
+	struct signature *signature; /* that its body is held against; NULL */
+	bool unproven;		     /* the body is there, and its signature is wrong */
 	void *data; /* the handler's */
 	enum request_state state;
 	bool suspended;
@@ -137,6 +146,12 @@ void request_finish(struct request *r);
 bool request_answers_early(const struct request *r);
 /* gate.c: may whoever asks have this route? False: it is answered. */
 bool request_may(struct request *r);
+/* sender.c: who that is; before request_may. */
+void request_find_client(struct request *r);
+/* The address, for logs. */
+const char *request_client_text(const struct request *r, char out[CIDR_TEXT_MAX]);
+/* The body is there: is it signed as its source wants it? False: it is answered, whatever was answered before. */
+bool request_signature_holds(struct request *r);
 /* NULL: no memory. */
 struct MHD_Response *request_response(struct request *r);
 void request_free_pool(struct server *s);

@@ -27,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "auth/auth.h"
 #include "base/file.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -156,7 +157,8 @@ static enum MHD_Result on_accept(void *ctx, const struct sockaddr *sa, socklen_t
 	(void)n;
 	if (l->conns_n >= l->conns_max)
 		return refuse_connection(l, "http.connection_limit");
-	if (!l->socket.is_unix && listen_address(sa, address) && has_too_many(l, address))
+	if (!l->socket.is_unix && listen_address(sa, address) && has_too_many(l, address) &&
+		!auth_is_proxy(l->server->app.ic->auth, address))
 		return refuse_connection(l, "http.connections_per_address");
 	return MHD_YES;
 }

@@ -160,7 +160,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	/* Set every key to something else than its default; each must show in the dump. */
 	struct conf *c =
 		parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
-		      "tls: {cert: c, key: /k, client_ca: a}, "
+		      "tls: {cert: c, key: /k, client_ca: a}, trusted_proxies: [unix], "
 		      "connections_per_address: 4, "
 		      "request_timeout: 1s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
@@ -181,6 +181,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  connections_per_address: 4\n"
 		"  request_timeout: 1s\n"
 		"  tls: {cert: /etc/rb/c, key: /k, client_ca: /etc/rb/a}\n"
+		"  trusted_proxies: [unix]\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
 		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\npatterns: [p]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
 		"worker:\n  enabled: false\n  pools: [\"host:a\"]\n  slots: 1\n  user: root\n"
@@ -507,18 +508,132 @@ static void unknown_keys(void **state)
 		"f.yml:1:24: unknown key 'sources.a.labls'; did you mean 'labels'?\n");
 	refuse("sources: {a: {kind: x, auth: {snss: {}}}}\n",
 		"f.yml:1:31: unknown key 'sources.a.auth.snss'; did you mean 'sns'?\n");
-	refuse("sources: {a: {kind: x, auth: {}}}\n", "f.yml:1:30: 'sources.a.auth' needs 'sns'\n");
-	refuse("sources: {a: {kind: x, auth: {sns: []}}}\n",
-		"f.yml:1:36: 'sources.a.auth.sns' is a list; it must be a map with 'topic_arns'\n");
-	refuse("sources: {a: {kind: x, auth: {sns: {topic_arns: []}}}}\n",
-		"f.yml:1:49: 'sources.a.auth.sns.topic_arns' must name a topic at least\n");
-	refuse("sources: {a: {kind: x, auth: {sns: {topic_arns: [oncall]}}}}\n",
-		"f.yml:1:50: 'sources.a.auth.sns.topic_arns' has 'oncall', which is no ARN of a topic, as in "
-		"arn:aws:sns:eu-west-1:123456789012:NAME\n");
 	refuse("audit_retention: 1d\n", "f.yml:1:1: unknown key 'audit_retention'\n");
 	refuse("'http.listen': ['127.0.0.1:1']\n"
 	       "? \"http\"\n: 5\n",
 		"f.yml:3:3: 'http' is a text; it must be a map of keys\n");
+}
+
+/* One source with this auth. */
+static void refuse_auth(const char *auth, const char *findings)
+{
+	char text[1000];
+	snprintf(text, sizeof(text), "sources: {a: {kind: x, auth: %s}}\n", auth);
+	refuse(text, findings);
+}
+
+static void auth_of_a_source(void **state)
+{
+	(void)state;
+	struct conf *c = parse("sources:\n  a: {kind: x, auth: {hmac: {header: X-Sig, secret_files: [one, /two]}, allow: '10.0.0.0/8'}}\n"
+			       "  b: {kind: x, auth: {basic: {user: me, password_file: p}}}\n"
+			       "  c: {kind: x}\n");
+	const struct conf_auth *a = &c->sources[0].auth;
+	assert_int_equal(a->kind, CONF_AUTH_HMAC);
+	assert_int_equal(a->secrets.n, 2);
+	assert_str(a->secrets.v[0].text, "/etc/rb/one");
+	assert_str(a->secrets.v[1].text, "/two");
+	assert_int_equal(a->secrets.v[1].line, 2);
+	assert_int_equal(a->algorithm, CONF_SHA256);
+	assert_int_equal(a->tolerance_ms, 300000);
+	assert_str(a->allow.v[0].text, "10.0.0.0/8");
+	assert_int_equal(c->sources[1].auth.kind, CONF_AUTH_BASIC);
+	assert_str(c->sources[1].auth.user, "me");
+	assert_true(conf_has_auth(a));
+	assert_false(conf_has_auth(&c->sources[2].auth));
+	conf_free(c);
+	round_trip("sources:\n"
+		   "  a: {kind: x, auth: {token: true}}\n"
+		   "  b: {kind: x, auth: {bearer_file: s}}\n"
+		   "  c: {kind: x, auth: {bearer_files: [s, t]}}\n"
+		   "  d: {kind: x, auth: {basic: {user: 'a b', password_files: [s, t]}, allow: [10.0.0.1, '::1']}}\n"
+		   "  e: {kind: x, auth: {hmac: {header: X-S, algorithm: sha512, secret_file: s, prefix: 'v0=', "
+		   "timestamp_header: X-T, tolerance: 90s}}}\n"
+		   "  f: {kind: x, auth: {standard_webhooks: {secret_file: s, tolerance: 1m}}}\n"
+		   "  g: {kind: x, auth: {github: {secret_file: s}}}\n"
+		   "  h: {kind: x, auth: {pagerduty: {secret_files: [s]}}}\n"
+		   "  i: {kind: x, auth: {client_cert: {names: [a.example, b]}}}\n"
+		   "  j: {kind: x, auth: {allow: [10.0.0.0/8]}}\n");
+	c = parse("sources: {a: {kind: x, auth: {hmac: {header: X-S, algorithm: sha1, secret_file: s, prefix: 'v0=', "
+		  "timestamp_header: X-T, tolerance: 90s}, allow: ['::1']}}}\n");
+	assert_has(dump(c), "  a: {kind: x, auth: {hmac: {header: X-S, algorithm: sha1, secret_file: /etc/rb/s, prefix: \"v0=\", "
+			    "timestamp_header: X-T, tolerance: 90s}, allow: [\"::1\"]}}\n");
+	conf_free(c);
+}
+
+static void auth_that_contradicts_itself(void **state)
+{
+	(void)state;
+	refuse_auth("{}", "f.yml:1:30: 'sources.a.auth' says nothing; it takes one of token, bearer_file, basic, hmac, "
+			  "standard_webhooks, github, pagerduty, sns and client_cert, and allow\n");
+	refuse_auth("x", "f.yml:1:30: 'sources.a.auth' is a text; it must be a map, as in {token: true}\n");
+	refuse_auth("{tokn: true}", "f.yml:1:31: unknown key 'sources.a.auth.tokn'; did you mean 'token'?\n");
+	refuse_auth("{token: false}", "f.yml:1:38: 'sources.a.auth.token' can only be true; else leave it out\n");
+	refuse_auth("{token: true, github: {secret_file: s}}",
+		"f.yml:1:44: 'sources.a.auth' has both 'token' and 'github'; it takes one of them\n");
+	refuse_auth("{bearer_file: s, bearer_files: [t]}",
+		"f.yml:1:47: 'sources.a.auth' has both 'bearer_file' and 'bearer_files'; it takes one of them\n");
+	refuse_auth("{bearer_file: [s]}", "f.yml:1:44: 'sources.a.auth.bearer_file' is a list; it must be the path of a file\n");
+	refuse_auth("{bearer_file: ''}", "f.yml:1:44: 'sources.a.auth.bearer_file' must not be empty: it names a file\n");
+	refuse_auth("{bearer_files: []}", "f.yml:1:45: 'sources.a.auth.bearer_files' has 0 entries; it must have from 1 to 8\n");
+	refuse_auth("{bearer_files: [a, b, c, d, e, f, g, h, i]}",
+		"f.yml:1:45: 'sources.a.auth.bearer_files' has 9 entries; it must have from 1 to 8\n");
+	refuse_auth("{basic: {user: 'a:b', password_file: s, passwd: t}}",
+		"f.yml:1:45: 'sources.a.auth.basic.user' is 'a:b'; it must not be empty, nor hold a colon\n"
+		"f.yml:1:70: unknown key 'sources.a.auth.basic.passwd'\n");
+	refuse_auth("{basic: {password_files: [s]}}",
+		"f.yml:1:38: 'sources.a.auth.basic' needs 'user', as in {user: NAME, password_file: FILE}\n");
+	refuse_auth("{github: s}", "f.yml:1:39: 'sources.a.auth.github' is a text; it must be a map, as in {secret_file: FILE}\n");
+	refuse_auth("{github: {}}", "f.yml:1:39: 'sources.a.auth.github' needs 'secret_file', as in {secret_file: FILE}\n");
+	refuse_auth("{pagerduty: {secret_file: s, secret_files: [t]}}",
+		"f.yml:1:73: 'sources.a.auth.pagerduty' has both 'secret_file' and 'secret_files'; take one of them\n");
+	refuse_auth("{hmac: {header: 'X Y', algorithm: md5, secret_file: s, prefix: 'a,b'}}",
+		"f.yml:1:46: 'sources.a.auth.hmac.header' is 'X Y': a header's name has letters, digits, '-' and '_', and 64 bytes at most\n"
+		"f.yml:1:64: 'sources.a.auth.hmac.algorithm' is 'md5'; it must be one of sha1, sha256, sha512\n"
+		"f.yml:1:93: 'sources.a.auth.hmac.prefix' is 'a,b': a comma stands between signatures, and cannot be in one\n");
+	refuse_auth("{hmac: {tolerance: 2h, tolerances: 1}}",
+		"f.yml:1:49: 'sources.a.auth.hmac.tolerance' is 2h; it must be from 1s to 1h\n"
+		"f.yml:1:53: unknown key 'sources.a.auth.hmac.tolerances'; did you mean 'tolerance'?\n"
+		"f.yml:1:37: 'sources.a.auth.hmac' needs 'header', as in {header: X-Signature, secret_file: FILE}\n"
+		"f.yml:1:37: 'sources.a.auth.hmac' needs 'secret_file', as in {header: X-Signature, secret_file: FILE}\n"
+		"f.yml:1:49: 'sources.a.auth.hmac.tolerance' needs 'timestamp_header': without a time nothing is too old\n");
+	refuse_auth("{standard_webhooks: {secret_file: s, tolerance: 0s}}",
+		"f.yml:1:78: 'sources.a.auth.standard_webhooks.tolerance' is 0s; it must be from 1s to 1h\n");
+	refuse_auth("{client_cert: {names: []}}",
+		"f.yml:1:52: 'sources.a.auth.client_cert.names' has 0 entries; it must have from 1 to 64\n");
+	refuse_auth("{client_cert: {}}", "f.yml:1:44: 'sources.a.auth.client_cert' needs 'names', as in {names: [NAME]}\n");
+	refuse_auth("{allow: []}", "f.yml:1:38: 'sources.a.auth.allow' has 0 entries; it must have from 1 to 256\n");
+	refuse_auth("{allow: [10.0.0.0/8, 10.0.0.0/33]}",
+		"f.yml:1:51: 'sources.a.auth.allow' has '10.0.0.0/33': it must be an address, or a range of them as in "
+		"10.0.0.0/8 or 2001:db8::/32\n");
+	refuse_auth("{sns: []}", "f.yml:1:36: 'sources.a.auth.sns' is a list; it must be a map, as in {topic_arns: [ARN]}\n");
+	refuse_auth("{sns: {topic_arns: []}}", "f.yml:1:49: 'sources.a.auth.sns.topic_arns' must name a topic at least\n");
+	refuse_auth("{sns: {topic_arns: [oncall]}}",
+		"f.yml:1:50: 'sources.a.auth.sns.topic_arns' has 'oncall', which is no ARN of a topic, as in "
+		"arn:aws:sns:eu-west-1:123456789012:NAME\n");
+}
+
+static void trusted_proxies(void **state)
+{
+	(void)state;
+	struct conf *c = parse("http: {trusted_proxies: [10.0.0.0/8, '::1', unix]}\n");
+	assert_int_equal(c->http.trusted_proxies.n, 3);
+	conf_free(c);
+	round_trip("http: {trusted_proxies: [10.0.0.0/8, '::1', unix]}\n");
+	refuse("http: {trusted_proxies: [nginx.example]}\n",
+		"f.yml:1:26: 'http.trusted_proxies' is 'nginx.example': it must be an address, or a range of them as in "
+		"10.0.0.0/8 or 2001:db8::/32, or unix for those who connect over a unix socket\n");
+}
+
+static void other_addresses(void **state)
+{
+	(void)state;
+	struct conf *c = parse("http: {listen: ['127.0.0.1:1', 'unix:/s', '[::1]:1']}\n");
+	assert_false(conf_listens_elsewhere(c));
+	conf_free(c);
+	c = parse("http: {listen: ['127.0.0.1:1', '0.0.0.0:1']}\ntokens: [{name: a, hash: \"" HASH_A "\", scopes: read}]\n");
+	assert_true(conf_listens_elsewhere(c));
+	conf_free(c);
 }
 
 static void rates(void **state)
@@ -554,7 +669,6 @@ static void keys_of_later_versions(void **state)
 		"changes: []",
 		"redis_ack: local",
 		"http: {loops: 1}",
-		"http: {trusted_proxies: []}",
 		"partition_by: []",
 	};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -623,7 +737,7 @@ static void listen_addresses(void **state)
 		{"[::1", "it needs an IP address"},
 		{"0.0.0.0:9911",
 			"without tokens runbookd listens on loopback and unix sockets only"},
-		{"10.0.0.1:9911", "put a proxy that authenticates in front"},
+		{"10.0.0.1:9911", "make tokens with runbookctl token new, or listen on"},
 		{"[::]:9911", "listen on 127.0.0.1 or unix:/path"},
 		{"[::ffff:10.0.0.1]:9911", "without tokens"},
 		{"unix:", "must be absolute"},
@@ -876,7 +990,8 @@ static void manual_has_every_key(void **state)
 TESTS_MAIN(T(defaults_are_the_documented_ones), T(every_field_of_the_struct_is_in_the_table),
 	T(table_is_sound), T(sections_stand_together), T(keys_that_need_a_restart),
 	T(numbers_at_their_bounds), T(every_choice), T(awkward_texts), T(lists_and_maps),
-	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(wrong_kinds_of_values),
+	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(auth_of_a_source), T(auth_that_contradicts_itself),
+	T(trusted_proxies), T(other_addresses), T(wrong_kinds_of_values),
 	T(broken_yaml), T(tokens_are_read), T(tokens_with_errors), T(tokens_have_a_limit), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
 	T(names_are_checked), T(loads_a_file), T(relative_paths_become_absolute), T(no_file),
 	T(loose_mode_with_a_password_is_a_warning), T(restarts), T(manual_has_every_key))
