@@ -13,48 +13,24 @@
  * those are found here. yajl does not check its allocations, so it gets ones that stop the
  * program (its writes through NULL plus an offset would not be sure to).
  */
-#include "base/json.h"
+#include "base/json_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <yajl/yajl_parse.h>
 #include "base/hash.h"
 #include "base/utf8.h"
 
 #define SMALL_OBJECT 32
 
-struct frame {
-	struct json *container;
-	struct json *tail;
-	uint64_t seen; /* one bit a key: filter for doubled ones */
-	bool doubled;  /* perhaps */
-};
-
-struct json_reader {
-	struct arena *arena;
-	yajl_handle yajl;
-	struct json *root;
-	struct str key; /* of the member whose value comes next */
-	size_t nodes;
-	size_t nodes_max;
-	unsigned depth;
-	unsigned depth_max;
-	size_t base;  /* bytes of the pieces before this one */
-	bool started; /* something but white space came */
-	bool dead;
-	struct err err; /* set by a callback that stopped the parser */
-	struct frame frames[JSON_DEPTH_LIMIT + 1];
-};
-
-static size_t where(const struct json_reader *r)
+size_t json_reader_where(const struct json_reader *r)
 {
 	return r->base + yajl_get_bytes_consumed(r->yajl);
 }
 
-static int stop(struct json_reader *r, enum err_code code, const char *text)
+int json_reader_stop(struct json_reader *r, enum err_code code, const char *text)
 {
 	err_set(&r->err, code, "%s", text);
-	r->err.offset = where(r);
+	r->err.offset = json_reader_where(r);
 	return 0;
 }
 
@@ -139,15 +115,16 @@ static bool drop_doubled_large(const struct json_reader *r, struct json *object)
 static struct json *add_node(struct json_reader *r, enum json_kind kind, const void *text, size_t n)
 {
 	if (++r->nodes > r->nodes_max) {
-		stop(r, ERR_LIMIT, "too many values in one document");
+		json_reader_stop(r, ERR_LIMIT, "too many values in one document");
 		return NULL;
 	}
 	struct json *j = arena_alloc(r->arena, sizeof(*j) + (text ? n + 1 : 0));
 	if (!j) {
-		stop(r, ERR_LIMIT, "the document needs more memory than one request may have");
+		json_reader_stop(
+			r, ERR_LIMIT, "the document needs more memory than one request may have");
 		return NULL;
 	}
-	*j = (struct json){.kind = kind, .key = r->key, .offset = where(r)};
+	*j = (struct json){.kind = kind, .key = r->key, .offset = json_reader_where(r)};
 	if (text) {
 		char *copy = (char *)(j + 1);
 		memcpy(copy, text, n);
@@ -156,7 +133,7 @@ static struct json *add_node(struct json_reader *r, enum json_kind kind, const v
 	}
 	r->key = STR_NONE;
 
-	struct frame *f = &r->frames[r->depth];
+	struct json_frame *f = &r->frames[r->depth];
 	if (!f->container) {
 		r->root = j;
 		return j;
@@ -179,7 +156,7 @@ static bool mend_utf8(struct json_reader *r, char *p, size_t n, size_t bad)
 		const unsigned char *u = (const unsigned char *)p + bad;
 		bool half = n - bad >= 3 && u[0] == 0xED && u[1] >= 0xB0 && (u[2] & 0xC0) == 0x80;
 		if (!half) {
-			stop(r, ERR_INPUT, "invalid bytes in a string: not UTF-8");
+			json_reader_stop(r, ERR_INPUT, "invalid bytes in a string: not UTF-8");
 			return false;
 		}
 		memcpy(p + bad, UTF8_REPLACEMENT, 3);
@@ -223,11 +200,11 @@ static int on_string(void *ctx, const unsigned char *text, size_t n)
 static int on_key(void *ctx, const unsigned char *text, size_t n)
 {
 	struct json_reader *r = ctx;
-	struct frame *f = &r->frames[r->depth];
+	struct json_frame *f = &r->frames[r->depth];
 
 	r->key = arena_strdup(r->arena, (struct str){(const char *)text, n});
 	if (!r->key.p)
-		return stop(
+		return json_reader_stop(
 			r, ERR_LIMIT, "the document needs more memory than one request may have");
 	if (!check_utf8(r, r->key))
 		return 0;
@@ -240,12 +217,12 @@ static int on_key(void *ctx, const unsigned char *text, size_t n)
 static int open_container(struct json_reader *r, enum json_kind kind)
 {
 	if (r->depth == r->depth_max)
-		return stop(r, ERR_LIMIT, "nested too deep");
+		return json_reader_stop(r, ERR_LIMIT, "nested too deep");
 	struct json *j = add_node(r, kind, NULL, 0);
 	if (!j)
 		return 0;
 	j->offset--; /* where its bracket is, not behind it */
-	r->frames[++r->depth] = (struct frame){.container = j};
+	r->frames[++r->depth] = (struct json_frame){.container = j};
 	return 1;
 }
 
@@ -262,17 +239,17 @@ static int on_start_array(void *ctx)
 static int on_end(void *ctx)
 {
 	struct json_reader *r = ctx;
-	struct frame *f = &r->frames[r->depth--];
+	struct json_frame *f = &r->frames[r->depth--];
 	if (!f->doubled)
 		return 1;
 	if (f->container->count <= SMALL_OBJECT)
 		drop_doubled_small(f->container);
 	else if (!drop_doubled_large(r, f->container))
-		return stop(r, ERR_NOMEM, "no memory");
+		return json_reader_stop(r, ERR_NOMEM, "no memory");
 	return 1;
 }
 
-static const yajl_callbacks callbacks = {
+const yajl_callbacks json_tree_callbacks = {
 	.yajl_null = on_null,
 	.yajl_boolean = on_boolean,
 	.yajl_number = on_number,
@@ -310,12 +287,11 @@ static void sure_free(void *ctx, void *p)
 
 /* ---- the reader ---- */
 
-struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits)
+bool json_reader_init(struct json_reader *r, struct arena *a, const struct json_limits *limits,
+	const yajl_callbacks *callbacks, void *ctx)
 {
 	yajl_alloc_funcs funcs = {sure_malloc, sure_realloc, sure_free, NULL};
-	struct json_reader *r = arena_alloc(a, sizeof(*r));
-	if (!r)
-		return NULL;
+
 	/* The frames are set when they open; only the outermost one is used before that. */
 	memset(r, 0, offsetof(struct json_reader, frames) + sizeof(r->frames[0]));
 	r->arena = a;
@@ -325,8 +301,17 @@ struct json_reader *json_reader_new(struct arena *a, const struct json_limits *l
 		r->depth_max = limits->depth;
 	if (limits && limits->nodes)
 		r->nodes_max = limits->nodes;
-	r->yajl = yajl_alloc(&callbacks, &funcs, r);
-	return r->yajl ? r : NULL;
+	r->yajl = yajl_alloc(callbacks, &funcs, ctx);
+	return r->yajl != NULL;
+}
+
+struct json_reader *json_reader_new(struct arena *a, const struct json_limits *limits)
+{
+	struct json_reader *r = arena_alloc(a, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	return json_reader_init(r, a, limits, &json_tree_callbacks, r) ? r : NULL;
 }
 
 void json_reader_free(struct json_reader *r)
@@ -338,7 +323,7 @@ void json_reader_free(struct json_reader *r)
 }
 
 /* yajl's own words: "parse error: trailing garbage\n", without the line's end. */
-static int fail(struct json_reader *r, yajl_status status, struct err *e)
+int json_reader_fail(struct json_reader *r, yajl_status status, struct err *e)
 {
 	r->dead = true;
 	if (status == yajl_status_client_canceled) {
@@ -352,7 +337,7 @@ static int fail(struct json_reader *r, yajl_status status, struct err *e)
 		s.n--;
 	err_set(e, ERR_INPUT, "%.*s", STR_ARG(s));
 	if (e)
-		e->offset = where(r);
+		e->offset = json_reader_where(r);
 	yajl_free_error(r->yajl, text);
 	return -1;
 }
@@ -389,7 +374,7 @@ int json_reader_feed(struct json_reader *r, const char *p, size_t n, struct err 
 		r->started = !memchr(" \t\r\n", p[i], 4);
 	yajl_status status = yajl_parse(r->yajl, (const unsigned char *)p, n);
 	if (status != yajl_status_ok)
-		return fail(r, status, e);
+		return json_reader_fail(r, status, e);
 	r->base += n;
 	return 0;
 }
@@ -406,7 +391,7 @@ struct json *json_reader_finish(struct json_reader *r, struct err *e)
 	if (status == yajl_status_ok && r->root)
 		return r->root;
 	if (status == yajl_status_client_canceled)
-		fail(r, status, e);
+		json_reader_fail(r, status, e);
 	else if (r->started)
 		err_set(e, ERR_INPUT, "the document is incomplete");
 	else

@@ -20,8 +20,9 @@ struct line_label {
 	struct str name, value;
 };
 
-/* Names of labels: host, unit, program, pid, level (the sender's own word), service, operation, trace_id, span_id; a shipper's
- * own names stay as they are, but what is outside of [a-zA-Z0-9_] becomes _, as Prometheus does. */
+/* Names of labels: host, unit, program, pid, level (critical, error, warning, info, debug; a word that none of these stands for
+ * stays), service, operation, trace_id, span_id; a shipper's own names are there as well, but what is outside of [a-zA-Z0-9_]
+ * becomes _, as Prometheus does. */
 struct line {
 	struct str message;	/* without its line end; valid UTF-8 is not promised: see line_text() */
 	int64_t time_ns;	/* the line's own time; 0: it has none */
@@ -43,6 +44,9 @@ struct line_options {
 	size_t line_limit;	/* bytes of one line's message, and of one value */
 	int64_t now_ns;		/* what times without a year or a zone are near to */
 	struct str content_type;	/* of the request, as it came; "": none */
+	const struct line_label *labels;	/* that each line of the body has, before its own; they live as long as the decoder */
+	size_t labels_n;
+	struct line_report *report;	/* what a shipper is answered besides (line/decoder.h); NULL: nobody asks */
 };
 
 struct line_decoder;		/* one body; made by a kind: line/decoder.h */
