@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/regex_classes.h"
 #include "base/nearest.h"
 #include "contract/decimal.h"
 
@@ -208,6 +209,25 @@ static bool keep_pattern(struct reader *r, pcre2_code *code)
 	return true;
 }
 
+/* Where the text cannot be made fit for JIT, PCRE2 interprets: slower, the same answer. */
+static void compile_for_jit(struct schema *s)
+{
+	pcre2_code *code = NULL;
+	PCRE2_SIZE at;
+	struct buf b;
+	int ignored;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	if (regex_classes(s->pattern_text, &b))
+		code = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, PATTERN_OPTIONS, &ignored, &at, NULL);
+	buf_release(&b);
+	if (!code)
+		return;
+	pcre2_code_free(s->pattern);
+	s->pattern = code;
+	pcre2_jit_compile(s->pattern, PCRE2_JIT_COMPLETE);
+}
+
 static void take_pattern(struct reader *r, const struct json *j, struct schema *s)
 {
 	PCRE2_UCHAR text[128];
@@ -227,7 +247,7 @@ static void take_pattern(struct reader *r, const struct json *j, struct schema *
 			(size_t)at + 1, (const char *)text);
 		return;
 	}
-	pcre2_jit_compile(s->pattern, PCRE2_JIT_COMPLETE);
+	compile_for_jit(s);
 	if (!keep_pattern(r, s->pattern)) {
 		pcre2_code_free(s->pattern);
 		s->pattern = NULL;

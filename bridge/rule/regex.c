@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "base/hash.h"
 #include "rule/matcher.h"
+#include "base/regex_classes.h"
 
 #define ANYWHERE_OPTIONS \
 	(PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C)
@@ -51,6 +52,26 @@ static int bad_regex(struct str regex, size_t at, int code, struct err *e)
 		(int)(to - from), regex.p + from, to < regex.n ? "…" : "", place, (const char *)text);
 }
 
+/* What is compiled already and good, for JIT. Where the system forbids that, or the text cannot be made fit for it, PCRE2
+ * interprets: slower, the same answer. */
+static void compile_for_jit(struct regex *r, struct str text, uint32_t options)
+{
+	pcre2_code *code = NULL;
+	struct buf b;
+	size_t at;
+	int ignored;
+
+	buf_init(&b, BUF_NO_LIMIT);
+	if (regex_classes(text, &b))
+		code = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, options, &ignored, &at, NULL);
+	buf_release(&b);
+	if (!code)
+		return;
+	pcre2_code_free(r->code);
+	r->code = code;
+	(void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
+}
+
 static int compile(struct regex *r, struct str text, uint32_t options, size_t *at, struct err *e)
 {
 	uint32_t groups = 0;
@@ -69,8 +90,7 @@ static int compile(struct regex *r, struct str text, uint32_t options, size_t *a
 	for (size_t i = 0; i < text.n; i++)
 		r->loops += text.p[i] == '*' || text.p[i] == '+' || text.p[i] == '{';
 	r->loops += r->loops == 0;
-	/* Where the system forbids JIT, PCRE2 interprets: slower, the same answer. */
-	(void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
+	compile_for_jit(r, text, options);
 	return 0;
 }
 

@@ -147,6 +147,8 @@ static void strings(void **state)
 	check("{\"pattern\":\"^b+$\"}", "\"abbc\"", "'abbc' does not match the pattern '^b+$'");
 	check("{\"pattern\":\"^b$\"}", "\"b\\n\"", "'b\n' does not match the pattern '^b$'");
 	check("{\"pattern\":\"^\\\\u00e4$\"}", "\"ä\"", NULL);
+	check("{\"pattern\":\"^\\\\S+$\"}", "\"äé\"", NULL);
+	check("{\"pattern\":\"^\\\\S$\"}", "\" \"", "' ' does not match the pattern '^\\S$'");
 	check("{\"pattern\":\"x\"}", "7", NULL);
 	check("{\"format\":\"date-time\"}", "\"2026-02-29T00:00:00Z\"", "'2026-02-29T00:00:00Z' is no date-time");
 	check("{\"format\":\"date-time\"}", "\"2024-02-29T23:59:60.5+05:30\"", NULL);
