@@ -20,4 +20,10 @@ void syslog_read(struct line_maker *m, struct str text);
  * in line_options. False: a is full, and *out is *l. */
 bool line_split(struct arena *a, const struct line *l, int64_t now_ns, struct line *out);
 
+#define SYSLOG_FRAME_LIMIT ((size_t)1 << 20) /* bytes of a message that is octet-counted */
+
+/* A decoder of line_kind_syslog may live for months: what times without a year are near to from now
+ * on. */
+void line_syslog_now(struct line_decoder *d, int64_t now_ns);
+
 #endif

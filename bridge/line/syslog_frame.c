@@ -4,8 +4,9 @@
  * bytes and its beginning, all else is ended by LF. NUL and LF between messages are passed over, so
  * are lines without a byte.
  *
- * Bounded: of a message limit + HEADER_MAX bytes are kept; the rest is read and dropped. A length
- * of more than LENGTH_DIGITS digits is text.
+ * Bounded: of a message limit + HEADER_MAX bytes are kept; the rest is read and dropped. A length of
+ * more than LENGTH_DIGITS digits is text; one of more than SYSLOG_FRAME_LIMIT bytes is an error, for
+ * a sender that is out of step would have all its next messages dropped.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +82,19 @@ static size_t take_length(struct line_decoder *d, char c)
 	return c == ' ';
 }
 
-static size_t behind_length(struct line_decoder *d, char c)
+static size_t behind_length(struct line_decoder *d, char c, int *rc, struct err *e)
 {
 	d->state = c == '<' ? IN_COUNTED : IN_LINE;
 	if (c == '<') {
 		d->left = (size_t)strtoul(d->kept.p, NULL, 10);
 		buf_clear(&d->kept);
+	}
+	if (c == '<' && d->left > SYSLOG_FRAME_LIMIT) {
+		*rc = err_set(e, ERR_INPUT,
+			"a message of %zu bytes is announced; it may have %zu at most, so send shorter "
+			"ones, or look whether the sender counts right",
+			d->left, SYSLOG_FRAME_LIMIT);
+		e->offset = d->begun;
 	}
 	return 0;
 }
@@ -128,7 +136,7 @@ static int feed(struct line_decoder *d, struct str piece, struct err *e)
 			n = take_length(d, piece.p[0]);
 			break;
 		case BEHIND_LENGTH:
-			n = behind_length(d, piece.p[0]);
+			n = behind_length(d, piece.p[0], &rc, e);
 			break;
 		case IN_COUNTED:
 			n = take_counted(d, piece, &rc, e);
@@ -179,6 +187,11 @@ static void drop(struct line_decoder *d)
 	buf_release(&d->kept);
 	line_maker_release(&d->maker);
 	free(d);
+}
+
+void line_syslog_now(struct line_decoder *d, int64_t now_ns)
+{
+	d->maker.now_ns = now_ns;
 }
 
 const struct line_kind line_kind_syslog = {"syslog", new, feed, finish, drop};

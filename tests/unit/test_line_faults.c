@@ -1,5 +1,6 @@
 /* What is wrong in a body of lines, and what is too much of it. */
 #include "unit.h"
+#include "line/syslog.h"
 #include "line_rig.h"
 
 static struct line_rig rig;
@@ -376,6 +377,41 @@ static void counted_breaks_off(void **state)
 	rig_refused(&rig, &line_kind_syslog, STR("9 <13>abc"), ERR_INPUT, 9, "the connection ended 2 bytes before its message did");
 }
 
+static void length_is_absurd(void **state)
+{
+	struct str text = STR("<13>a\n1048577 <13>b");
+
+	(void)state;
+	rig_refused(&rig, &line_kind_syslog, text, ERR_INPUT, 6, "a message of 1048577 bytes is announced; it may have 1048576");
+	assert_int_equal(rig.lines, 1); /* what came before is a line */
+	for (size_t first = 1; first < text.n; first++)
+		assert_int_equal(rig_cut(&rig, &line_kind_syslog, text, first, 1), -1);
+	/* The longest is read, and a number that is no length is text, however long. */
+	rig_refused(&rig, &line_kind_syslog, STR("1048576 <13>b"), ERR_INPUT, 13, "the connection ended 1048571 bytes before");
+	rig_taken(&rig, &line_kind_syslog, STR("1048577 b\n99999999999999999999 <13>b\n"));
+	assert_int_equal(rig.lines, 2);
+}
+
+/* A connection goes on for months: what "Jan  1" means changes meanwhile. */
+static void clock_goes_on(void **state)
+{
+	struct line_sink sink = {rig_line, &rig};
+	struct str text = STR("<13>Dec 31 23:59:59 h p: m\n");
+	struct line_decoder *d;
+	struct err e = {0};
+
+	(void)state;
+	d = line_kind_syslog.new (&rig.options, &sink, &e);
+	assert_non_null(d);
+	buf_clear(&rig.out);
+	assert_int_equal(line_kind_syslog.feed(d, text, &e), 0);
+	assert_has(buf_as_str(&rig.out), "\"time\":\"2025-12-31T23:59:59");
+	line_syslog_now(d, RIG_NOW_NS + INT64_C(60) * 24 * 3600 * 1000000000);
+	assert_int_equal(line_kind_syslog.feed(d, text, &e), 0);
+	assert_has(buf_as_str(&rig.out), "\"time\":\"2026-12-31T23:59:59");
+	line_kind_syslog.free(d);
+}
+
 static void labels_of_the_request(void **state)
 {
 	static const struct line_label labels[] = {{{"tenant", 6}, {"blue", 4}}, {{"host", 4}, {"edge", 4}}};
@@ -411,6 +447,8 @@ int main(void)
 		TEST(long_lines_are_cut),
 		TEST(many_labels),
 		TEST(long_names),
+		TEST(length_is_absurd),
+		TEST(clock_goes_on),
 		TEST(broken_journal),
 		TEST(large_entry),
 		TEST(broken_protobuf),
