@@ -127,7 +127,7 @@ def test_reloads_at_the_same_time_all_answer_for_the_files_of_their_time(server)
 
 def test_a_refused_reload_under_load_keeps_the_rules(server):
     server.generations.put(1)
-    (server.generations.folders[1] / "19.yml").write_text("rules: [{name: g1-broken}]\n")
+    (server.generations.prepared[1] / "19.yml").write_text("rules: [{name: g1-broken}]\n")
     answer = server.api("POST", "/-/reload")
     assert answer.status == 422 and "19.yml:1:" in answer.json()["detail"], answer
     decisions = server.post_alertmanager(notification([alert({"alertname": "X", "job": "load"})]))["decisions"]
