@@ -1,86 +1,19 @@
 /* The Alertmanager source: golden files, the type of each field, the limits, and odd bytes. */
 #include "unit.h"
-#include <dirent.h>
-#include "base/file.h"
 #include "base/utf8.h"
 #include "source/fields.h"
-#include "source/source.h"
-
-static struct arena arena;
-
-static int begin(void **state)
-{
-	(void)state;
-	arena_init(&arena, 256 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&arena);
-	return 0;
-}
-
-static int take(struct str body, size_t piece, struct source_batch *out, struct err *e)
-{
-	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")),
-		&(struct source_request){.source = STR("am")});
-
-	assert_non_null(p);
-	for (size_t at = 0; at < body.n; at += piece)
-		if (source_feed(p, body.p + at, body.n - at < piece ? body.n - at : piece, e) < 0)
-			break;
-	return source_finish(p, out, e);
-}
-
-static void refused(struct str body, enum err_code code, const char *want)
-{
-	struct source_batch out;
-	struct err e = {0};
-
-	if (take(body, 4096, &out, &e) == 0)
-		fail_msg("taken: %.*s", (int)(body.n < 300 ? body.n : 300), body.p);
-	assert_int_equal(e.code, code);
-	assert_has(str_of(e.text), want);
-}
-
-static struct source_batch taken(struct str body)
-{
-	struct source_batch out;
-	struct err e = {0};
-
-	if (take(body, 4096, &out, &e) < 0)
-		fail_msg("%s", e.text);
-	return out;
-}
+#define RIG_KIND "alertmanager"
+#define RIG_SOURCE "am"
+#include "source_rig.h"
 
 /* ---- golden files ---- */
 
-static struct str read_golden(const char *name, const char *end_of_name)
+static void compare(struct source_rig *r, const char *name, size_t piece)
 {
-	struct buf b;
-	struct err e;
-	struct str path = arena_printf(&arena, "%s/alertmanager/%s%s", GOLDEN_DIR, name, end_of_name);
-
-	buf_init(&b, BUF_NO_LIMIT);
-	if (file_read(path.p, &b, &e) < 0)
-		fail_msg("%s", e.text);
-	struct str s = arena_strdup(&arena, buf_as_str(&b));
-	buf_release(&b);
-	return s;
-}
-
-static void compare(const char *name, size_t piece)
-{
-	struct str body = read_golden(name, ".json"), want = read_golden(name, ".ndjson");
-	struct source_batch out;
-	struct err e;
+	struct source_batch out = rig_taken_golden(r, name, rig_golden(r, name, ".json"), piece);
 	struct buf b;
 	struct json_w w;
 
-	if (take(body, piece, &out, &e) < 0)
-		fail_msg("%s: %s", name, e.text);
 	buf_init(&b, BUF_NO_LIMIT);
 	json_w_init(&w, &b);
 	json_w_object(&w);
@@ -88,55 +21,35 @@ static void compare(const char *name, size_t piece)
 	json_w_kstr(&w, "group", out.group);
 	json_w_end(&w, '}');
 	buf_putc(&b, '\n');
-	for (size_t i = 0; i < out.n; i++) {
-		json_w_init(&w, &b);
-		event_write_json(&w, &out.events[i]);
-		buf_putc(&b, '\n');
-	}
-	if (!str_eq(buf_as_str(&b), want))
-		fail_msg("%s:\ngot  %s\nwant %s", name, b.p, want.p);
-	buf_release(&b);
+	for (size_t i = 0; i < out.n; i++)
+		rig_put_event(&b, &out.events[i]);
+	rig_is_golden(r, name, &b);
 }
 
 static void golden_files(void **state)
 {
-	DIR *d = opendir(GOLDEN_DIR "/alertmanager");
-	struct dirent *f;
-	unsigned seen = 0;
-
 	(void)state;
-	assert_non_null(d);
-	while ((f = readdir(d))) {
-		char *dot = strrchr(f->d_name, '.');
-		if (!dot || strcmp(dot, ".json") != 0)
-			continue;
-		*dot = '\0';
-		compare(f->d_name, 1 << 20);
-		compare(f->d_name, 1);
-		seen++;
-	}
-	closedir(d);
-	assert_true(seen >= 12);
+	assert_true(rig_each_golden(&rig, ".json", compare) >= 12);
 }
 
 static struct str group_of(struct str key)
 {
-	struct str body = arena_printf(&arena, "{\"groupKey\":\"%.*s\",\"alerts\":[{\"status\":\"firing\"}]}", STR_ARG(key));
+	struct str body = arena_printf(&rig.arena, "{\"groupKey\":\"%.*s\",\"alerts\":[{\"status\":\"firing\"}]}", STR_ARG(key));
 
-	return taken(body).events[0].group;
+	return rig_taken(&rig, body).events[0].group;
 }
 
 static void long_group_keys_are_cut_and_stay_apart(void **state)
 {
-	struct str key = arena_printf(&arena, "%*s", SOURCE_GROUP_LIMIT, "é"), longer, other;
+	struct str key = arena_printf(&rig.arena, "%*s", SOURCE_GROUP_LIMIT, "é"), longer, other;
 
 	(void)state;
 	assert_int_equal(key.n, SOURCE_GROUP_LIMIT);
 	assert_true(str_eq(group_of(key), key));
-	longer = group_of(arena_printf(&arena, "%.*sa", STR_ARG(key)));
-	other = group_of(arena_printf(&arena, "%.*sb", STR_ARG(key)));
+	longer = group_of(arena_printf(&rig.arena, "%.*sa", STR_ARG(key)));
+	other = group_of(arena_printf(&rig.arena, "%.*sb", STR_ARG(key)));
 	assert_int_equal(longer.n, SOURCE_GROUP_LIMIT);
-	assert_true(str_eq(longer, group_of(arena_printf(&arena, "%.*sa", STR_ARG(key)))));
+	assert_true(str_eq(longer, group_of(arena_printf(&rig.arena, "%.*sa", STR_ARG(key)))));
 	assert_false(str_eq(longer, other));
 	assert_memory_equal(longer.p, key.p, 3000);
 	assert_int_equal(utf8_valid(longer), longer.n);
@@ -149,10 +62,10 @@ static void computes_what_alertmanager_computes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct source_batch out = taken(read_golden(names[i], ".json"));
+		struct source_batch out = rig_taken(&rig, rig_golden(&rig, names[i], ".json"));
 		for (size_t k = 0; k < out.n; k++) {
 			struct event *ev = &out.events[k];
-			struct str own = event_fingerprint(&arena, ev->labels, ev->labels_n);
+			struct str own = event_fingerprint(&rig.arena, ev->labels, ev->labels_n);
 			assert_true(str_eq(own, ev->fingerprint));
 		}
 	}
@@ -204,7 +117,7 @@ static void wrong_types(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		refused(str_of(cases[i].body), ERR_INPUT, cases[i].want);
+		rig_refused(&rig, str_of(cases[i].body), ERR_INPUT, cases[i].want);
 }
 
 static void says_the_byte(void **state)
@@ -214,28 +127,28 @@ static void says_the_byte(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(take(str_of(body), 7, &out, &e), -1);
+	assert_int_equal(rig_take(&rig, str_of(body), 7, &out, &e), -1);
 	assert_int_equal(e.offset, strstr(body, "5}") - body + 1);
 }
 
 static void odd_bytes(void **state)
 {
 	(void)state;
-	refused(STR(""), ERR_INPUT, "empty");
-	refused(STR("{\"alerts\":["), ERR_INPUT, "incomplete");
-	refused(STR("{\"alerts\":[]} x"), ERR_INPUT, "trailing garbage");
-	refused(STR("{\"alerts\":[],\"x\":\"\xff\"}"), ERR_INPUT, "");
-	refused(STR("{\"alerts\":[],\"x\":\"\xc0\x80\"}"), ERR_INPUT, "");
-	refused(STR("{\"alerts\":[],\"x\":\"a\0b\"}"), ERR_INPUT, "");
-	refused(STR("{\"alerts\":[],\"x\":\"\n\"}"), ERR_INPUT, "");
-	refused(STR("{\"alerts\":[]\0}"), ERR_INPUT, "");
-	refused(STR("{alerts:[]}"), ERR_INPUT, "");
-	refused(STR("{\"alerts\":[],\"x\":0x10}"), ERR_INPUT, "");
+	rig_refused(&rig, STR(""), ERR_INPUT, "empty");
+	rig_refused(&rig, STR("{\"alerts\":["), ERR_INPUT, "incomplete");
+	rig_refused(&rig, STR("{\"alerts\":[]} x"), ERR_INPUT, "trailing garbage");
+	rig_refused(&rig, STR("{\"alerts\":[],\"x\":\"\xff\"}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{\"alerts\":[],\"x\":\"\xc0\x80\"}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{\"alerts\":[],\"x\":\"a\0b\"}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{\"alerts\":[],\"x\":\"\n\"}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{\"alerts\":[]\0}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{alerts:[]}"), ERR_INPUT, "");
+	rig_refused(&rig, STR("{\"alerts\":[],\"x\":0x10}"), ERR_INPUT, "");
 }
 
 static void names_twice(void **state)
 {
-	struct source_batch out = taken(STR("{\"alerts\":[{\"status\":\"odd\"}],\"alerts\":[{" FIRING
+	struct source_batch out = rig_taken(&rig, STR("{\"alerts\":[{\"status\":\"odd\"}],\"alerts\":[{" FIRING
 		",\"status\":\"resolved\",\"labels\":{\"a\":\"1\"},\"labels\":{\"b\":\"2\",\"b\":\"\"}}]}"));
 
 	(void)state;
@@ -257,7 +170,7 @@ static struct str nested(unsigned depth)
 	for (unsigned i = 0; i < depth; i++)
 		buf_putc(&b, ']');
 	buf_putc(&b, '}');
-	struct str s = arena_strdup(&arena, buf_as_str(&b));
+	struct str s = arena_strdup(&rig.arena, buf_as_str(&b));
 	buf_release(&b);
 	return s;
 }
@@ -265,9 +178,9 @@ static struct str nested(unsigned depth)
 static void deep_nesting(void **state)
 {
 	(void)state;
-	taken(nested(SOURCE_DEPTH_LIMIT - 1));
-	refused(nested(SOURCE_DEPTH_LIMIT), ERR_LIMIT, "nested too deep");
-	refused(nested(100000), ERR_LIMIT, "nested too deep");
+	rig_taken(&rig, nested(SOURCE_DEPTH_LIMIT - 1));
+	rig_refused(&rig, nested(SOURCE_DEPTH_LIMIT), ERR_LIMIT, "nested too deep");
+	rig_refused(&rig, nested(100000), ERR_LIMIT, "nested too deep");
 }
 
 /* An alert with one label of so many bytes, or so many labels. */
@@ -287,24 +200,24 @@ static struct str with_labels(size_t labels, size_t name, size_t value)
 		buf_putc(&b, '"');
 	}
 	buf_puts(&b, "}}]}");
-	struct str s = arena_strdup(&arena, buf_as_str(&b));
+	struct str s = arena_strdup(&rig.arena, buf_as_str(&b));
 	buf_release(&b);
 	return s;
 }
 
 static void large_labels(void **state)
 {
-	struct source_batch out = taken(with_labels(1, 7, 100 * 1024));
+	struct source_batch out = rig_taken(&rig, with_labels(1, 7, 100 * 1024));
 
 	(void)state;
 	assert_int_equal(out.events[0].labels[0].value.n, 100 * 1024);
-	out = taken(with_labels(1, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT));
+	out = rig_taken(&rig, with_labels(1, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT));
 	assert_int_equal(out.events[0].labels[0].name.n, SOURCE_NAME_LIMIT);
-	refused(with_labels(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "alerts[0].labels: a name of 1025");
-	refused(with_labels(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "at most 1024 and 1048576");
-	out = taken(with_labels(SOURCE_LABELS_LIMIT, 7, 1));
+	rig_refused(&rig, with_labels(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "alerts[0].labels: a name of 1025");
+	rig_refused(&rig, with_labels(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "at most 1024 and 1048576");
+	out = rig_taken(&rig, with_labels(SOURCE_LABELS_LIMIT, 7, 1));
 	assert_int_equal(out.events[0].labels_n, SOURCE_LABELS_LIMIT);
-	refused(with_labels(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT, "alerts[0].labels: 257 members, at most 256");
+	rig_refused(&rig, with_labels(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT, "alerts[0].labels: 257 members, at most 256");
 }
 
 static void a_full_arena(void **state)
@@ -340,7 +253,7 @@ static void many_alerts(void **state)
 	for (unsigned i = 0; i < 20000; i++)
 		buf_printf(&b, "%s{" FIRING ",\"labels\":{\"alertname\":\"A\",\"i\":\"%u\"}}", i ? "," : "", i);
 	buf_puts(&b, "]}");
-	struct source_batch out = taken(buf_as_str(&b));
+	struct source_batch out = rig_taken(&rig, buf_as_str(&b));
 	assert_int_equal(out.n, 20000);
 	assert_str(event_label(&out.events[19999], STR("i")), "19999");
 	assert_str(out.events[19999].summary, "A");
@@ -357,7 +270,7 @@ static void cuts_summaries(void **state)
 	for (unsigned i = 0; i < SOURCE_SUMMARY_LIMIT; i++)
 		buf_puts(&b, "\xc3\xa9");
 	buf_puts(&b, "\"}}]}");
-	struct source_batch out = taken(buf_as_str(&b));
+	struct source_batch out = rig_taken(&rig, buf_as_str(&b));
 	assert_int_equal(out.events[0].summary.n, SOURCE_SUMMARY_LIMIT - 1);
 	assert_int_equal(out.events[0].annotations[0].value.n, 1 + 2 * SOURCE_SUMMARY_LIMIT);
 	buf_release(&b);
@@ -383,7 +296,7 @@ static void kinds(void **state)
 
 static void gives_up(void **state)
 {
-	struct source_parse *p = source_begin(&arena, source_kind_find(STR("alertmanager")),
+	struct source_parse *p = source_begin(&rig.arena, source_kind_find(STR("alertmanager")),
 		&(struct source_request){.source = STR("am")});
 	struct err e;
 	struct source_batch out;
@@ -392,16 +305,14 @@ static void gives_up(void **state)
 	assert_int_equal(source_feed(p, "{\"alerts\":[{", 12, &e), 0);
 	source_abort(p);
 	/* The first error is the one that counts, however much follows. */
-	p = source_begin(&arena, source_kind_find(STR("alertmanager")),
+	p = source_begin(&rig.arena, source_kind_find(STR("alertmanager")),
 		&(struct source_request){.source = STR("am")});
 	assert_int_equal(source_feed(p, "nonsense", 8, &e), -1);
-	struct str first = arena_strdup(&arena, str_of(e.text));
+	struct str first = arena_strdup(&rig.arena, str_of(e.text));
 	assert_int_equal(source_feed(p, "{}", 2, &e), -1);
 	assert_int_equal(source_finish(p, &out, &e), -1);
 	assert_str(first, e.text);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(computes_what_alertmanager_computes), TEST(long_group_keys_are_cut_and_stay_apart),
 	TEST(wrong_types), TEST(says_the_byte),

@@ -2,30 +2,12 @@
  * where it is at hand. */
 #include "unit.h"
 #include <unistd.h>
+#define RIG_KIND "argocd"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "argocd"};
-
-static int begin(void **state)
-{
-	(void)state;
-	arena_init(&rig.arena, 64 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static struct event *one(const char *body)
 {
-	struct source_batch out = rig_taken(&rig, str_of(body));
-
-	assert_int_equal(out.n, 1);
-	return out.events;
+	return rig_one(&rig, str_of(body));
 }
 
 static void golden_files(void **state)
@@ -169,8 +151,6 @@ static void another_template(void **state)
 	assert_str(event_label(ev, STR("phase")), "Failed");
 	assert_str(event_label(ev, STR("trigger")), "on-health-degraded");
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(states), TEST(identity), TEST(severities), TEST(wrong_types), TEST(a_long_message), TEST(limits),
 	TEST(shipped_template), TEST(another_template))

@@ -1,160 +1,65 @@
 /* The kind cloudevents: golden requests, what the standard forbids, in both modes, and the events of the API. */
 #include "unit.h"
-#include <dirent.h>
-#include <strings.h>
-#include "base/file.h"
 #include "source/cloudevents.h"
-#include "source/source.h"
-
-static struct arena arena;
-
-static int begin(void **state)
-{
-	(void)state;
-	arena_init(&arena, 64 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&arena);
-	return 0;
-}
+#define RIG_KIND "cloudevents"
+#define RIG_SOURCE "ce"
+#include "source_rig.h"
 
 /* ---- a request, as bytes: a line, headers, an empty line, the body; CRLF or LF ---- */
 
-struct http {
-	struct kv headers[64];
-	size_t n;
-	struct str body;
-};
+#define HEADERS_MAX 64
 
-static struct str header(void *ctx, const char *name)
+/* Its headers are the rig's from now on; the body. */
+static struct str parse(struct str s)
 {
-	const struct http *h = ctx;
-
-	for (size_t i = 0; i < h->n; i++)
-		if (h->headers[i].name.n == strlen(name) && strncasecmp(h->headers[i].name.p, name, strlen(name)) == 0)
-			return h->headers[i].value;
-	return STR_NONE;
-}
-
-static void headers(void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg)
-{
-	const struct http *h = ctx;
-
-	for (size_t i = 0; i < h->n; i++)
-		take(arg, h->headers[i].name, h->headers[i].value);
-}
-
-static struct http parse(struct str s)
-{
-	struct http h = {0};
+	struct kv *headers = arena_array(&rig.arena, HEADERS_MAX + 1, sizeof(*headers));
 	const char *p = memchr(s.p, '\n', s.n);
+	size_t seen = 0;
 
 	assert_non_null(p);
+	rig.headers = headers;
 	for (p++;;) {
 		const char *eol = memchr(p, '\n', (size_t)(s.p + s.n - p));
 		assert_non_null(eol);
 		size_t n = (size_t)(eol - p) - (eol > p && eol[-1] == '\r');
 		const char *colon = memchr(p, ':', n);
 		if (!colon) {
-			h.body = (struct str){eol + 1, (size_t)(s.p + s.n - eol - 1)};
-			return h;
+			headers[seen] = (struct kv){STR(""), STR("")};
+			return (struct str){eol + 1, (size_t)(s.p + s.n - eol - 1)};
 		}
 		const char *value = colon + 1 + strspn(colon + 1, " ");
-		assert_true(h.n < 64);
-		h.headers[h.n++] = (struct kv){{p, (size_t)(colon - p)}, {value, (size_t)(p + n - value)}};
+		assert_true(seen < HEADERS_MAX);
+		headers[seen++] = (struct kv){{p, (size_t)(colon - p)}, {value, (size_t)(p + n - value)}};
 		p = eol + 1;
 	}
 }
 
-static int take(struct http *h, size_t piece, struct source_batch *out, struct err *e)
-{
-	struct source_request rq = {.source = STR("ce"), .header = header, .headers = headers, .ctx = h};
-	struct source_parse *p = source_begin(&arena, source_kind_find(STR("cloudevents")), &rq);
-
-	assert_non_null(p);
-	for (size_t at = 0; at < h->body.n; at += piece)
-		if (source_feed(p, h->body.p + at, h->body.n - at < piece ? h->body.n - at : piece, e) != 0)
-			break;
-	return source_finish(p, out, e);
-}
-
 /* ---- golden files ---- */
 
-static struct str golden(const char *name, const char *end_of_name)
+static void compare(struct source_rig *r, const char *name, size_t piece)
 {
-	struct str path = arena_printf(&arena, "%s/cloudevents/%s%s", GOLDEN_DIR, name, end_of_name);
-	struct buf b;
-	struct err e;
-
-	buf_init(&b, BUF_NO_LIMIT);
-	if (file_read(path.p, &b, &e) < 0)
-		fail_msg("%s", e.text);
-	struct str s = arena_strdup(&arena, buf_as_str(&b));
-	buf_release(&b);
-	return s;
-}
-
-static void compare(const char *name, size_t piece)
-{
-	struct http h = parse(golden(name, ".http"));
-	struct str want = golden(name, ".ndjson");
-	struct source_batch out;
-	struct err e = {0};
+	struct source_batch out = rig_taken_golden(r, name, parse(rig_golden(r, name, ".http")), piece);
 	struct buf got;
-	struct json_w w;
 
-	if (take(&h, piece, &out, &e) != 0)
-		fail_msg("%s: %s", name, e.text);
 	buf_init(&got, BUF_NO_LIMIT);
 	for (size_t i = 0; i < out.n; i++) {
 		buf_printf(&got, "%.*s\n", STR_ARG(out.events[i].delivery));
-		json_w_init(&w, &got);
-		event_write_json(&w, &out.events[i]);
-		buf_putc(&got, '\n');
+		rig_put_event(&got, &out.events[i]);
 	}
-	if (strcmp(got.p ? got.p : "", want.p) != 0)
-		fail_msg("%s:\ngot  %s\nwant %s", name, got.p, want.p);
-	buf_release(&got);
+	rig_is_golden(r, name, &got);
 }
 
 static void golden_files(void **state)
 {
-	DIR *d = opendir(GOLDEN_DIR "/cloudevents");
-	struct dirent *f;
-	unsigned seen = 0;
-
 	(void)state;
-	assert_non_null(d);
-	while ((f = readdir(d))) {
-		char *dot = strrchr(f->d_name, '.');
-		if (!dot || strcmp(dot, ".http") != 0)
-			continue;
-		*dot = '\0';
-		compare(f->d_name, 1);
-		compare(f->d_name, 1 << 20);
-		seen++;
-	}
-	closedir(d);
-	assert_true(seen >= 12);
+	assert_true(rig_each_golden(&rig, ".http", compare) >= 12);
 }
 
 /* ---- what is refused ---- */
 
 static void refused(const char *request, const char *want)
 {
-	struct http h = parse(str_of(request));
-	struct source_batch out;
-	struct err e = {0};
-
-	if (take(&h, 4096, &out, &e) == 0)
-		fail_msg("taken: %s", request);
-	assert_int_equal(e.code, ERR_INPUT);
-	assert_has(str_of(e.text), want);
-	assert_true(e.offset <= h.body.n);
+	rig_refused(&rig, parse(str_of(request)), ERR_INPUT, want);
 }
 
 #define STRUCTURED(body) "POST / HTTP/1.1\nContent-Type: application/cloudevents+json\n\n" body
@@ -213,7 +118,7 @@ static void binary_events_that_are_none(void **state)
 static void so_many_extensions(void **state)
 {
 	struct source_batch out;
-	struct err e = {0};
+	struct err e;
 	struct buf b;
 
 	(void)state;
@@ -222,8 +127,7 @@ static void so_many_extensions(void **state)
 	for (int i = 0; i <= SOURCE_LABELS_LIMIT; i++)
 		buf_printf(&b, ",\"x%d\":1", i);
 	buf_puts(&b, "}");
-	struct http h = parse(buf_as_str(&b));
-	assert_int_equal(take(&h, 4096, &out, &e), -1);
+	assert_int_equal(rig_take(&rig, parse(buf_as_str(&b)), RIG_PIECE, &out, &e), -1);
 	assert_int_equal(e.code, ERR_LIMIT);
 	assert_true(e.offset > 0);
 	buf_release(&b);
@@ -233,15 +137,9 @@ static void so_many_extensions(void **state)
 
 static struct str delivery(const char *source, const char *id)
 {
-	struct str text = arena_printf(&arena,
-		STRUCTURED("{\"specversion\":\"1.0\",\"type\":\"t\",\"source\":\"%s\",\"id\":\"%s\"}"), source, id);
-	struct http h = parse(text);
-	struct source_batch out;
-	struct err e = {0};
-
-	assert_int_equal(take(&h, 4096, &out, &e), 0);
-	assert_int_equal(out.n, 1);
-	return out.events[0].delivery;
+	return rig_one(&rig, parse(arena_printf(&rig.arena,
+		STRUCTURED("{\"specversion\":\"1.0\",\"type\":\"t\",\"source\":\"%s\",\"id\":\"%s\"}"), source, id)))
+		->delivery;
 }
 
 static void source_and_id_tell_deliveries_apart(void **state)
@@ -262,22 +160,18 @@ static void emitted_events_need_a_type_only(void **state)
 	struct err e = {0};
 
 	(void)state;
-	const struct json *body = json_parse(&arena, STR("[{\"type\":\"deployed\",\"env\":\"prod\",\"data\":[1]},{\"type\":\"x\",\"id\":\"7\"}]"), &e);
-	assert_int_equal(cloudevents_emitted(&arena, &rq, body, &out, &e), 0);
+	const struct json *body = json_parse(&rig.arena, STR("[{\"type\":\"deployed\",\"env\":\"prod\",\"data\":[1]},{\"type\":\"x\",\"id\":\"7\"}]"), &e);
+	assert_int_equal(cloudevents_emitted(&rig.arena, &rq, body, &out, &e), 0);
 	assert_int_equal(out.n, 2);
 	assert_str(out.events[0].type, "deployed");
 	assert_str(event_label(&out.events[0], STR("env")), "prod");
 	assert_int_equal(out.events[0].delivery.n, 0);
 	assert_int_equal(out.events[0].data->kind, JSON_ARRAY);
 	assert_str(out.events[1].delivery, "7");
-	body = json_parse(&arena, STR("{\"data\":1}"), &e);
-	assert_int_equal(cloudevents_emitted(&arena, &rq, body, &out, &e), -1);
+	body = json_parse(&rig.arena, STR("{\"data\":1}"), &e);
+	assert_int_equal(cloudevents_emitted(&rig.arena, &rq, body, &out, &e), -1);
 	assert_has(str_of(e.text), "type: missing");
 }
 
-TESTS_MAIN(cmocka_unit_test_setup_teardown(golden_files, begin, end),
-	cmocka_unit_test_setup_teardown(structured_events_that_are_none, begin, end),
-	cmocka_unit_test_setup_teardown(binary_events_that_are_none, begin, end),
-	cmocka_unit_test_setup_teardown(so_many_extensions, begin, end),
-	cmocka_unit_test_setup_teardown(source_and_id_tell_deliveries_apart, begin, end),
-	cmocka_unit_test_setup_teardown(emitted_events_need_a_type_only, begin, end))
+TESTS_MAIN(TEST(golden_files), TEST(structured_events_that_are_none), TEST(binary_events_that_are_none),
+	TEST(so_many_extensions), TEST(source_and_id_tell_deliveries_apart), TEST(emitted_events_need_a_type_only))

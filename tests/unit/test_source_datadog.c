@@ -2,34 +2,15 @@
  * templates where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
+#define RIG_KIND "datadog"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "datadog"};
-
-static int begin(void **state)
-{
-	(void)state;
-	rig.headers = NULL;
-	arena_init(&rig.arena, 256 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static const struct kv form[] = {{STR("content-type"), STR("application/x-www-form-urlencoded; charset=utf-8")},
 	{STR(""), STR("")}};
 
 static struct event *one(const char *body)
 {
-	struct source_batch out = rig_taken(&rig, str_of(body));
-
-	assert_int_equal(out.n, 1);
-	return out.events;
+	return rig_one(&rig, str_of(body));
 }
 
 static void golden_files(void **state)
@@ -311,7 +292,7 @@ static void a_full_arena(void **state)
 
 	(void)state;
 	for (size_t limit = 8 << 10; limit < 120 << 10; limit += 64) {
-		struct source_rig small = {.kind = "datadog"};
+		struct source_rig small = {.kind = RIG_KIND, .source = RIG_SOURCE};
 		struct source_batch out;
 		struct err e;
 
@@ -361,8 +342,6 @@ static void shipped_template(void **state)
 	assert_int_equal(ev->delivery.n, 0);
 	assert_true(ev->time_ns == 0);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(transitions), TEST(without_transition), TEST(severities), TEST(identity),
 	TEST(deliveries), TEST(absent), TEST(alert_names), TEST(tags), TEST(times), TEST(forms), TEST(wrong_types),

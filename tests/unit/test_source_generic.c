@@ -1,22 +1,21 @@
 /* The kind generic: golden files (a configuration, a body, its events), what is refused and where, and the texts of a map. */
 #include "unit.h"
-#include <dirent.h>
-#include "base/file.h"
 #include "conf/conf.h"
 #include "flow/sources.h"
 #include "source/map.h"
+#define RIG_KIND "generic"
+#include "source_rig.h"
 
 struct bound {
 	struct arena a;
 	struct diags d;
 	struct conf *conf;
 	struct sources *sources;
-	const char *type; /* Content-Type */
 };
 
 static struct bound bind(const char *text)
 {
-	struct bound b = {.type = "application/json"};
+	struct bound b = {0};
 
 	arena_init(&b.a, 64 << 20);
 	diags_init(&b.d);
@@ -36,102 +35,62 @@ static void release(struct bound *b)
 	arena_release(&b->a);
 }
 
-static struct str header(void *ctx, const char *name)
-{
-	struct bound *b = ctx;
-
-	return strcmp(name, "Content-Type") == 0 ? str_of(b->type) : STR_NONE;
-}
+static const struct kv form[] = {{STR("content-type"), STR("application/x-www-form-urlencoded; charset=utf-8")},
+	{STR(""), STR("")}};
 
 /* What the first source of the configuration makes of a body, in pieces. */
 static int take(struct bound *b, struct str body, size_t piece, struct source_batch *out, struct err *e)
 {
 	const struct bound_source *s = sources_find(b->sources, b->conf->sources[0].name);
-	struct source_request rq = {.header = header, .ctx = b};
-	struct source_parse *p = sources_begin(s, &b->a, rq);
 
-	assert_non_null(p);
-	for (size_t at = 0; at < body.n; at += piece)
-		if (source_feed(p, body.p + at, body.n - at < piece ? body.n - at : piece, e) != 0)
-			break;
-	return source_finish(p, out, e);
+	return rig_feed(sources_begin(s, &b->a, rig_request(&rig)), body, piece, out, e);
 }
 
 /* ---- golden files ---- */
 
-static char *golden(const char *name, const char *end_of_name)
+static void compare(const char *name, const char *extension, size_t piece)
 {
-	struct buf b;
-	struct err e;
-	char path[1000];
-
-	snprintf(path, sizeof(path), "%s/generic/%s%s", GOLDEN_DIR, name, end_of_name);
-	buf_init(&b, BUF_NO_LIMIT);
-	if (file_read(path, &b, &e) < 0)
-		fail_msg("%s", e.text);
-	char *s = strndup(b.p ? b.p : "", b.n);
-	buf_release(&b);
-	return s;
-}
-
-static void compare(const char *name, const char *end_of_name, const char *type, size_t piece)
-{
-	char *yaml = golden(name, ".yml"), *body = golden(name, end_of_name), *want = golden(name, ".ndjson");
-	struct bound b = bind(yaml);
+	struct bound b = bind(rig_golden(&rig, name, ".yml").p);
 	struct source_batch out;
-	struct err e = {0};
+	struct err e;
 	struct buf got;
-	struct json_w w;
 
 	assert_findings(&b.d, "");
-	b.type = type;
-	if (take(&b, str_of(body), piece, &out, &e) != 0)
+	if (take(&b, rig_golden(&rig, name, extension), piece, &out, &e) != 0)
 		fail_msg("%s: %s", name, e.text);
 	buf_init(&got, BUF_NO_LIMIT);
-	buf_puts(&got, "");
-	for (size_t i = 0; i < out.n; i++) {
-		json_w_init(&w, &got);
-		event_write_json(&w, &out.events[i]);
-		buf_putc(&got, '\n');
-	}
-	if (strcmp(got.p ? got.p : "", want) != 0)
-		fail_msg("%s:\ngot  %s\nwant %s", name, got.p, want);
-	buf_release(&got);
+	for (size_t i = 0; i < out.n; i++)
+		rig_put_event(&got, &out.events[i]);
+	rig_is_golden(&rig, name, &got);
 	release(&b);
-	free(yaml);
-	free(body);
-	free(want);
+}
+
+static void compare_json(struct source_rig *r, const char *name, size_t piece)
+{
+	r->headers = NULL;
+	compare(name, ".json", piece);
+}
+
+static void compare_form(struct source_rig *r, const char *name, size_t piece)
+{
+	r->headers = form;
+	compare(name, ".form", piece);
 }
 
 static void golden_files(void **state)
 {
-	DIR *d = opendir(GOLDEN_DIR "/generic");
-	struct dirent *f;
-	unsigned seen = 0;
-
 	(void)state;
-	assert_non_null(d);
-	while ((f = readdir(d))) {
-		char *dot = strrchr(f->d_name, '.');
-		bool form = dot && strcmp(dot, ".form") == 0;
-		if (!dot || (!form && strcmp(dot, ".json") != 0))
-			continue;
-		*dot = '\0';
-		for (size_t piece = 1; piece <= 1 << 20; piece <<= 20)
-			compare(f->d_name, form ? ".form" : ".json",
-				form ? "application/x-www-form-urlencoded; charset=utf-8" : "application/json", piece);
-		seen++;
-	}
-	closedir(d);
-	assert_true(seen >= 8);
+	assert_true(rig_each_golden(&rig, ".json", compare_json) >= 7);
+	assert_true(rig_each_golden(&rig, ".form", compare_form) >= 1);
 }
 
 /* curl -d says that JSON is a form. */
 static void json_that_calls_itself_a_form(void **state)
 {
 	(void)state;
-	compare("zabbix", ".json", "application/x-www-form-urlencoded", 1 << 20);
-	compare("array", ".json", "application/x-www-form-urlencoded", 7);
+	rig.headers = form;
+	compare("zabbix", ".json", 1 << 20);
+	compare("array", ".json", 7);
 }
 
 /* The examples are as short as they are said to be. */
@@ -141,12 +100,11 @@ static void two_tools_in_under_15_lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		char *yaml = golden(names[i], ".yml");
+		struct str yaml = rig_golden(&rig, names[i], ".yml");
 		size_t lines = 0;
-		for (const char *p = yaml; *p; p++)
-			lines += *p == '\n';
+		for (size_t k = 0; k < yaml.n; k++)
+			lines += yaml.p[k] == '\n';
 		assert_in_range(lines, 5, 14);
-		free(yaml);
 	}
 }
 
@@ -254,7 +212,7 @@ static void limits(void **state)
 	assert_int_equal(out.events[0].summary.n, SOURCE_SUMMARY_LIMIT);
 	release(&b);
 	b = bind(MAP("labels: {a: a}"));
-	b.type = "application/x-www-form-urlencoded";
+	rig.headers = form;
 	buf_clear(&body);
 	for (int i = 0; i <= SOURCE_PAIRS_LIMIT; i++)
 		buf_puts(&body, "a=1&");
@@ -413,7 +371,7 @@ static void paths(void **state)
 	arena_release(&a);
 }
 
-TESTS_MAIN(cmocka_unit_test(golden_files), cmocka_unit_test(json_that_calls_itself_a_form),
-	cmocka_unit_test(two_tools_in_under_15_lines), cmocka_unit_test(identity),
-	cmocka_unit_test(bad_bodies_are_refused_with_their_place), cmocka_unit_test(limits), cmocka_unit_test(times),
-	cmocka_unit_test(words_of_status), cmocka_unit_test(bad_maps_are_found_with_their_place), cmocka_unit_test(paths))
+TESTS_MAIN(TEST(golden_files), TEST(json_that_calls_itself_a_form),
+	TEST(two_tools_in_under_15_lines), TEST(identity),
+	TEST(bad_bodies_are_refused_with_their_place), TEST(limits), TEST(times),
+	TEST(words_of_status), TEST(bad_maps_are_found_with_their_place), TEST(paths))

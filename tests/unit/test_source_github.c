@@ -3,24 +3,8 @@
 #include "unit.h"
 #include <unistd.h>
 #include "source/draft.h"
+#define RIG_KIND "github"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "github"};
-
-static int begin(void **state)
-{
-	(void)state;
-	rig.headers = NULL;
-	arena_init(&rig.arena, 256 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static void golden_files(void **state)
 {
@@ -30,10 +14,7 @@ static void golden_files(void **state)
 
 static const struct event *one(struct str body)
 {
-	struct source_batch out = rig_taken(&rig, body);
-
-	assert_int_equal(out.n, 1);
-	return &out.events[0];
+	return rig_one(&rig, body);
 }
 
 /* ---- headers ---- */
@@ -371,8 +352,6 @@ static void published_messages(void **state)
 	rig.headers = NULL;
 	assert_int_equal(rig_taken(&rig, rig_file(&rig, SHARED_DIR "/payloads/github/ping.json")).n, 0);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(checks), TEST(checks_of_two_workflows), TEST(wrong_types),
 	TEST(limits), TEST(a_full_arena), TEST(published_messages))

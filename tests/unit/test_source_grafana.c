@@ -1,30 +1,12 @@
 /* The Grafana source: golden files, both kinds of message, and types; and real messages where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
+#define RIG_KIND "grafana"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "grafana"};
-
-static int begin(void **state)
-{
-	(void)state;
-	arena_init(&rig.arena, 64 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static struct event *one(const char *body)
 {
-	struct source_batch out = rig_taken(&rig, str_of(body));
-
-	assert_int_equal(out.n, 1);
-	return out.events;
+	return rig_one(&rig, str_of(body));
 }
 
 static void golden_files(void **state)
@@ -130,8 +112,6 @@ static void real_messages(void **state)
 	assert_int_equal(ev->status, EVENT_RESOLVED);
 	assert_true(ev->ends_ns == INT64_C(1709259240000000000));
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(keeps_what_alertmanager_keeps), TEST(old_states), TEST(old_identity), TEST(others),
 	TEST(wrong_types), TEST(real_messages))

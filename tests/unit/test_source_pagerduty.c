@@ -1,24 +1,8 @@
 /* The PagerDuty source: golden files, occurrences, types; and real messages where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
+#define RIG_KIND "pagerduty"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "pagerduty"};
-
-static int begin(void **state)
-{
-	(void)state;
-	rig.headers = NULL;
-	arena_init(&rig.arena, 64 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static void golden_files(void **state)
 {
@@ -30,10 +14,7 @@ static void golden_files(void **state)
 
 static struct event *one(const char *body)
 {
-	struct source_batch out = rig_taken(&rig, str_of(body));
-
-	assert_int_equal(out.n, 1);
-	return out.events;
+	return rig_one(&rig, str_of(body));
 }
 
 static void occurrences(void **state)
@@ -97,8 +78,6 @@ static void real_messages(void **state)
 	assert_str(ev->delivery, "01BZYH1JJY09P9LEIST8HG2PMN");
 	assert_str(event_label(ev, STR("incident")), "PCPZE64");
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(occurrences), TEST(what_goes_on_without_a_beginning_changes_nothing),
 	TEST(delivery_by_header), TEST(wrong_types), TEST(real_messages))

@@ -1,28 +1,14 @@
 /* The Prometheus source: golden files, what fires until when, item by item; and live messages where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
-#include "source_rig.h"
 #include "source/kinds.h"
 
 #define NOW INT64_C(1795375526000)	/* 2026-11-22T19:25:26Z */
+#define RIG_KIND "prometheus"
+#define RIG_NOW_MS NOW
+#include "source_rig.h"
+
 #define NS_MS INT64_C(1000000)
-
-static struct source_rig rig = {.kind = "prometheus"};
-
-static int begin(void **state)
-{
-	(void)state;
-	rig.now_ms = NOW;
-	arena_init(&rig.arena, 256 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static void golden_files(void **state)
 {
@@ -170,8 +156,6 @@ static void live_messages(void **state)
 		fingerprint = out.events[0].fingerprint;
 	}
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(fires_until_its_end), TEST(identity), TEST(the_good_are_taken), TEST(no_array),
 	TEST(a_full_arena), TEST(live_messages))

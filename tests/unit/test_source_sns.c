@@ -1,24 +1,8 @@
 /* The SNS source: golden files, raw delivery, the type of each field, the limits; and real samples where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
+#define RIG_KIND "sns"
 #include "source_rig.h"
-
-static struct source_rig rig = {.kind = "sns"};
-
-static int begin(void **state)
-{
-	(void)state;
-	rig.headers = NULL;
-	arena_init(&rig.arena, 256 << 20);
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_release(&rig.arena);
-	return 0;
-}
 
 static void golden_files(void **state)
 {
@@ -314,8 +298,6 @@ static void published_messages(void **state)
 		assert_true(ev->time_ns == (i < 2 ? INT64_C(1795374000) : INT64_C(1795374600)) * 1000000000);
 	}
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 TESTS_MAIN(TEST(golden_files), TEST(raw_delivery), TEST(raw_by_header_alone), TEST(identity), TEST(wrong_types), TEST(says_the_byte),
 	TEST(limits), TEST(many_metrics), TEST(a_full_arena), TEST(cuts_summaries), TEST(published_messages))
