@@ -15,7 +15,7 @@ from alerts import alert, notification
 from harness import DEADLINE, free_port, http_request, request_on, spawn, wait_for
 from signers import github, grafana, mac, pagerduty, standard, whsec
 from test_auth import basic, bearer, problem, secrets_of, token_line
-from test_tls import Server
+from test_tls import Server, real_alertmanager
 
 RULES = """
 rules:
@@ -324,6 +324,34 @@ def test_certificate_by_its_name(runbookd):
     assert status(strangers, "am.example") == 401, "nobody vouches for it"
     assert server.plain("POST", "/ingest/am", notification([alert({"alertname": "A"})])).status == 401
     assert sorted(e["labels"]["instance"] for e in server.events()) == ["AM.example", "am.example"]
+
+
+@pytest.mark.parametrize("kind", ["bearer", "basic", "client_cert"])
+def test_real_alertmanager_shows_it(runbookd, kind):
+    """Debian's Alertmanager over TLS: with what the source asks for the alert arrives, without it is refused."""
+    server = Server(runbookd, client_ca=True)
+    rb = server.rb
+    for name, text in SECRETS.items():
+        write_secret(rb, name, text)
+    auth = {"client_cert": {"names": ["alertmanager.example"]}} if kind == "client_cert" else AUTHS[kind]
+    rb.configure({"sources": {"am": {"kind": "alertmanager", "auth": auth}}})
+    server.start()
+    key, cert = server.clients.sign("alertmanager.example")
+    shown = {"bearer": {"authorization": {"credentials_file": str(rb.folder / "bearer")}},
+             "basic": {"basic_auth": {"username": "prom", "password_file": str(rb.folder / "password")}},
+             "client_cert": {"tls_config": {"cert_file": str(cert), "key_file": str(key)}}}[kind]
+    trust = {"ca_file": str(server.ca.cert)}
+    shown["tls_config"] = {**shown.get("tls_config", {}), **trust}
+    url = f"https://{rb.address}/ingest/am"
+
+    def refused():
+        text = server.plain("GET", "/metrics").text
+        return 'runbookd_ingest_rejected_total{source="am",reason="unauthorized"}' in text
+    with real_alertmanager(rb.folder, url, {"tls_config": trust}):
+        wait_for(refused, "the one without it to be refused")
+    assert server.events() == []
+    with real_alertmanager(rb.folder, url, shown):
+        wait_for(lambda: [e for e in server.events() if e["labels"]["alertname"] == "OverTls"], "the alert to arrive")
 
 
 # -- where from

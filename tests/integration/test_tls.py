@@ -201,28 +201,34 @@ def test_certificates_change_under_load(runbookd):
     assert {status for c in clients for status in c.seen} == {200}
 
 
-@pytest.mark.parametrize("mutual", [False, True], ids=["TLS", "mTLS"])
-def test_real_alertmanager(runbookd, mutual):
-    server = Server(runbookd, client_ca=mutual).start()
-    folder, address = server.rb.folder, f"127.0.0.1:{free_port()}"
-    tls = {"ca_file": str(server.ca.cert)}
-    if mutual:
-        key, cert = server.clients.sign("alertmanager.example")
-        tls |= {"cert_file": str(cert), "key_file": str(key)}
+@contextlib.contextmanager
+def real_alertmanager(folder, url, http_config):
+    """Debian's own, that sends one alert, OverTls, to url."""
+    address = f"127.0.0.1:{free_port()}"
     (folder / "alertmanager.yml").write_text(json.dumps({
         "route": {"receiver": "runbookd", "group_wait": "1s", "group_interval": "1s"},
-        "receivers": [{"name": "runbookd", "webhook_configs": [
-            {"url": f"https://{server.rb.address}{INGEST}", "http_config": {"tls_config": tls}}]}]}))
+        "receivers": [{"name": "runbookd", "webhook_configs": [{"url": url, "http_config": http_config}]}]}))
     process = spawn(["prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/am",
                      "--cluster.listen-address=", f"--web.listen-address={address}"], folder / "am.log", cwd=folder)
     try:
         wait_for(lambda: http_request(address, "GET", "/-/ready").status == 200, "Alertmanager to be ready")
         body = json.dumps([{"labels": {"alertname": "OverTls", "instance": "web-1"}}]).encode()
         assert http_request(address, "POST", "/api/v2/alerts", body, {"Content-Type": "application/json"}).status == 200
-        wait_for(lambda: [e for e in server.events() if e["labels"]["alertname"] == "OverTls"], "the alert to arrive")
+        yield
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["TLS", "mTLS"])
+def test_real_alertmanager(runbookd, mutual):
+    server = Server(runbookd, client_ca=mutual).start()
+    tls = {"ca_file": str(server.ca.cert)}
+    if mutual:
+        key, cert = server.clients.sign("alertmanager.example")
+        tls |= {"cert_file": str(cert), "key_file": str(key)}
+    with real_alertmanager(server.rb.folder, f"https://{server.rb.address}{INGEST}", {"tls_config": tls}):
+        wait_for(lambda: [e for e in server.events() if e["labels"]["alertname"] == "OverTls"], "the alert to arrive")
 
 
 def test_client_without_a_certificate_is_not_turned_away(runbookd):

@@ -364,10 +364,44 @@ static void test_watch_paths(void **state)
 	loaded_free(l);
 }
 
+static void secrets_are_watched(void **state)
+{
+	struct loaded *l;
+	struct str *paths;
+
+	(void)state;
+	good_tree("sources: {a: {kind: alertmanager, auth: {github: {secret_files: [one, two]}}}}\n");
+	put("one", 0600, "secret\n");
+	put("two", 0600, "another\n");
+	l = load();
+	assert_non_null(l);
+	assert_int_equal(load_watch_paths(&a, l->conf, &paths), 5);
+	assert_str(paths[0], in_dir("one"));
+	assert_str(paths[4], in_dir("two"));
+	loaded_free(l);
+}
+
+/* Whoever tries rules out need not be let at the secrets. */
+static void a_trial_reads_no_secrets(void **state)
+{
+	struct loaded *l;
+
+	(void)state;
+	good_tree("sources: {a: {kind: alertmanager, auth: {bearer_file: none}}}\n");
+	l = load_beside(dir, &d);
+	findings_are("");
+	assert_non_null(l);
+	assert_null(l->auth);
+	loaded_free(l);
+	assert_null(load());
+	findings_are("DIR/runbookd.yml:1:55: 'sources.a.auth': cannot open 'DIR/none': No such file or directory\n");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 TESTS_MAIN(TEST(test_empty_file_is_valid), TEST(test_files_in_order_without_tests), TEST(test_folder_with_glob_characters),
 	TEST(test_written_out_names_without_files_are_warned_of), TEST(test_what_is_no_runbook), TEST(test_two_of_one_name),
 	TEST(test_unsafe_runbook_is_refused), TEST(test_unsafe_folder_is_said_once), TEST(test_unsafe_rules_are_warned_of),
 	TEST(test_all_errors_at_once), TEST(test_errors_of_both),
-	TEST(test_rules_that_cannot_be_found), TEST(test_checked), TEST(test_missing_file), TEST(test_find_runbook), TEST(test_watch_paths))
+	TEST(test_rules_that_cannot_be_found), TEST(test_checked), TEST(test_missing_file), TEST(test_find_runbook), TEST(test_watch_paths),
+	TEST(secrets_are_watched), TEST(a_trial_reads_no_secrets))

@@ -50,6 +50,25 @@ static void refused(const char *text, const char *findings)
 	release(&b);
 }
 
+static void deliveries_are_remembered_for_as_long_as_signatures_hold(void **state)
+{
+	(void)state;
+	refused("limits: {delivery_window: 9m}\n"
+		"sources: {x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}}\n",
+		"f.yml:2:11: 'limits.delivery_window' is 9m: whoever catches a message of the source 'x' could send it again "
+		"after that; make it 10m or more\n");
+	refused("limits: {delivery_window: 1h}\n"
+		"sources: {x: {kind: alertmanager, auth: {hmac: {header: S, timestamp_header: T, tolerance: 1h, secret_file: s}}}}\n",
+		"f.yml:2:11: 'limits.delivery_window' is 1h: whoever catches a message of the source 'x' could send it again "
+		"after that; make it 2h or more\n");
+	struct bound b = bind_good("limits: {delivery_window: 10m}\nsources:\n"
+				   "  x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}\n"
+				   "  y: {kind: alertmanager, auth: {hmac: {header: S, secret_file: s}}}\n");
+	release(&b);
+	b = bind_good("limits: {delivery_window: 1m}\nsources: {y: {kind: alertmanager, auth: {github: {secret_file: s}}}}\n");
+	release(&b);
+}
+
 /* The events that the source x makes of a body. */
 static struct source_batch take(struct bound *b, const char *body)
 {
@@ -183,6 +202,7 @@ static void so_many_labels(void **state)
 	buf_release(&text);
 }
 
-TESTS_MAIN(cmocka_unit_test(labels_are_derived_and_renamed), cmocka_unit_test(what_is_missing_leaves_the_label),
+TESTS_MAIN(cmocka_unit_test(deliveries_are_remembered_for_as_long_as_signatures_hold),
+	cmocka_unit_test(labels_are_derived_and_renamed), cmocka_unit_test(what_is_missing_leaves_the_label),
 	cmocka_unit_test(every_template_sees_the_labels_as_they_came), cmocka_unit_test(the_fingerprint_is_the_senders),
 	cmocka_unit_test(bad_labels_are_found_with_their_place), cmocka_unit_test(so_many_labels))
