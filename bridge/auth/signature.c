@@ -392,12 +392,15 @@ enum auth_verdict signature_end(struct signature *g, struct err *e)
 	explicit_bzero(mine, sizeof(mine));
 	if (g->is_named)
 		name_it(g);
-	if (good)
-		return AUTH_GOOD;
+	/* Said in any case: what is right costs no less than what is wrong. */
 	err_set(e, ERR_INPUT,
 		"the signature in '%s' is not that of this body under the source's secret",
 		g->header);
-	return AUTH_WRONG;
+	if (!good)
+		return AUTH_WRONG;
+	e->code = ERR_NONE;
+	e->text[0] = '\0';
+	return AUTH_GOOD;
 }
 
 struct str signature_delivery(const struct signature *g)
