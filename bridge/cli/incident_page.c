@@ -12,6 +12,7 @@
 #include "cli/show.h"
 #include "cli/timeline.h"
 
+#define LINES_SHOWN 10 /* of one alert */
 #define ALERTS_SHOWN 20
 #define RUNS_SHOWN 20
 #define TIMELINE_SHOWN 40
@@ -133,6 +134,24 @@ static struct str other_labels(struct cli *c, const struct json *alert)
 	return show_pairs(&c->arena, &rest);
 }
 
+/* The latest lines of the log that the alert came from. */
+static void print_lines(struct cli *c, const struct json *lines)
+{
+	size_t n = 0, skip;
+
+	for (const struct json *l = lines ? lines->child : NULL; l; l = l->next)
+		n++;
+	skip = n > LINES_SHOWN ? n - LINES_SHOWN : 0;
+	if (skip > 0)
+		below(c, STYLE_DIM, arena_printf(&c->arena, "%zu lines before: runbookctl -o json alerts list", skip));
+	for (const struct json *l = lines ? lines->child : NULL; l; l = l->next) {
+		if (skip > 0)
+			skip--;
+		else
+			below(c, STYLE_PLAIN, arena_printf(&c->arena, "| %.*s", STR_ARG(json_str(l))));
+	}
+}
+
 static void print_alert(struct cli *c, const struct json *alert)
 {
 	struct str status = show_text(alert, "status"), severity = show_text(alert, "severity");
@@ -157,6 +176,7 @@ static void print_alert(struct cli *c, const struct json *alert)
 	if (!str_eq(summary, name))
 		below(c, STYLE_PLAIN, summary);
 	below(c, STYLE_DIM, other_labels(c, alert));
+	print_lines(c, json_get(alert, "lines"));
 }
 
 static int print_alerts(struct cli *c, const char *path)

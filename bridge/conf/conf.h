@@ -107,10 +107,16 @@ struct conf_auth {
 
 /* Does it say who may send? */
 bool conf_has_auth(const struct conf_auth *auth);
+/* Does a line of a log count at its own time? */
+enum conf_time {
+	CONF_TIME_BOUNDED,	/* where that is within logs.max_age and logs.max_ahead */
+	CONF_TIME_TRUST,	/* always */
+};
 
 struct conf_source {
 	struct str name;
 	struct str kind;
+	enum conf_time time;	/* of kind logs */
 	struct conf_rate rate;	/* of its requests; count 0: no limit */
 	struct conf_auth auth;
 	struct conf_pairs labels; /* by name, a template each: what its events' labels become */
@@ -204,6 +210,10 @@ struct conf {
 		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */
 		int64_t match_budget;	/* limits.match_budget: an event (150000); 0: none */
 	} limits;
+	struct {
+		int64_t line_limit;	/* bytes of a line */
+		int64_t max_age_ms, max_ahead_ms;	/* of its time */
+	} logs;
 	struct {
 		struct str ca_file;	/* sns.ca_file: absolute; "": whom the system trusts */
 		struct str connect_to;	/* sns.connect_to: host:port; "": the URL's own */

@@ -85,6 +85,34 @@ static void put_auth(struct buf *out, const struct conf_source *source)
 	conf_put_auth(out, &source->auth);
 }
 
+static const char *const times[] = {[CONF_TIME_BOUNDED] = "bounded", [CONF_TIME_TRUST] = "trust", NULL};
+
+static void set_time(
+	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
+{
+	struct str word;
+
+	if (!take_text(l, path, y, &word))
+		return;
+	for (int i = 0; times[i]; i++) {
+		if (str_is(word, times[i])) {
+			source->time = (enum conf_time)i;
+			return;
+		}
+	}
+	complain(l, y, "'%s' is '%.*s'; it must be bounded or trust", path, STR_ARG(shown(word)));
+}
+
+static bool has_time(const struct conf_source *source)
+{
+	return source->time != CONF_TIME_BOUNDED;
+}
+
+static void put_time(struct buf *out, const struct conf_source *source)
+{
+	put_text(out, str_of(times[source->time]));
+}
+
 static void set_map(
 	struct loader *l, const char *path, const struct yaml *y, struct conf_source *source)
 {
@@ -106,6 +134,7 @@ static const struct source_key keys[] = {
 	{"auth", set_auth, has_auth, put_auth},
 	{"rate", set_rate, has_rate, put_source_rate},
 	{"labels", set_labels, has_labels, put_labels},
+	{"time", set_time, has_time, put_time},
 	{"map", set_map, has_map, put_map},
 };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))

@@ -158,6 +158,13 @@ const struct conf_key conf_keys[] = {
 		NULL, false,
 		"Steps that the regular expressions of all rules together may take on one event; on "
 		"values of more than 100 bytes a step counts more. The rest of them give up."},
+	{"logs.line_limit", CONF_SIZE, AT(logs.line_limit), "64KiB", KIB, 1024 * KIB, NULL, NULL, false,
+		"Longest line of a log; what is longer is cut, and what comes of it is marked."},
+	{"logs.max_age", CONF_DURATION, AT(logs.max_age_ms), "1h", SECOND, 365 * DAY, NULL, NULL, false,
+		"How far back the time of a line may lie for it to count at that time; an older one "
+		"counts when it arrives, and the alert is marked. time: trust of a source lifts that."},
+	{"logs.max_ahead", CONF_DURATION, AT(logs.max_ahead_ms), "5m", 0, DAY, NULL, NULL, false,
+		"How far ahead of the clock the time of a line may be; the same."},
 	{"sources", CONF_SOURCES, AT(sources), "{}", 0, 0, NULL, NULL, false,
 		"Further sources, by name: NAME: {kind: KIND} takes POST /ingest/NAME. Each kind "
 		"has a source of its own name without being listed."},

@@ -107,7 +107,7 @@ static void write_id(struct json_w *w, const char *key, struct str id)
 		json_w_null(w);
 }
 
-static void write_decisions(
+void ingest_write_decisions(
 	struct buf *out, const struct store_event_in *in, const struct store_event_out *o)
 {
 	struct json_w w;
@@ -130,7 +130,7 @@ static void write_decisions(
 }
 
 /* A rule waits for its time, or the alert has a deadline, which may come before the next tick. */
-static void note_pending(
+void ingest_note_pending(
 	struct tick *tick, const struct store_event_in *in, const struct store_event_out *out)
 {
 	if (tick && in->event->status == EVENT_FIRING && in->event->expires_ns > 0)
@@ -162,8 +162,8 @@ static void on_piece(void *ctx, const struct err *e, const struct store_event_ou
 		else
 			b->new_++;
 		decide_count(b->in[i].event, &b->in[i], &out[i]);
-		note_pending(b->tick, &b->in[i], &out[i]);
-		write_decisions(&b->decisions, &b->in[i], &out[i]);
+		ingest_note_pending(b->tick, &b->in[i], &out[i]);
+		ingest_write_decisions(&b->decisions, &b->in[i], &out[i]);
 	}
 	b->at += b->piece;
 	if (b->at >= b->batch->n)

@@ -47,6 +47,13 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 /* What names event i of its delivery: of several events without a name of their own each has its place as one. In a, or
  * the event's own; "" it has none, or there is no memory. */
 struct str ingest_delivery(struct arena *a, const struct source_batch *batch, size_t i);
+/* For those who store events themselves. Appends the decisions on one event to out, as the answer has them, with a comma
+ * before where there is something. */
+void ingest_write_decisions(
+	struct buf *out, const struct store_event_in *in, const struct store_event_out *o);
+/* Tells the tick of what the event makes due. tick may be NULL. */
+void ingest_note_pending(
+	struct tick *tick, const struct store_event_in *in, const struct store_event_out *out);
 
 #define INGEST_INBOX_ENTRIES 100 /* of the inbox read at once */
 #define INGEST_INBOX_BATCHES 16	 /* read in one walk */

@@ -35,7 +35,7 @@ static int read_emitted(struct arena *a, const struct source_request *rq, const 
 
 /* In no table: `kind` of a source cannot be it. */
 static const struct source_kind kind_emitted = {
-	SOURCES_EMITTED, "Events that are emitted over the API.", false, NULL, read_emitted};
+	SOURCES_EMITTED, "Events that are emitted over the API.", false, NULL, read_emitted, false};
 
 static void unknown_kind(const struct conf *c, const struct conf_source *s, struct diags *d)
 {

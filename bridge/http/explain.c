@@ -244,4 +244,4 @@ static void finish(struct request *r)
 		request_fail(r, &e);
 }
 
-const struct route_handler handler_explain = {begin, feed, finish, drop, BODY_LIMIT};
+const struct route_handler handler_explain = {begin, feed, finish, drop, BODY_LIMIT, NULL};

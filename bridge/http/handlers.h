@@ -8,7 +8,7 @@
 
 /* ingest.c */
 extern const struct route_handler handler_ingest, handler_emit;
-/* The name of the source that the path stands for; "" for none. It may be none of ours. */
+/* intake.c. The name of the source that the path stands for; "" for none. It may be none of ours. */
 struct str ingest_source(const struct request *r);
 /* The log hears of what was refused, of one in ten seconds at most. */
 void ingest_complain(struct request *r, const struct err *e);

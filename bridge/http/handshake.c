@@ -55,4 +55,4 @@ static void finish(struct request *r)
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_TEXT);
 }
 
-const struct route_handler handler_handshake = {NULL, NULL, finish, NULL, 0};
+const struct route_handler handler_handshake = {NULL, NULL, finish, NULL, 0, NULL};

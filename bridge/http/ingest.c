@@ -2,9 +2,7 @@
  *
  * The body is parsed as it comes; when its last byte is there the batch goes to flow/ingest.h, and
  * the answer is sent when Redis has confirmed the last event of it. So 200 means durable; 503 means
- * "send it again", and is given at once where Redis is known to be away. Each refusal is counted
- * with its reason, and the operator hears of bodies that cannot be read: one line in ten seconds at
- * most.
+ * "send it again". What is refused, and how, is in intake.c; bodies of lines are logs.c's.
  *
  * A body is taken whole or not at all. At /api/v2/alerts it is taken item by item, as by an
  * Alertmanager: what can be read is stored, and the answer is the refusal of the first that cannot.
@@ -19,106 +17,17 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/units.h"
 #include "http/handlers.h"
+#include "http/intake.h"
+#include "http/logs.h"
 #include "http/state.h"
 #include "source/source.h"
 
-#define COMPLAIN_EVERY_MS 10000
-#define BUSY_RETRY_AFTER 1 /* seconds */
-
 struct ingest {
-	struct sources *sources; /* a reference */
-	const struct bound_source *bound;
+	struct intake intake; /* first: intake.h */
 	struct source_parse *parse; /* NULL: ended */
 	struct source_batch batch;
-	struct str source;
-	struct turn_source *place; /* of the source, between the others */
-	struct turn turn;
-	int64_t whole_us;     /* when the last byte was there */
-	const char *reason;   /* of a refusal that was decided here; NULL */
 };
-
-void ingest_complain(struct request *r, const struct err *e)
-{
-	struct server *s = r->server;
-	struct str source = r->route->handler == &handler_emit ? STR(SOURCES_EMITTED) : ingest_source(r);
-	int64_t now = (int64_t)uv_now(s->loop);
-	char client[CIDR_TEXT_MAX];
-
-	if (s->complained_ms && now - s->complained_ms < COMPLAIN_EVERY_MS) {
-		s->complaints++;
-		return;
-	}
-	source = arena_strdup(&r->arena, source);
-	log_kv(LOG_WARN, "refused a request", "source", source.p, "error", e->text, "offset",
-		r->data ? log_i64((long long)e->offset) : NULL, "client", request_client_text(r, client),
-		"more_since_last", s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
-	s->complained_ms = now;
-	s->complaints = 0;
-}
-
-static void alertmanager_fault(struct request *r, const struct err *e)
-{
-	buf_clear(&r->out);
-	json_quote(&r->out, str_of(e->text));
-	buf_putc(&r->out, '\n');
-	request_answer(r, request_fault_status(e), REQUEST_TYPE_JSON);
-}
-
-static void refuse(struct request *r, const struct err *e)
-{
-	struct ingest *in = r->data;
-
-	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
-	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
-		ingest_complain(r, e);
-	if (r->as_alertmanager)
-		alertmanager_fault(r, e);
-	else
-		request_fault(r, e);
-}
-
-/* 503: what is wrong is not this request, but when it comes. Alertmanager does not send again after
- * 429. */
-static void refuse_for_now(
-	struct request *r, const char *reason, int64_t retry_after, const struct err *e)
-{
-	struct ingest *in = r->data;
-
-	in->reason = reason;
-	r->retry_after = retry_after;
-	request_problem(r, MHD_HTTP_SERVICE_UNAVAILABLE, e);
-}
-
-static void refuse_busy(struct request *r)
-{
-	struct ingest *in = r->data;
-	struct err e = {0};
-
-	err_set(&e, ERR_FULL,
-		"%d requests of the source '%.*s' wait for redis already; send this one again",
-		TURNS_WAITING, STR_ARG(in->source));
-	refuse_for_now(r, "busy", BUSY_RETRY_AFTER, &e);
-}
-
-static bool check_rate(struct request *r, struct ingest *in)
-{
-	const struct conf_rate none = {0}, *rate = in->bound->conf ? &in->bound->conf->rate : &none;
-	int64_t wait_ms = 0;
-	struct err e = {0};
-	char per[UNITS_TEXT_MAX];
-
-	if (turns_rate(in->place, rate, (int64_t)uv_now(r->server->loop), &wait_ms))
-		return true;
-	units_format_duration(rate->per_ms, per);
-	err_set(&e, ERR_LIMIT,
-		"the source '%.*s' sends more than %lld requests in %s; sources.%.*s.rate sets "
-		"that",
-		STR_ARG(in->source), (long long)rate->count, per, STR_ARG(in->source));
-	refuse_for_now(r, "rate", (wait_ms + 999) / 1000, &e);
-	return false;
-}
 
 static struct str header_of(void *ctx, const char *name)
 {
@@ -141,38 +50,20 @@ struct source_request ingest_request(struct request *r)
 
 static void begin_bound(struct request *r, const struct bound_source *bound)
 {
-	const struct ingest_ctx *ic = r->server->app.ic;
 	struct err e = {0};
 	struct ingest *in = arena_zalloc(&r->arena, sizeof(*in));
 
-	if (in) {
-		in->source = arena_strdup(&r->arena, bound->name);
-		in->place = turns_source(r->server->turns, bound->name);
-	}
-	if (!in || !in->source.p || !in->place) {
+	if (!in) {
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
 		return;
 	}
-	in->sources = sources_ref(ic->sources);
-	in->bound = bound;
-	r->data = in;
-	/* What anybody may forge does not count for those who sign. */
-	if (!r->signature && !check_rate(r, in))
+	if (!intake_open(r, &in->intake, bound))
 		return;
-	if (!store_up(ic->store))
-		err_set(&e, ERR_AWAY, "%s", store_why(ic->store));
-	else if (!(in->parse = sources_begin(bound, &r->arena, ingest_request(r))))
+	in->parse = sources_begin(bound, &r->arena, ingest_request(r));
+	if (!in->parse) {
 		err_set(&e, ERR_NOMEM, "no memory for the request");
-	if (e.code)
-		refuse(r, &e);
-}
-
-/* An Alertmanager's own path belongs to the source prometheus. */
-struct str ingest_source(const struct request *r)
-{
-	if (r->route->handler == &handler_emit)
-		return STR(SOURCES_EMITTED);
-	return r->args.name.n || !r->as_alertmanager ? r->args.name : STR("prometheus");
+		intake_refuse(r, &e);
+	}
 }
 
 static void begin(struct request *r)
@@ -187,6 +78,8 @@ static void begin(struct request *r)
 		request_problemf(r, MHD_HTTP_NOT_FOUND,
 			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager", n, name.p,
 			bound->kind->name);
+	else if (bound->kind->lines)
+		logs_begin(r, bound, NULL);
 	else
 		begin_bound(r, bound);
 }
@@ -202,13 +95,32 @@ static void begin_emitted(struct request *r)
 		begin_bound(r, sources_emitted(r->server->app.ic->sources));
 }
 
+/* Of lines of logs the requests are logs.c's. */
+static bool has_lines(const struct request *r)
+{
+	const struct intake *i = r->data;
+
+	return i->bound->kind->lines;
+}
+
+/* Lines are looked at as they come: a body of any length is fine. */
+static bool any_length(struct request *r)
+{
+	const struct bound_source *bound = sources_find(r->server->app.ic->sources, ingest_source(r));
+
+	return bound && bound->kind->lines;
+}
+
 static int feed(struct request *r, struct str piece, struct err *e)
 {
 	struct ingest *in = r->data;
 
+	if (has_lines(r))
+		return logs_feed(r, piece, e);
+
 	if (source_feed(in->parse, piece.p, piece.n, e) == 0)
 		return 0;
-	refuse(r, e);
+	intake_refuse(r, e);
 	return -1;
 }
 
@@ -217,14 +129,14 @@ static void on_stored(void *ctx, const struct err *e, struct str answer)
 	struct request *r = ctx;
 	struct ingest *in = r->data;
 
-	turns_done(r->server->turns, &in->turn);
+	turns_done(r->server->turns, &in->intake.turn);
 	if (!e && in->batch.refused.code)
 		e = &in->batch.refused;
 	if (e) {
-		refuse(r, e);
+		intake_refuse(r, e);
 		return;
 	}
-	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->whole_us) / 1e6, NULL);
+	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - in->intake.whole_us) / 1e6, NULL);
 	if (!r->as_alertmanager)
 		buf_str(&r->out, answer);
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
@@ -237,10 +149,10 @@ static void on_turn(struct turn *turn, bool refused)
 	struct err e = {0};
 
 	if (refused) {
-		refuse_busy(r);
+		intake_refuse_busy(r);
 	} else if (ingest_batch(r->server->app.ic, &r->arena, &in->batch, on_stored, r, &e) != 0) {
 		turns_done(r->server->turns, turn);
-		refuse(r, &e);
+		intake_refuse(r, &e);
 	}
 }
 
@@ -264,13 +176,13 @@ static void dress(struct request *r)
 	struct err e = {0};
 
 	name_delivery(r, &in->batch);
-	if (sources_dress(in->bound, &r->arena, &in->batch, &e) != 0) {
-		refuse(r, &e);
+	if (sources_dress(in->intake.bound, &r->arena, &in->batch, &e) != 0) {
+		intake_refuse(r, &e);
 		return;
 	}
-	in->turn = (struct turn){.go = on_turn, .ctx = r, .events = in->batch.n};
-	if (!turns_ask(r->server->turns, in->place, &in->turn))
-		refuse_busy(r);
+	in->intake.turn = (struct turn){.go = on_turn, .ctx = r, .events = in->batch.n};
+	if (!turns_ask(r->server->turns, in->intake.place, &in->intake.turn))
+		intake_refuse_busy(r);
 }
 
 /* ---- Amazon SNS ---- */
@@ -289,7 +201,7 @@ static void tell_confirmed(struct request *r, const struct ingest *in)
 	struct buf out;
 	struct err e = {0};
 
-	log_kv(LOG_INFO, "confirmed a subscription", "source", in->source.p, "topic",
+	log_kv(LOG_INFO, "confirmed a subscription", "source", in->intake.source.p, "topic",
 		arena_strdup(&r->arena, topic).p, (char *)NULL);
 	if (r->server->drained) /* the store is gone */
 		return;
@@ -298,7 +210,7 @@ static void tell_confirmed(struct request *r, const struct ingest *in)
 	json_w_object(&w);
 	json_w_kstr(&w, "what", STR("confirm_subscription"));
 	json_w_kstr(&w, "who", STR("runbook-bridge"));
-	json_w_kstr(&w, "source", in->source);
+	json_w_kstr(&w, "source", in->intake.source);
 	json_w_kstr(&w, "topic_arn", topic);
 	json_w_end(&w, '}');
 	if (store_audit(r->server->app.ic->store, buf_as_str(&out), on_audited, NULL, &e) != 0)
@@ -312,14 +224,14 @@ static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
 	struct ingest *in = r->data;
 
 	if (v == SNS_REFUSED) {
-		in->reason = "auth";
+		in->intake.reason = "auth";
 		ingest_complain(r, e);
 		request_problem(r, MHD_HTTP_FORBIDDEN, e);
 		return;
 	}
 	if (v == SNS_UNKNOWN) {
 		ingest_complain(r, e);
-		refuse_for_now(r, "auth_unknown", SNS_GATE_FAILED_MS / 1000, e);
+		intake_refuse_for_now(r, "auth_unknown", SNS_GATE_FAILED_MS / 1000, e);
 		return;
 	}
 	if (v == SNS_CONFIRMED)
@@ -332,7 +244,7 @@ static void on_sns(void *ctx, enum sns_verdict v, const struct err *e)
 
 static const struct conf_list *sns_topics(const struct ingest *in)
 {
-	const struct conf_source *c = in->bound->conf;
+	const struct conf_source *c = in->intake.bound->conf;
 
 	return c && c->auth.sns_topics.n ? &c->auth.sns_topics : NULL;
 }
@@ -361,36 +273,41 @@ static void tell_subscription(struct request *r, const struct ingest *in)
 
 	if (in->batch.n != 1 ||
 		!str_is(in->batch.events[0].type, "sns_subscription_confirmation") ||
-		(s->subscription_ms && now - s->subscription_ms < COMPLAIN_EVERY_MS))
+		(s->subscription_ms && now - s->subscription_ms < INTAKE_COMPLAIN_MS))
 		return;
 	s->subscription_ms = now;
 	if (sns_url_check(url, SNS_URL_SUBSCRIBE, &e) != 0)
 		log_kv(LOG_WARN, "a subscription that must not be confirmed", "source",
-			in->source.p, "error", e.text, (char *)NULL);
+			in->intake.source.p, "error", e.text, (char *)NULL);
 	else
 		log_kv(LOG_WARN,
 			"a subscription waits: open its URL, or set auth of the source, which "
 			"confirms those of your topics",
-			"source", in->source.p, "url", arena_strdup(&r->arena, url).p,
+			"source", in->intake.source.p, "url", arena_strdup(&r->arena, url).p,
 			(char *)NULL);
 }
 
 static void finish(struct request *r)
 {
 	struct ingest *in = r->data;
-	struct source_parse *parse = in->parse;
+	struct source_parse *parse;
 	struct err e = {0};
 
-	in->whole_us = clock_mono_us();
-	if (r->signature && !check_rate(r, in))
+	if (has_lines(r)) {
+		logs_finish(r);
+		return;
+	}
+	parse = in->parse;
+	in->intake.whole_us = clock_mono_us();
+	if (r->signature && !intake_rate(r, &in->intake))
 		return;
 	in->parse = NULL;
 	if (source_finish(parse, &in->batch, &e) != 0) {
-		refuse(r, &e);
+		intake_refuse(r, &e);
 		return;
 	}
 	if (in->batch.refused.code && !r->as_alertmanager) {
-		refuse(r, &in->batch.refused);
+		intake_refuse(r, &in->batch.refused);
 		return;
 	}
 	if (sns_topics(in)) {
@@ -401,51 +318,18 @@ static void finish(struct request *r)
 	dress(r);
 }
 
-/* Refusals by the dispatcher. */
-static const char *reason_of(unsigned status)
-{
-	switch (status) {
-	case MHD_HTTP_UNAUTHORIZED:
-		return "unauthorized";
-	case MHD_HTTP_FORBIDDEN:
-		return "forbidden";
-	case MHD_HTTP_NOT_FOUND:
-		return "not_found";
-	case MHD_HTTP_CONTENT_TOO_LARGE:
-		return err_name(ERR_LIMIT);
-	case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
-		return "encoding";
-	case MHD_HTTP_SERVICE_UNAVAILABLE:
-		return err_name(ERR_NOMEM);
-	default:
-		return err_name(ERR_INPUT);
-	}
-}
-
-static void count_refusal(struct request *r, const struct ingest *in)
-{
-	struct str name = ingest_source(r);
-	bool known = r->route->handler == &handler_emit || sources_find(r->server->app.ic->sources, name);
-	const char *reason = in && !r->unproven ? in->reason : NULL;
-	struct str labels[] = {known ? name : STR("unknown"), STR_NONE};
-
-	if (!reason)
-		reason = r->answered ? reason_of(r->status) : "broken_off";
-	labels[1] = str_of(reason);
-	metric_add(METRIC_INGEST_REJECTED, 1, labels);
-}
-
 static void drop(struct request *r)
 {
 	struct ingest *in = r->data;
 
+	if (in && has_lines(r)) {
+		logs_drop(r);
+		return;
+	}
 	if (in && in->parse)
 		source_abort(in->parse);
-	if (!r->answered || r->status >= 400)
-		count_refusal(r, in);
-	if (in)
-		sources_unref(in->sources);
+	intake_close(r, in ? &in->intake : NULL);
 }
 
-const struct route_handler handler_ingest = {begin, feed, finish, drop, 0};
-const struct route_handler handler_emit = {begin_emitted, feed, finish, drop, 0};
+const struct route_handler handler_ingest = {begin, feed, finish, drop, 0, any_length};
+const struct route_handler handler_emit = {begin_emitted, feed, finish, drop, 0, NULL};

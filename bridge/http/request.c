@@ -545,8 +545,10 @@ static bool check_length(struct request *r)
 {
 	struct str s = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	r->limit = r->route->handler->body_limit ? r->route->handler->body_limit
-						 : (size_t)r->server->app.ic->conf->http.body_limit;
+	const struct route_handler *h = r->route->handler;
+	r->limit = h->body_limit ? h->body_limit : (size_t)r->server->app.ic->conf->http.body_limit;
+	if (h->any_length && h->any_length(r))
+		r->limit = REQUEST_ANY_LENGTH;
 	r->has_body = s.p ? !str_is(s, "0")
 			  : request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p != NULL;
 	/* libmicrohttpd has checked that it is a number. */

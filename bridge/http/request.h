@@ -25,6 +25,8 @@
 #define REQUEST_TYPE_PROBLEM "application/problem+json"
 #define REQUEST_TYPE_TEXT "text/plain; charset=utf-8"
 
+#define REQUEST_ANY_LENGTH SIZE_MAX
+
 struct request;
 struct server;
 struct conn;
@@ -37,7 +39,9 @@ struct route_handler {
 	int (*feed)(struct request *r, struct str piece, struct err *e);
 	void (*finish)(struct request *r);
 	void (*drop)(struct request *r);
-	size_t body_limit; /* bytes; 0: http.body_limit */
+	size_t body_limit; /* bytes; 0: http.body_limit; REQUEST_ANY_LENGTH: none */
+	/* May this request's body be of any length? NULL: none may. */
+	bool (*any_length)(struct request *r);
 };
 
 enum request_state {

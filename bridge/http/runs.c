@@ -221,7 +221,7 @@ static void finish(struct request *r)
 		request_fail(r, &e);
 }
 
-const struct route_handler handler_run_new = {begin, feed, finish, drop, BODY_LIMIT};
+const struct route_handler handler_run_new = {begin, feed, finish, drop, BODY_LIMIT, NULL};
 
 /* ---- GET /api/v1/runs/ID/artifacts/NAME ---- */
 

@@ -68,6 +68,7 @@ struct server {
 	unsigned handles_open;
 	int64_t complained_ms; /* last warning about a refused body, and how many since */
 	unsigned complaints;
+	int64_t lines_told_ms; /* when the operator was told of lines of logs last */
 	int64_t subscription_ms; /* when a subscription that nobody confirms was told last */
 	uint64_t drain_until;	 /* loop time */
 	void (*done)(void *ctx); /* of the waiting under way */

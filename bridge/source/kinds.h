@@ -18,6 +18,9 @@ int generic_read(struct arena *a, const struct source_request *rq, const struct 
 int prometheus_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 
+int logs_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
+	struct source_batch *out, struct err *e);
+
 int pagerduty_read(struct arena *a, const struct source_request *rq, const struct source_body *body,
 	struct source_batch *out, struct err *e);
 

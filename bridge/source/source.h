@@ -65,6 +65,8 @@ struct source_kind {
 	/* The whole body -> batch, all in arena a. ERR_INPUT with what and where ("alerts[3].labels: …"). */
 	int (*read)(struct arena *a, const struct source_request *rq, const struct source_body *body,
 		struct source_batch *out, struct err *e);
+	/* Its bodies are lines of logs: flow/lines.h takes them as they come, and read refuses one that is handed to it. */
+	bool lines;
 };
 
 /* NULL where there is none. */

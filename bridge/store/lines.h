@@ -25,7 +25,7 @@ struct store_line_in {
 
 struct store_lines {
 	const struct store_line_in *lines;
-	const struct store_event_in *events;	/* of each line: what it would raise, or resolve; starts_ns and expires_ns are 0 */
+	const struct store_event_in *events;	/* of each line: what it would raise, or resolve; of the latter starts_ns is 0 */
 	size_t n;				/* at most STORE_LINES_MAX */
 	struct str ruleset_hash;
 	struct store_limits limits;

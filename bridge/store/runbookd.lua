@@ -2393,8 +2393,8 @@ end
   mark     what tells this line from others of its series, the same when it is sent again
   time     in ms, which orders it; 0: now
   line     as JSON, for people
-  then the words of the event that it would raise, or of a resolve, as rb_ingest_v1 has them; its startsAt is 0 and it has
-  no deadline: both are set here.
+  then the words of the event that it would raise, or of a resolve, as rb_ingest_v1 has them. Its startsAt and its
+  deadline are set here; that of a resolve is 0.
 An error stores nothing of any. Answer, for each line: "c" it counts, "d" it was there before, "w" the alert fires already, "n" it
 changes nothing, "s" refused, for its pattern has too many series; or what rb_ingest_v1 answers for the event. ]]
 function lines(keys, argv)

@@ -173,7 +173,8 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "flapping: {transitions: 2, window: 1m}\n"
 		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
-		      "sources: {am2: {kind: alertmanager, auth: {sns: {topic_arns: ['arn:aws:sns:r:1:t']}}, rate: {count: 3, per: 2s}}}\n"
+		      "logs: {line_limit: 1KiB, max_age: 1m, max_ahead: 0}\n"
+		      "sources: {am2: {kind: alertmanager, auth: {sns: {topic_arns: ['arn:aws:sns:r:1:t']}}, rate: {count: 3, per: 2s}, time: trust}}\n"
 		      "sns: {ca_file: ca.pem, connect_to: 'h:1'}\n"
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
@@ -191,14 +192,15 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
 		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
-		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}}\n"
+		"logs:\n  line_limit: 1KiB\n  max_age: 1m\n  max_ahead: 0s\n"
+		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}, time: trust}\n"
 		"sns:\n  ca_file: /etc/rb/ca.pem\n  connect_to: \"h:1\"\n"
 		"tokens: []\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 2);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 16);
+	assert_int_equal(c->sources[0].line, 17);
 	conf_free(c);
 }
 
