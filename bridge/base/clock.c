@@ -32,6 +32,11 @@ int64_t clock_mono_us(void)
 	return read_clock(CLOCK_MONOTONIC, 1000000);
 }
 
+int64_t clock_mono_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC, NS_PER_S);
+}
+
 /* Days since 1970-01-01 of a Gregorian date: years are counted from March, so that the leap
  * day is a year's last. */
 static int64_t days_of(int64_t year, int month, int day)

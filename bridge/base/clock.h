@@ -16,6 +16,7 @@
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+int64_t clock_mono_ns(void);
 
 /* RFC 3339 with any offset and up to 9 digits of fraction (more are cut), to nanoseconds
  * since 1970. Years before 1678 or after 2261 give false, but for year 1

@@ -1,9 +1,9 @@
 /* regex_classes.c: a regex's text without the escapes that PCRE2 10.42, Debian 12's, gets wrong.
  *
- * Its JIT compiler has \S, \D and \W match no character past ASCII where PCRE2_MATCH_INVALID_UTF is set (PCRE2's
- * issue 224, mended in 10.43), and that is set everywhere here. In a class of its own, [\S], each is right. So
- * they are put into one, wherever they do not stand in a class already. Groups, and what the regex means,
- * stay as they are.
+ * Its JIT compiler has \S, \D and \W match no character past ASCII where PCRE2_MATCH_INVALID_UTF is
+ * set (PCRE2's issue 224, mended in 10.43), and that is set everywhere here. In a class of its own,
+ * [\S], each is right. So they are put into one, wherever they do not stand in a class already.
+ * Groups, and what the regex means, stay as they are.
  */
 #include "base/regex_classes.h"
 

@@ -50,13 +50,14 @@ enum cli_scope {
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 	SCOPE_TOKEN = 1 << 13,	/* --name --scope */
 	SCOPE_EMIT = 1 << 14,	/* --type --subject --data -l */
+	SCOPE_LOG = 1 << 15,	/* --log --format -v */
 };
 
 #define CLI_PARAMS_MAX 100
 #define CLI_HEADERS_MAX 100
 #define CLI_SCOPES_MAX 64
 #define CLI_LABELS_MAX 100
-#define CLI_OPTIONS_MAX 32		/* in the table */
+#define CLI_OPTIONS_MAX 48		/* in the table */
 #define CLI_LIMIT_DEFAULT 50
 #define CLI_LIMIT_MAX 100000
 #define CLI_ARENA_LIMIT ((size_t)1 << 30)
@@ -88,6 +89,8 @@ struct cli_options {		/* texts point into argv or the environment; NULL: not giv
 	const char *type, *subject, *data;
 	const char *labels[CLI_LABELS_MAX];	/* name=value */
 	size_t labels_n;
+	const char *log, *log_format;
+	bool verbose;
 	bool exit_code;
 	bool help;
 	bool version;

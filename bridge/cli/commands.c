@@ -24,6 +24,8 @@ const struct command *const commands[] = {
 	&command_check,
 	&command_lint,
 	&command_test,
+	&command_patterns_test,
+	&command_patterns_suggest,
 	&command_import_am,
 	&command_import_webhook,
 	&command_import_krpn,

@@ -21,6 +21,8 @@ extern const struct command command_runbooks_list;
 extern const struct command command_audit_list;
 extern const struct command command_check;
 extern const struct command command_lint;
+extern const struct command command_patterns_suggest;
+extern const struct command command_patterns_test;
 extern const struct command command_import_am;
 extern const struct command command_import_webhook;
 extern const struct command command_import_krpn;

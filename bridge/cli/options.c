@@ -40,6 +40,9 @@ enum option_id {
 	OPTION_SUBJECT,
 	OPTION_DATA,
 	OPTION_LABEL,
+	OPTION_LOG,
+	OPTION_FORMAT,
+	OPTION_VERBOSE,
 };
 
 const struct cli_option cli_options[] = {
@@ -87,6 +90,9 @@ const struct cli_option cli_options[] = {
 	{OPTION_SUBJECT, 0, "subject", "TEXT", SCOPE_EMIT, "what it is about: its label subject, and its summary"},
 	{OPTION_DATA, 0, "data", "JSON", SCOPE_EMIT, "its data: JSON, @FILE, or - for standard input"},
 	{OPTION_LABEL, 'l', "label", "NAME=VALUE", SCOPE_EMIT, "a label: small letters, digits and _; may be repeated"},
+	{OPTION_LOG, 0, "log", "FILE", SCOPE_LOG, "the log: lines of text, JSON, or a journal's export; - for standard input"},
+	{OPTION_FORMAT, 0, "format", "FORMAT", SCOPE_LOG, "text, json or journal (default: as its first bytes look)"},
+	{OPTION_VERBOSE, 'v', "verbose", NULL, SCOPE_LOG, "all, not only the first ones or the worst"},
 	{0, 0, NULL, NULL, 0, NULL},
 };
 
@@ -267,6 +273,15 @@ static int set_option(struct cli_options *o, const struct cli_option *which, con
 		break;
 	case OPTION_LABEL:
 		return set_label(o, value);
+	case OPTION_LOG:
+		o->log = value;
+		break;
+	case OPTION_FORMAT:
+		o->log_format = value;
+		break;
+	case OPTION_VERBOSE:
+		o->verbose = true;
+		break;
 	}
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* drain.c: the tree that leads from a line to the few groups that it may belong to.
  *
- * After P. He and others, "Drain: an online log parsing approach with fixed depth tree" (2017): the way
- * goes by program, number of tokens and the first tokens (those with digits or marks share one branch);
- * at its end the group that has most tokens in common with the line takes it, where that is enough, and
- * gives up the tokens that differ. Else the line begins a group.
+ * After P. He and others, "Drain: an online log parsing approach with fixed depth tree" (2017): the
+ * way goes by program, number of tokens and the first tokens (those with digits or marks share one
+ * branch); at its end the group that has most tokens in common with the line takes it, where that
+ * is enough, and gives up the tokens that differ. Else the line begins a group.
  *
- * Bounds: children of a node, groups of a leaf and of all, memory. What has no room in the tree takes the
- * branch that is shared; what has no room among the groups is counted. Nothing is ever dropped from a
- * group, so what it says is true of all its lines.
+ * Bounds: children of a node, groups of a leaf and of all, memory. What has no room in the tree
+ * takes the branch that is shared; what has no room among the groups is counted. Nothing is ever
+ * dropped from a group, so what it says is true of all its lines.
  */
 #include "rule/drain.h"
 
@@ -24,8 +24,8 @@ struct node {
 };
 
 struct drain {
-	struct arena arena;	/* nodes, groups and their texts */
-	struct arena scratch;	/* one line */
+	struct arena arena;   /* nodes, groups and their texts */
+	struct arena scratch; /* one line */
 	struct node root;
 	struct drain_group **groups;
 	size_t groups_n;
@@ -122,7 +122,8 @@ static size_t common(const struct drain_group *g, const struct str *tokens)
 }
 
 /* n: more than 0. */
-static struct drain_group *nearest_group(const struct node *leaf, const struct str *tokens, size_t n)
+static struct drain_group *nearest_group(
+	const struct node *leaf, const struct str *tokens, size_t n)
 {
 	struct drain_group *best = NULL;
 	size_t most = 0;
@@ -138,8 +139,8 @@ static struct drain_group *nearest_group(const struct node *leaf, const struct s
 	return best && most * 100 >= n * DRAIN_SIMILAR ? best : NULL;
 }
 
-static struct drain_group *begin(
-	struct drain *d, struct node *leaf, const struct drain_line *l, const struct str *tokens, size_t n)
+static struct drain_group *begin(struct drain *d, struct node *leaf, const struct drain_line *l,
+	const struct drain_tokens *t)
 {
 	struct drain_group *g;
 
@@ -148,15 +149,16 @@ static struct drain_group *begin(
 	g = arena_zalloc(&d->arena, sizeof(*g));
 	if (!g)
 		return NULL;
-	g->tokens = arena_array(&d->arena, n, sizeof(*g->tokens));
-	if (!g->tokens)
+	g->tokens = arena_array(&d->arena, t->n, sizeof(*g->tokens));
+	g->wide = arena_array(&d->arena, t->n, sizeof(*g->wide));
+	if (!g->tokens || !g->wide)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		g->tokens[i] = arena_strdup(&d->arena, tokens[i]);
+	for (size_t i = 0; i < t->n; i++) {
+		g->tokens[i] = arena_strdup(&d->arena, t->v[i]);
 		if (!g->tokens[i].p)
 			return NULL;
 	}
-	g->n = n;
+	g->n = t->n;
 	g->first = l->number;
 	g->program = arena_strdup(&d->arena, l->program);
 	g->next_in_leaf = leaf->groups;
@@ -170,6 +172,7 @@ static void keep_sample(struct drain *d, struct drain_group *g, struct str messa
 {
 	struct str copy;
 
+	message.n = message.n < DRAIN_BYTES ? message.n : DRAIN_BYTES;
 	if (g->samples_n == DRAIN_SAMPLES)
 		return;
 	for (size_t i = 0; i < g->samples_n; i++)
@@ -182,31 +185,33 @@ static void keep_sample(struct drain *d, struct drain_group *g, struct str messa
 
 struct drain_group *drain_add(struct drain *d, const struct drain_line *l)
 {
-	struct str tokens[DRAIN_TOKENS];
+	struct drain_tokens t;
 	struct drain_group *g = NULL;
 	struct node *leaf;
-	bool cut;
-	size_t n;
 
 	arena_reset(&d->scratch);
-	n = drain_tokens(&d->scratch, l->message, true, tokens, &cut);
-	if (n == 0)
+	drain_tokens(&d->scratch, l->message, true, &t);
+	if (t.n == 0)
 		return NULL;
-	leaf = leaf_of(d, l->program, tokens, n);
+	leaf = leaf_of(d, l->program, t.v, t.n);
 	if (leaf)
-		g = nearest_group(leaf, tokens, n);
+		g = nearest_group(leaf, t.v, t.n);
 	if (leaf && !g)
-		g = begin(d, leaf, l, tokens, n);
+		g = begin(d, leaf, l, &t);
 	if (!g) {
 		d->left_out++;
 		return NULL;
 	}
-	for (size_t i = 0; i < n; i++)
-		g->tokens[i] = drain_merge(&d->arena, g->tokens[i], tokens[i]);
+	for (size_t i = 0; i < t.n; i++) {
+		g->tokens[i] = drain_merge(&d->arena, g->tokens[i], t.v[i]);
+		g->wide[i] = g->wide[i] || t.wide[i];
+	}
+	g->trailing = g->trailing || t.trailing;
 	if (!str_eq(g->program, l->program))
 		g->program = STR_NONE;
-	g->cut = g->cut || cut;
+	g->cut = g->cut || t.cut;
 	g->level = l->level > g->level ? l->level : g->level;
+	g->longest = l->message.n > g->longest ? l->message.n : g->longest;
 	g->last = l->number;
 	g->count++;
 	keep_sample(d, g, l->message);
@@ -257,8 +262,12 @@ static bool same_frame(const struct drain_group *x, const struct drain_group *y,
 
 static void join(struct drain *d, struct drain_group *to, struct drain_group *from)
 {
-	for (size_t i = 0; i < to->n; i++)
+	for (size_t i = 0; i < to->n; i++) {
 		to->tokens[i] = drain_merge(&d->arena, to->tokens[i], from->tokens[i]);
+		to->wide[i] = to->wide[i] || from->wide[i];
+	}
+	to->trailing = to->trailing || from->trailing;
+	to->longest = from->longest > to->longest ? from->longest : to->longest;
 	to->cut = to->cut || from->cut;
 	to->count += from->count;
 	to->level = from->level > to->level ? from->level : to->level;

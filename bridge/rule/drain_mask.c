@@ -1,8 +1,8 @@
 /* drain_mask.c: a message cut into tokens, and what changes by its nature replaced by marks.
  *
- * A mark is put only for a whole word: what stands beside it is no letter, digit or underscore, so that
- * "ssh2" and "eth0" stay names; a number may be followed by a unit. What a mark stands for is what its
- * regex matches (suggest.c), whatever the value: that is the guarantee others build on.
+ * A mark is put only for a whole word: what stands beside it is no letter, digit or underscore, so
+ * that "ssh2" and "eth0" stay names; a number may be followed by a unit. What a mark stands for is
+ * what its regex matches (suggest.c), whatever the value: that is the guarantee others build on.
  */
 #include "rule/drain.h"
 
@@ -56,7 +56,8 @@ static size_t uuid(struct str s, size_t i)
 	size_t n = 0;
 
 	for (size_t g = 0; g < 5; g++) {
-		if (run_of(s, i + n, is_hex) != groups[g] || (g < 4 && at(s, i + n + groups[g]) != '-'))
+		if (run_of(s, i + n, is_hex) != groups[g] ||
+			(g < 4 && at(s, i + n + groups[g]) != '-'))
 			return 0;
 		n += groups[g] + (g < 4);
 	}
@@ -118,8 +119,9 @@ static size_t hex(struct str s, size_t i)
 
 static bool unit_follows(struct str s, size_t i)
 {
-	static const char *const units[] = {"ms", "us", "ns", "s", "m", "h", "d", "b", "B", "k", "K", "M",
-		"G", "T", "kB", "KB", "MB", "GB", "TB", "kb", "KiB", "MiB", "GiB", "TiB", "C", "W", "V", "x"};
+	static const char *const units[] = {"ms", "us", "ns", "s", "m", "h", "d", "b", "B", "k",
+		"K", "M", "G", "T", "kB", "KB", "MB", "GB", "TB", "kb", "KiB", "MiB", "GiB", "TiB",
+		"C", "W", "V", "x"};
 	struct str unit = {s.p + i, run_of(s, i, is_letter)};
 
 	if (is_word(at(s, i + unit.n)))
@@ -149,12 +151,26 @@ static size_t path(struct str s, size_t i)
 	char next = at(s, i + 1);
 	size_t n;
 
-	if (s.p[i] != '/' || !(is_word(next) || next == '.') || (i > 0 && !strchr("=\"'([{<,:", s.p[i - 1])))
+	if (s.p[i] != '/' || !(is_word(next) || next == '.') ||
+		(i > 0 && !strchr("=\"'([{<,:", s.p[i - 1])))
 		return 0;
 	n = run_of(s, i, is_in_path);
 	while (n > 2 && strchr(":.", s.p[i + n - 1]))
 		n--; /* of the sentence */
 	return n;
+}
+
+/* A token of its own, or what a date begins with. */
+static size_t day(struct str s, size_t i)
+{
+	static const char names[] =
+		" Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+	char padded[] = {' ', at(s, i), at(s, i + 1), at(s, i + 2), ' ', '\0'};
+	size_t next = i + 3 + (at(s, i + 3) == ',' || at(s, i + 3) == '/' || at(s, i + 3) == '-');
+
+	if (is_word(at(s, i + 3)) || i + 3 > s.n || !strstr(names, padded))
+		return 0;
+	return next < s.n ? 3 * is_digit(s.p[next]) : 3;
 }
 
 /* ---- tokens ---- */
@@ -165,6 +181,8 @@ static char mark_at(struct str s, size_t i, size_t *n)
 		return DRAIN_PATH;
 	if (i > 0 && is_word(s.p[i - 1]))
 		return '\0';
+	if ((*n = day(s, i)))
+		return DRAIN_DAY;
 	if ((*n = uuid(s, i)))
 		return DRAIN_UUID;
 	if ((*n = ipv4(s, i)) || (*n = colon_address(s, i)))
@@ -179,9 +197,11 @@ static char mark_at(struct str s, size_t i, size_t *n)
 /* U+0080 to U+009F, the separators and the byte order mark: nobody would see them in a pattern. */
 static bool is_unseen(struct str s, size_t i)
 {
-	unsigned char a = (unsigned char)s.p[i], b = (unsigned char)at(s, i + 1), c = (unsigned char)at(s, i + 2);
+	unsigned char a = (unsigned char)s.p[i], b = (unsigned char)at(s, i + 1),
+		      c = (unsigned char)at(s, i + 2);
 
-	return (a == 0xc2 && b < 0xa1) || (a == 0xe2 && b == 0x80 && (c < 0x90 || (c >= 0xa8 && c <= 0xaf))) ||
+	return (a == 0xc2 && b < 0xa1) ||
+	       (a == 0xe2 && b == 0x80 && (c < 0x90 || (c >= 0xa8 && c <= 0xaf))) ||
 	       (a == 0xef && ((b == 0xbb && c == 0xbf) || (b == 0xbf && c >= 0xbe)));
 }
 
@@ -210,27 +230,40 @@ static struct str masked(struct arena *a, struct str s)
 	return out;
 }
 
-size_t drain_tokens(struct arena *a, struct str message, bool marks, struct str out[DRAIN_TOKENS], bool *cut)
+/* Is what stands between two tokens more than, or another blank than, one space? */
+static bool is_wide(struct str message, size_t from, size_t to, bool first)
 {
-	size_t n = 0, end = message.n < DRAIN_BYTES ? message.n : DRAIN_BYTES;
+	return first ? to > from : to - from != 1 || message.p[from] != ' ';
+}
 
-	*cut = message.n > end;
-	for (size_t i = 0, from; i < end;) {
+void drain_tokens(struct arena *a, struct str message, bool marks, struct drain_tokens *out)
+{
+	size_t end = message.n < DRAIN_BYTES ? message.n : DRAIN_BYTES;
+
+	out->n = 0;
+	out->trailing = false;
+	out->cut = message.n > end;
+	for (size_t i = 0, from, before; i < end;) {
+		before = i;
 		while (i < end && is_blank(message.p[i]))
 			i++;
 		from = i;
 		while (i < end && !is_blank(message.p[i]))
 			i++;
-		if (i == from)
+		if (i == from) {
+			out->trailing = true;
 			break;
-		if (n == DRAIN_TOKENS || (i == end && *cut && !is_blank(message.p[i]))) {
-			*cut = true; /* half a token is none */
+		}
+		if (out->n == DRAIN_TOKENS || (i == end && out->cut && !is_blank(message.p[i]))) {
+			out->cut = true; /* half a token is none */
 			break;
 		}
 		struct str token = {message.p + from, i - from};
-		out[n++] = !marks ? token : is_plain(token) ? masked(a, token) : STR("\x01");
+		out->wide[out->n] = is_wide(message, before, from, out->n == 0);
+		out->v[out->n++] = !marks	     ? token
+				   : is_plain(token) ? masked(a, token)
+						     : STR("\x01");
 	}
-	return n;
 }
 
 /* ---- merging ---- */
@@ -238,7 +271,7 @@ size_t drain_tokens(struct arena *a, struct str message, bool marks, struct str 
 /* Where what is common may end: behind a mark or one of these, before what differs. */
 static bool opens(char c)
 {
-	return drain_is_mark(c) || (c && strchr("=:([{<\"'/,;@|#&?", c));
+	return drain_is_mark(c) || (c && strchr("=:([{<\"'/,;@|#&?-", c));
 }
 
 static bool closes(char c)
@@ -250,7 +283,8 @@ static size_t common_start(struct str x, struct str y)
 {
 	size_t n = 0;
 
-	while (n < x.n && n < y.n && x.p[n] == y.p[n] && x.p[n] != DRAIN_ANY && x.p[n] != DRAIN_MAYBE)
+	while (n < x.n && n < y.n && x.p[n] == y.p[n] && x.p[n] != DRAIN_ANY &&
+		x.p[n] != DRAIN_MAYBE)
 		n++;
 	while (n > 0 && !opens(x.p[n - 1]))
 		n--;
@@ -279,7 +313,8 @@ struct str drain_merge(struct arena *a, struct str x, struct str y)
 		return x;
 	start = common_start(x, y);
 	end = common_end(x, y, least - start);
-	maybe = x.n == start + end || y.n == start + end || memchr(x.p + start, DRAIN_MAYBE, x.n - start - end) ||
+	maybe = x.n == start + end || y.n == start + end ||
+		memchr(x.p + start, DRAIN_MAYBE, x.n - start - end) ||
 		memchr(y.p + start, DRAIN_MAYBE, y.n - start - end);
 	p = arena_alloc(a, start + end + 1);
 	if (!p)

@@ -1,8 +1,9 @@
 /* suggest.c: from a group's tokens to a regex with names, and to YAML.
  *
- * Guarantee: the regex matches every line of the group (property test in tests/unit/test_drain.c): each
- * mark has the regex of what it was put for, each other byte is itself, and blanks are \s+.
- * What is a group with a name is a guess from the word before it and from how its values differ.
+ * Guarantee: the regex matches every line of the group (property test in tests/unit/test_drain.c):
+ * each mark has the regex of what it was put for, each other byte is itself, and where blanks are
+ * more than one space in some line they are \s+. What is a group with a name is a guess from the
+ * word before it and from how its values differ.
  */
 #include "rule/suggest.h"
 
@@ -19,8 +20,7 @@ struct making {
 	const struct drain_group *g;
 	struct suggestion *out;
 	struct buf match, summary;
-	struct str (*values)[DRAIN_TOKENS]; /* of each sample */
-	bool cut;
+	struct drain_tokens *values; /* of each sample */
 };
 
 static const char *const mark_regex[DRAIN_MARKS] = {
@@ -30,6 +30,7 @@ static const char *const mark_regex[DRAIN_MARKS] = {
 	[DRAIN_ADDRESS] = "[0-9A-Fa-f:.]+",
 	[DRAIN_HEX] = "(?:0[xX])?[0-9A-Fa-f]+",
 	[DRAIN_UUID] = "[0-9A-Fa-f-]{36}",
+	[DRAIN_DAY] = "[A-Z][a-z]{2}",
 	[DRAIN_PATH] = "/[^\\s\"'<>|;,)\\]}]*",
 };
 
@@ -40,6 +41,7 @@ static const char *const mark_name[DRAIN_MARKS] = {
 	[DRAIN_ADDRESS] = "ip",
 	[DRAIN_HEX] = "hex",
 	[DRAIN_UUID] = "id",
+	[DRAIN_DAY] = "day",
 	[DRAIN_PATH] = "path",
 };
 
@@ -56,8 +58,10 @@ static bool is_in(const char *words, struct str word)
 /* Words before a value that do not say what it is. */
 static bool says_nothing(struct str word)
 {
-	return is_in(" a an and are as at be been by for from has have in into is it not of off on or out over than that the "
-		     "then this to until up was were while will with within without again after before more new old "
+	return is_in(" a an and are as at be been by for from has have in into is it not of off on "
+		     "or out over than that the "
+		     "then this to until up was were while will with within without again after "
+		     "before more new old "
 		     "got found expected received between because due named called alertname ",
 		word);
 }
@@ -65,8 +69,10 @@ static bool says_nothing(struct str word)
 /* What has a value of its own for nearly each line, by its name. */
 static bool is_volatile(struct str name)
 {
-	return is_in(" port pid tid ppid id ids uid euid gid seq sequence request request_id trace_id span_id session "
-		     "session_id transaction offset lsn xid time timestamp ts duration took bytes size count number hex "
+	return is_in(" port pid tid ppid id ids uid euid gid seq sequence request request_id "
+		     "trace_id span_id session "
+		     "session_id transaction offset lsn xid day time timestamp ts duration took "
+		     "bytes size count number hex "
 		     "took_ms elapsed latency ",
 		name);
 }
@@ -134,7 +140,8 @@ static struct str name_of(struct making *m, size_t t, size_t at, char mark, bool
 	if (key.n == 0)
 		key = word_before(m->g, t, at);
 	key = lower(m->a, key);
-	if (key.n && !says_nothing(key) && !(mark == DRAIN_ADDRESS && !is_in(" host client server peer upstream ", key)))
+	if (key.n && !says_nothing(key) &&
+		!(mark == DRAIN_ADDRESS && !is_in(" host client server peer upstream ", key)))
 		return key;
 	*keyed = false;
 	return str_of(mark_name[(int)mark]);
@@ -162,7 +169,7 @@ static size_t distinct_values(const struct making *m, size_t t)
 	for (size_t i = 0; i < m->g->samples_n; i++) {
 		size_t k = 0;
 
-		while (k < i && !str_eq(m->values[k][t], m->values[i][t]))
+		while (k < i && !str_eq(m->values[k].v[t], m->values[i].v[t]))
 			k++;
 		n += k == i;
 	}
@@ -172,7 +179,7 @@ static size_t distinct_values(const struct making *m, size_t t)
 static bool all_have_digits(const struct making *m, size_t t)
 {
 	for (size_t i = 0; i < m->g->samples_n; i++) {
-		struct str v = m->values[i][t];
+		struct str v = m->values[i].v[t];
 		size_t k = 0;
 
 		while (k < v.n && !isdigit((unsigned char)v.p[k]))
@@ -259,16 +266,16 @@ static void put_token(struct making *m, size_t t)
 
 static void put_all(struct making *m)
 {
-	buf_puts(&m->match, "^\\s*");
+	buf_puts(&m->match, m->g->wide[0] ? "^\\s*" : "^");
 	for (size_t t = 0; t < m->g->n; t++) {
 		if (t) {
-			buf_puts(&m->match, "\\s+");
+			buf_puts(&m->match, m->g->wide[t] ? "\\s+" : " ");
 			buf_putc(&m->summary, ' ');
 		}
 		put_token(m, t);
 	}
 	if (!m->g->cut)
-		buf_puts(&m->match, "\\s*$");
+		buf_puts(&m->match, m->g->trailing ? "\\s*$" : "$");
 }
 
 /* ---- around it ---- */
@@ -345,13 +352,21 @@ static struct str summary_for(struct making *m)
 	return arena_printf(m->a, "%.*s%.*s", STR_ARG(m->out->name), STR_ARG(only));
 }
 
+/* Counted as the budget of a line counts it: by the characters, whatever they mean. */
+static size_t costs(const struct making *m)
+{
+	size_t loops = 1;
+
+	for (size_t i = 0; i < m->match.n; i++)
+		loops += m->match.p[i] == '*' || m->match.p[i] == '+' || m->match.p[i] == '{';
+	return loops * m->g->longest;
+}
+
 static bool read_values(struct making *m)
 {
-	bool cut;
-
 	m->values = arena_array(m->a, m->g->samples_n, sizeof(*m->values));
 	for (size_t i = 0; m->values && i < m->g->samples_n; i++)
-		drain_tokens(m->a, m->g->samples[i], false, m->values[i], &cut);
+		drain_tokens(m->a, m->g->samples[i], false, &m->values[i]);
 	return m->values != NULL;
 }
 
@@ -366,12 +381,13 @@ bool suggest_pattern(struct arena *a, const struct drain_group *g, struct sugges
 	buf_init(&m.match, BUF_NO_LIMIT);
 	buf_init(&m.summary, BUF_NO_LIMIT);
 	put_all(&m);
+	ok = costs(&m) <= SUGGEST_COST;
 	out->match = arena_strdup(a, buf_as_str(&m.match));
 	out->name = name_for(&m);
 	out->source = source_for(&m);
 	out->threshold = g->count >= SUGGEST_OFTEN && out->severity < SEVERITY_CRITICAL;
 	out->summary = summary_for(&m);
-	ok = !buf_failed(&m.match) && !buf_failed(&m.summary) && !arena_failed(a);
+	ok = ok && !buf_failed(&m.match) && !buf_failed(&m.summary) && !arena_failed(a);
 	buf_release(&m.match);
 	buf_release(&m.summary);
 	return ok;
@@ -410,7 +426,8 @@ void suggest_write(struct buf *out, const struct suggestion *s)
 {
 	const struct drain_group *g = s->group;
 
-	buf_printf(out, "  # %llu lines, the first one is line %llu: ", (unsigned long long)g->count,
+	buf_printf(out,
+		"  # %llu lines, the first one is line %llu: ", (unsigned long long)g->count,
 		(unsigned long long)g->first);
 	put_comment(out, g->samples_n ? g->samples[0] : STR_NONE);
 	buf_printf(out, "\n  - name: %.*s\n", STR_ARG(s->name));
@@ -423,7 +440,8 @@ void suggest_write(struct buf *out, const struct suggestion *s)
 	put_quoted(out, s->match);
 	buf_putc(out, '\n');
 	if (s->threshold && s->by.n)
-		buf_printf(out, "    threshold: {count: 5, within: 5m, by: [%.*s]}\n", STR_ARG(s->by));
+		buf_printf(
+			out, "    threshold: {count: 5, within: 5m, by: [%.*s]}\n", STR_ARG(s->by));
 	else if (s->threshold)
 		buf_puts(out, "    threshold: {count: 5, within: 5m}\n");
 	buf_printf(out, "    resolve: {after: 10m}\n    severity: %s\n    summary: ",

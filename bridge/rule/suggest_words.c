@@ -1,7 +1,7 @@
 /* suggest_words.c: how bad lines of a kind are, by what they say of themselves and by their words.
  *
- * Owns the table of alarming words. Words are looked for in what all lines of a group have in common, so
- * that a user called "panic" alarms nobody.
+ * Owns the table of alarming words. Words are looked for in what all lines of a group have in
+ * common, so that a user called "panic" alarms nobody.
  */
 #include "rule/suggest.h"
 
@@ -13,12 +13,16 @@ static const struct alarm {
 	enum event_severity severity;
 	const char *words; /* between blanks */
 } alarms[] = {
-	{SEVERITY_CRITICAL, " panic fatal emerg emergency alert crit critical oom-killer corrupt corrupted corruption "
+	{SEVERITY_CRITICAL, " panic fatal emerg emergency alert crit critical oom-killer corrupt "
+			    "corrupted corruption "
 			    "oops segfault "},
-	{SEVERITY_ERROR, " err error errors fail failed failure failures fails failing exception traceback denied "
-			 "refused cannot unable abort aborted crash crashed timeout unreachable lost dead killed severe "
+	{SEVERITY_ERROR, " err error errors fail failed failure failures fails failing exception "
+			 "traceback denied "
+			 "refused cannot unable abort aborted crash crashed timeout unreachable "
+			 "lost dead killed severe "
 			 "break-in attack unhealthy rejected "},
-	{SEVERITY_WARNING, " warn warning warnings deprecated retry retrying retries slow degraded missing invalid "
+	{SEVERITY_WARNING, " warn warning warnings deprecated retry retrying retries slow degraded "
+			   "missing invalid "
 			   "unknown expired throttled throttling "},
 };
 
