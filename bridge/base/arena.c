@@ -8,6 +8,9 @@
  * An element larger than a block gets a block of its own. Memory that was handed out never
  * moves (but for arena_grow, which says so).
  *
+ * Freeing many blocks takes a while (their pages go back to the system), so a loop that others wait
+ * for may turn them over with arena_waste and free some at a time.
+ *
  * It does not free single elements and knows nothing of threads.
  */
 #include "base/arena.h"
@@ -56,6 +59,41 @@ void arena_reset(struct arena *a)
 	if (b)
 		b->n = 0;
 	a->head = b;
+}
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->head, a->head ? a->head->n : 0, a->used};
+}
+
+void arena_waste(struct arena *a, const struct arena_mark *m, struct arena *waste)
+{
+	while (a->head != m->head) {
+		struct arena_block *b = a->head;
+
+		a->head = b->next;
+		b->next = waste->head;
+		waste->head = b;
+		waste->used += b->cap;
+	}
+	if (a->head)
+		a->head->n = m->n;
+	a->used = m->used;
+	a->failed = false;
+}
+
+void arena_waste_free(struct arena *waste, size_t n)
+{
+	size_t freed = 0;
+
+	while (waste->head && freed < n) {
+		struct arena_block *b = waste->head;
+
+		waste->head = b->next;
+		freed += b->cap;
+		waste->used -= b->cap;
+		free(b);
+	}
 }
 
 static struct arena_block *add_block(struct arena *a, size_t n)

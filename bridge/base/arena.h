@@ -27,6 +27,19 @@ void arena_release(struct arena *a);
 /* As arena_release, but keeps one small block for the next request. */
 void arena_reset(struct arena *a);
 
+/* How far the arena had come. */
+struct arena_mark {
+	struct arena_block *head;
+	size_t n, used;
+};
+
+struct arena_mark arena_mark(const struct arena *a);
+/* What was handed out since the mark is not needed any more: its blocks become those of `waste`, which is only for
+ * freeing; waste->used counts their bytes. The mark {NULL}: all of it. */
+void arena_waste(struct arena *a, const struct arena_mark *m, struct arena *waste);
+/* Frees one block of such an arena, and more while they have not n bytes together. */
+void arena_waste_free(struct arena *waste, size_t n);
+
 /* n bytes, aligned for any type, not cleared. NULL past the limit. */
 void *arena_alloc(struct arena *a, size_t n);
 /* The same, cleared. */

@@ -114,7 +114,7 @@ int inflate_put(
 	return n ? sink(ctx, p, n, e) : 0;
 }
 
-/* One call of zlib; its state is looked at by the caller. */
+/* One call of zlib; its state is looked at by the caller. As a sink. */
 static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, struct err *e)
 {
 	unsigned char piece[PIECE];
@@ -142,18 +142,22 @@ static int step(struct inflate *i, inflate_sink sink, void *ctx, bool *again, st
 	return inflate_put(i, (const char *)piece, got, sink, ctx, e);
 }
 
+/* It pauses where input is left, so that whoever feeds it comes again. */
 static int feed_zlib(
-	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
 {
-	bool again = n > 0;
+	bool again = *n > 0;
+	int r = 0;
 
 	i->z.next_in = (unsigned char *)(uintptr_t)p;
-	i->z.avail_in = (unsigned)n;
-	while (again) {
-		if (step(i, sink, ctx, &again, e) != 0)
+	i->z.avail_in = (unsigned)*n;
+	while (again && (r != INFLATE_PAUSE || i->z.avail_in == 0)) {
+		r = step(i, sink, ctx, &again, e);
+		if (r < 0)
 			return -1;
 	}
-	return 0;
+	*n -= i->z.avail_in;
+	return i->z.avail_in > 0 ? INFLATE_PAUSE : 0;
 }
 
 static int begin(struct inflate *i, char first, struct err *e)
@@ -169,9 +173,9 @@ static int begin(struct inflate *i, char first, struct err *e)
 }
 
 int inflate_feed(
-	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
 {
-	if (n == 0)
+	if (*n == 0)
 		return 0;
 	if (!i->begun && begin(i, p[0], e) != 0)
 		return -1;

@@ -17,6 +17,7 @@
 #include "http/inflate_impl.h"
 
 #define CHUNK_MAX ((size_t)64 << 10) /* bytes of a chunk, inflated */
+#define PIECE ((size_t)16 << 10)     /* of a block, for the sink at once */
 #define CRC_BYTES 4
 #define HEAD_BYTES 4
 #define VARINT_MAX 5
@@ -43,6 +44,8 @@ struct inflate_snappy {
 	struct buf kept; /* the block; or of the chunk, what has come, with its head */
 	size_t skip;	 /* bytes of a chunk that is not wanted */
 	size_t becomes;	 /* of a block; 0: not known yet */
+	char *whole;	 /* a block, inflated; NULL: not yet */
+	size_t handed;	 /* bytes of it that the sink has */
 	char out[CHUNK_MAX];
 };
 
@@ -53,7 +56,8 @@ int inflate_snappy_begin(struct inflate *i, struct err *e)
 		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
 	i->begun = true;
 	i->snappy->shape = SHAPE_UNKNOWN;
-	i->snappy->skip = i->snappy->becomes = 0;
+	i->snappy->skip = i->snappy->becomes = i->snappy->handed = 0;
+	i->snappy->whole = NULL;
 	buf_init(&i->snappy->kept, KEPT_MAX);
 	return 0;
 }
@@ -61,6 +65,7 @@ int inflate_snappy_begin(struct inflate *i, struct err *e)
 void inflate_snappy_end(struct inflate *i)
 {
 	buf_release(&i->snappy->kept);
+	free(i->snappy->whole);
 	free(i->snappy);
 	i->snappy = NULL;
 }
@@ -108,24 +113,33 @@ static int feed_block(struct inflate *i, const char *p, size_t n, struct err *e)
 	return 0;
 }
 
-static int finish_block(struct inflate *i, inflate_sink sink, void *ctx, struct err *e)
+static int inflate_block(struct inflate *i, struct err *e)
 {
 	struct inflate_snappy *s = i->snappy;
 	size_t n = s->becomes;
-	char *out;
-	int r = 0;
 
 	if (snappy_validate_compressed_buffer(s->kept.p, s->kept.n) != SNAPPY_OK)
 		return inflate_bad(i, e, "it breaks off, or is no snappy block");
-	out = malloc(n ? n : 1);
-	if (!out)
+	s->whole = malloc(n ? n : 1);
+	if (!s->whole)
 		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
-	if (snappy_uncompress(s->kept.p, s->kept.n, out, &n) != SNAPPY_OK)
-		r = inflate_bad(i, e, "it is no snappy block");
-	for (size_t at = 0; at < n && r == 0; at += CHUNK_MAX)
-		r = inflate_put(i, out + at, n - at < CHUNK_MAX ? n - at : CHUNK_MAX, sink, ctx, e);
-	free(out);
-	return r;
+	if (snappy_uncompress(s->kept.p, s->kept.n, s->whole, &n) != SNAPPY_OK)
+		return inflate_bad(i, e, "it is no snappy block");
+	return 0;
+}
+
+static int finish_block(struct inflate *i, inflate_sink sink, void *ctx, struct err *e)
+{
+	struct inflate_snappy *s = i->snappy;
+	int r = s->whole ? 0 : inflate_block(i, e);
+
+	while (r == 0 && s->handed < s->becomes) {
+		size_t left = s->becomes - s->handed, n = left < PIECE ? left : PIECE;
+
+		s->handed += n;
+		r = inflate_put(i, s->whole + s->handed - n, n, sink, ctx, e);
+	}
+	return r == INFLATE_PAUSE && s->handed == s->becomes ? 0 : r;
 }
 
 /* ---- frames ---- */
@@ -165,7 +179,7 @@ static uint32_t little(const char *p, size_t n)
 	return v;
 }
 
-/* A whole chunk with data is in kept. */
+/* A whole chunk with data is in kept. As a sink. */
 static int take_chunk(struct inflate *i, inflate_sink sink, void *ctx, struct err *e)
 {
 	struct inflate_snappy *s = i->snappy;
@@ -226,62 +240,80 @@ static int end_chunk(struct inflate *i, inflate_sink sink, void *ctx, struct err
 {
 	struct inflate_snappy *s = i->snappy;
 	unsigned type = (unsigned char)s->kept.p[0];
+	int r = 0;
 
-	if (type <= CHUNK_PLAIN && take_chunk(i, sink, ctx, e) != 0)
-		return -1;
-	if (type == CHUNK_IDENTIFIER && memcmp(s->kept.p, identifier, IDENTIFIER_BYTES) != 0)
-		return inflate_bad(i, e, "the stream identifier is wrong");
-	buf_clear(&s->kept);
-	return 0;
+	if (type <= CHUNK_PLAIN)
+		r = take_chunk(i, sink, ctx, e);
+	else if (type == CHUNK_IDENTIFIER &&
+		 memcmp(s->kept.p, identifier, IDENTIFIER_BYTES) != 0)
+		r = inflate_bad(i, e, "the stream identifier is wrong");
+	if (r >= 0)
+		buf_clear(&s->kept);
+	return r;
+}
+
+/* As much as belongs to one chunk, or to its head. As a sink. */
+static int feed_chunk(struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
+{
+	struct inflate_snappy *s = i->snappy;
+	size_t took = s->skip < *n ? s->skip : *n, wanted = 0, more;
+
+	s->skip -= took;
+	i->in += took;
+	if (took == 0)
+		took = collect(i, HEAD_BYTES, p, *n);
+	if (s->skip == 0 && s->kept.n >= HEAD_BYTES) {
+		if (read_head(i, &wanted, e) != 0)
+			return -1;
+		more = collect(i, HEAD_BYTES + wanted, p + took, *n - took);
+		took += more;
+	}
+	*n = took;
+	if (buf_failed(&s->kept))
+		return err_set(e, ERR_NOMEM, "no memory to inflate the body");
+	if (s->kept.n < HEAD_BYTES || s->kept.n < HEAD_BYTES + wanted)
+		return 0;
+	return end_chunk(i, sink, ctx, e);
 }
 
 static int feed_frames(
-	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
 {
 	struct inflate_snappy *s = i->snappy;
+	size_t at = 0;
+	int r = 0;
 
-	while (n > 0) {
-		size_t took = s->skip < n ? s->skip : n, wanted = 0;
+	while (at < *n && r == 0) {
+		size_t took = *n - at;
 
-		s->skip -= took;
-		i->in += took;
-		if (took == 0)
-			took = collect(i, HEAD_BYTES, p, n);
-		p += took;
-		n -= took;
-		if (s->skip > 0 || s->kept.n < HEAD_BYTES)
-			continue;
-		if (read_head(i, &wanted, e) != 0)
-			return -1;
-		took = collect(i, HEAD_BYTES + wanted, p, n);
-		p += took;
-		n -= took;
-		if (buf_failed(&s->kept))
-			return err_set(e, ERR_NOMEM, "no memory to inflate the body");
-		if (s->kept.n == HEAD_BYTES + wanted && end_chunk(i, sink, ctx, e) != 0)
-			return -1;
+		r = feed_chunk(i, p + at, &took, sink, ctx, e);
+		at += took;
 	}
+	if (r < 0)
+		return -1;
 	i->ended = s->kept.n == 0 && s->skip == 0;
-	return 0;
+	r = at < *n ? INFLATE_PAUSE : 0;
+	*n = at;
+	return r;
 }
 
 /* ---- either ---- */
 
-int inflate_snappy_feed(
-	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+/* Bytes of the identifier that were taken, of the whole as long as it may be one. */
+static size_t find_shape(struct inflate *i, const char *p, size_t n)
 {
 	struct inflate_snappy *s = i->snappy;
+	size_t at = 0;
 
-	while (n > 0 && s->shape == SHAPE_UNKNOWN) {
-		char byte = *p;
+	while (at < n && s->shape == SHAPE_UNKNOWN) {
+		char byte = p[at];
 
 		if (byte != identifier[i->in]) {
 			s->shape = SHAPE_BLOCK;
 		} else {
 			buf_add(&s->kept, &byte, 1);
 			i->in++;
-			p++;
-			n--;
+			at++;
 		}
 		if (i->in == IDENTIFIER_BYTES) {
 			s->shape = SHAPE_FRAMES;
@@ -289,11 +321,22 @@ int inflate_snappy_feed(
 			buf_clear(&s->kept);
 		}
 	}
-	if (n == 0)
+	return at;
+}
+
+int inflate_snappy_feed(
+	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
+{
+	size_t at = find_shape(i, p, *n), more = *n - at;
+	int r;
+
+	if (more == 0)
 		return 0;
-	if (s->shape == SHAPE_FRAMES)
-		return feed_frames(i, p, n, sink, ctx, e);
-	return feed_block(i, p, n, e);
+	if (i->snappy->shape == SHAPE_BLOCK)
+		return feed_block(i, p + at, more, e);
+	r = feed_frames(i, p + at, &more, sink, ctx, e);
+	*n = at + more;
+	return r;
 }
 
 int inflate_snappy_finish(struct inflate *i, inflate_sink sink, void *ctx, struct err *e)

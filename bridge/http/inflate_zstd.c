@@ -44,17 +44,18 @@ static bool begins_frame(unsigned char first)
 }
 
 int inflate_zstd_feed(
-	struct inflate *i, const char *p, size_t n, inflate_sink sink, void *ctx, struct err *e)
+	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
 {
-	ZSTD_inBuffer in = {p, n, 0};
-	bool again = n > 0;
+	ZSTD_inBuffer in = {p, *n, 0};
+	bool again = *n > 0;
+	int said = 0;
 
-	while (again) {
+	while (again && (said != INFLATE_PAUSE || in.pos == in.size)) {
 		char piece[PIECE];
 		ZSTD_outBuffer out = {piece, PIECE, 0};
 		size_t before = in.pos;
 
-		if ((i->in == 0 || i->ended) && in.pos < n && !begins_frame((unsigned char)p[in.pos]))
+		if ((i->in == 0 || i->ended) && in.pos < in.size && !begins_frame((unsigned char)p[in.pos]))
 			return inflate_bad(i, e, "no zstd frame begins here");
 		size_t r = ZSTD_decompressStream(i->zstd, &out, &in);
 
@@ -63,10 +64,12 @@ int inflate_zstd_feed(
 			return failed(i, r, e);
 		i->ended = r == 0;
 		again = in.pos < in.size || (out.pos == PIECE && !i->ended);
-		if (inflate_put(i, piece, out.pos, sink, ctx, e) != 0)
+		said = inflate_put(i, piece, out.pos, sink, ctx, e);
+		if (said < 0)
 			return -1;
 	}
-	return 0;
+	*n = in.pos;
+	return in.pos < in.size ? INFLATE_PAUSE : 0;
 }
 
 void inflate_zstd_end(struct inflate *i)

@@ -5,8 +5,12 @@
  * (RFC 9457), or in an Alertmanager's form at its paths; the body that still comes is swallowed, so that the connection can go on, but where the client asked first (Expect) or
  * announced a large one: then the answer goes out at once and the connection closes.
  *
+ * In turns: a body past its first SERVER_TURN_BYTES is read on while this turn of the loop has read no more than so
+ * many of all bodies; then its connection is suspended, and what was put off goes on in the next turns, one after the
+ * other. So neither a body that inflates to a thousand times its size nor a hundred large ones hold up small ones.
+ *
  * Bounded: each request's arena, and all of them together (server->held); the second gives 503, the
- * first 413.
+ * first 413. Memory of a body that is refused is given up at once, whatever still comes of it.
  *
  * Requests are kept for the next ones, with one block of their arena and their answer's buffer. One
  * thread.
@@ -77,6 +81,12 @@ static void clear(struct request *r)
 	arena_reset(&r->arena);
 }
 
+static void waste_since(struct request *r, const struct arena_mark *m)
+{
+	arena_waste(&r->arena, m, &r->server->waste);
+	server_run_soon(r->conn->listener);
+}
+
 void request_end(struct request *r)
 {
 	struct server *s = r->server;
@@ -91,6 +101,8 @@ void request_end(struct request *r)
 	if (r->more)
 		s->streams--;
 	s->held -= r->held;
+	if (r->arena.used > SERVER_TURN_FREES)
+		waste_since(r, &(struct arena_mark){0});
 	s->requests--;
 	r->conn->request = NULL;
 	r->conn->since_ms = (int64_t)uv_now(s->loop);
@@ -575,19 +587,60 @@ void request_begin(struct request *r, const char *method, const char *path)
 		return;
 	if (r->route->handler->begin)
 		r->route->handler->begin(r);
+	r->before_body = arena_mark(&r->arena);
+}
+
+/* ---- turns between bodies ---- */
+
+static bool turn_is_over(const struct request *r)
+{
+	const struct server *s = r->server;
+
+	return s->turn_bytes >= SERVER_TURN_BYTES && r->body_bytes >= SERVER_TURN_BYTES && !s->closing;
+}
+
+static enum request_fed put_off(struct request *r)
+{
+	struct server *s = r->server;
+
+	r->put_off_ms = (int64_t)uv_now(s->loop);
+	r->next = NULL;
+	if (s->put_off)
+		s->put_off_last->next = r;
+	else
+		s->put_off = r;
+	s->put_off_last = r;
+	r->suspended = true;
+	server_run_soon(r->conn->listener);
+	return REQUEST_LATER;
+}
+
+/* Its sender is not blamed for the time that it was made to wait. */
+void request_go_on(struct request *r)
+{
+	r->begun_ms += (int64_t)uv_now(r->server->loop) - r->put_off_ms;
+	r->put_off_ms = 0;
+	r->next = NULL;
+	resume(r);
 }
 
 /* ---- the body ---- */
 
 /* What this request holds is counted with what all of them do. */
-static int count_held(struct request *r)
+static void update_held(struct request *r)
 {
-	struct server *s = r->server;
 	size_t now = r->arena.used + (r->inflating ? inflate_held(&r->inflate) : 0);
 
-	s->held += now - r->held;
+	r->server->held += now - r->held;
 	r->held = now;
-	if (s->held <= memory_limit(s))
+}
+
+static int check_held(struct request *r)
+{
+	const struct server *s = r->server;
+
+	update_held(r);
+	if (s->held + s->waste.used <= memory_limit(s))
 		return 0;
 	request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
 		"too many large requests at once; send this one again");
@@ -599,21 +652,29 @@ static int take_piece(void *ctx, const char *p, size_t n, struct err *e)
 	struct request *r = ctx;
 
 	r->body_bytes += n;
+	r->server->turn_bytes += n;
 	if (r->body_bytes > r->limit) {
 		too_large(r, "the body");
 		return -1;
 	}
-	if (r->route->handler->feed(r, (struct str){p, n}, e) != 0)
+	if (r->route->handler->feed(r, (struct str){p, n}, e) != 0 || check_held(r) != 0)
 		return -1;
-	return count_held(r);
+	return turn_is_over(r) ? INFLATE_PAUSE : 0;
+}
+
+static void end_inflating(struct request *r)
+{
+	if (r->inflating)
+		inflate_release(&r->inflate);
+	r->inflating = false;
 }
 
 /* What the handler made of the body is not needed any more. */
 static void give_up_body(struct request *r)
 {
-	if (r->inflating)
-		inflate_release(&r->inflate);
-	r->inflating = false;
+	end_inflating(r);
+	waste_since(r, &r->before_body);
+	update_held(r);
 }
 
 /* A body that could have been taken is always read to its end, so that its sender hears what was
@@ -625,42 +686,71 @@ static uint64_t swallow_limit(const struct server *s)
 	return body > SWALLOW_LEAST ? body : SWALLOW_LEAST;
 }
 
-bool request_feed(struct request *r, const char *p, size_t n)
+/* As an inflate_sink, but INFLATE_PAUSE: *n were taken, which is fewer. */
+static int take_bytes(struct request *r, const char *p, size_t *n, struct err *e)
 {
-	struct err e = {0};
-	int bad;
+	int said;
 
+	if (!r->inflating)
+		return take_piece(r, p, *n, e) < 0 ? -1 : 0;
+	said = inflate_feed(&r->inflate, p, n, take_piece, r, e);
+	return said >= 0 && check_held(r) != 0 ? -1 : said;
+}
+
+/* A signature is of the bytes as they came. */
+static void count_received(struct request *r, const char *p, size_t n)
+{
 	r->received += n;
 	if (r->signature)
 		signature_feed(r->signature, (struct str){p, n});
+}
+
+enum request_fed request_feed(struct request *r, const char *p, size_t *n)
+{
+	struct err e = {0};
+	size_t took = *n;
+	int said;
+
 	if (r->answered || !r->route || !r->route->handler->feed) {
-		r->swallowed += n;
-		return r->swallowed <= swallow_limit(r->server);
+		*n = 0;
+		count_received(r, p, took);
+		r->swallowed += took;
+		return r->swallowed <= swallow_limit(r->server) ? REQUEST_TAKEN : REQUEST_CUT;
 	}
-	if (r->inflating)
-		bad = inflate_feed(&r->inflate, p, n, take_piece, r, &e) != 0 || count_held(r) != 0;
-	else
-		bad = take_piece(r, p, n, &e);
-	if (bad && !r->answered)
+	if (turn_is_over(r))
+		return put_off(r);
+	said = take_bytes(r, p, &took, &e);
+	count_received(r, p, took);
+	*n -= took;
+	if (said == INFLATE_PAUSE)
+		return put_off(r);
+	if (said < 0 && !r->answered)
 		request_fault(r, &e);
 	if (r->answered)
 		give_up_body(r);
-	return true;
+	return REQUEST_TAKEN;
 }
 
-void request_finish(struct request *r)
+enum request_fed request_finish(struct request *r)
 {
 	struct err e = {0};
+	int said = 0;
 
-	r->state = REQUEST_ASKED;
-	if (!request_signature_holds(r)) {
+	if (!r->whole && !request_signature_holds(r)) {
+		r->state = REQUEST_ASKED;
 		give_up_body(r);
-		return;
+		return REQUEST_TAKEN;
 	}
-	if (!r->answered && r->inflating && inflate_finish(&r->inflate, take_piece, r, &e) != 0 &&
-		!r->answered)
+	r->whole = true;
+	if (!r->answered && r->inflating)
+		said = inflate_finish(&r->inflate, take_piece, r, &e);
+	if (said == INFLATE_PAUSE)
+		return put_off(r);
+	r->state = REQUEST_ASKED;
+	if (said < 0 && !r->answered)
 		request_fault(r, &e);
-	give_up_body(r);
+	end_inflating(r);
 	if (!r->answered)
 		r->route->handler->finish(r);
+	return REQUEST_TAKEN;
 }

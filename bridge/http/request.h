@@ -76,10 +76,13 @@ struct request {
 	uint64_t received;   /* bytes on the wire */
 	uint64_t body_bytes; /* inflated */
 	uint64_t swallowed;
-	size_t limit; /* of body_bytes */
+	size_t limit;	    /* of body_bytes */
+	bool whole;	    /* its last byte is there, and what it is signed with holds */
+	int64_t put_off_ms; /* loop time since when it waits for a turn; 0: it does not */
 	bool inflating;
 	struct inflate inflate;
 	size_t held; /* bytes of the arena counted in server->held */
+	struct arena_mark before_body; /* of the arena */
 
 	/* the answer */
 	bool answered;
@@ -97,7 +100,7 @@ struct request {
 	size_t out_sent;
 	bool stream_end, stream_broken;
 
-	struct request *next; /* free list */
+	struct request *next; /* free list; those that wait for a turn */
 };
 
 /* ---- what it asks ---- */
@@ -143,9 +146,17 @@ unsigned request_fault_status(const struct err *e); /* of request_fault */
 struct request *request_new(struct server *s, struct conn *c, struct MHD_Connection *mhd);
 void request_end(struct request *r);
 void request_begin(struct request *r, const char *method, const char *path);
-/* False: the connection is to be closed. */
-bool request_feed(struct request *r, const char *p, size_t n);
-void request_finish(struct request *r);
+enum request_fed {
+	REQUEST_TAKEN,
+	REQUEST_LATER, /* the rest in a later turn of the loop, which resumes the connection; suspend it */
+	REQUEST_CUT,   /* the connection is to be closed */
+};
+/* *n: the bytes at p, then how many of them are left (REQUEST_LATER). */
+enum request_fed request_feed(struct request *r, const char *p, size_t *n);
+/* Not REQUEST_CUT; after REQUEST_LATER once more. */
+enum request_fed request_finish(struct request *r);
+/* A request that was put off goes on now. */
+void request_go_on(struct request *r);
 /* May the answer go out before the body is read? Costs the connection. */
 bool request_answers_early(const struct request *r);
 /* gate.c: may whoever asks have this route? False: it is answered. */

@@ -76,17 +76,36 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	run(poll->data);
 }
 
+static struct listener *go_on_with_one(struct server *s)
+{
+	struct request *r = s->put_off;
+
+	s->put_off = r->next;
+	request_go_on(r);
+	return r->conn->listener;
+}
+
+/* A body at a time, for the first of them may take the turn for itself. */
+static void go_on_with_bodies(struct server *s)
+{
+	s->turn_bytes = 0;
+	while (s->put_off && s->turn_bytes < SERVER_TURN_BYTES)
+		run(go_on_with_one(s));
+}
+
 static void on_check(uv_check_t *check)
 {
 	struct server *s = check->data;
 	bool due = false;
 
+	arena_waste_free(&s->waste, SERVER_TURN_FREES);
+	go_on_with_bodies(s);
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		if (s->listeners[i].run_due)
 			run(&s->listeners[i]);
 		due = due || s->listeners[i].run_due;
 	}
-	if (!due)
+	if (!due && !s->put_off && s->waste.used == 0)
 		uv_idle_stop(&s->idle);
 }
 
@@ -101,6 +120,8 @@ static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 {
 	const struct request *r = c->request;
 
+	if (r && r->put_off_ms)
+		return;
 	if (!r && now - c->since_ms > 2 * s->timeout_ms)
 		cut_off(c, "the headers take too long");
 	if (r && r->state == REQUEST_BODY &&
@@ -237,14 +258,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
 	(void)version;
 	if (!r)
 		return first_call(ctx, mhd, url, method, of_request);
-	if (*n) {
-		bool go_on = request_feed(r, piece, *n);
+	if (*n || r->state == REQUEST_BODY) {
+		bool more = *n > 0;
+		enum request_fed fed = more ? request_feed(r, piece, n) : request_finish(r);
 
-		*n = 0;
-		return go_on ? MHD_YES : MHD_NO;
+		if (fed == REQUEST_LATER)
+			MHD_suspend_connection(mhd);
+		if (more || fed == REQUEST_LATER)
+			return fed == REQUEST_CUT ? MHD_NO : MHD_YES;
 	}
-	if (r->state == REQUEST_BODY)
-		request_finish(r);
 	if (r->answered)
 		return send_answer(r);
 	r->suspended = true;
@@ -435,6 +457,7 @@ struct server *server_new(
 	s->app = *app;
 	s->timeout_ms = conf->http.request_timeout_ms;
 	s->started_ms = clock_wall_ms();
+	arena_init(&s->waste, 0);
 	if (app->certs)
 		tls_use(app->certs, (int64_t)uv_now(loop));
 	start_handles(s);
@@ -550,6 +573,7 @@ void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx),
 static void server_free(struct server *s)
 {
 	request_free_pool(s);
+	arena_release(&s->waste);
 	turns_free(s->turns);
 	tls_end();
 	for (size_t i = 0; i < s->host_names_n; i++)
@@ -603,9 +627,11 @@ static void stop_daemons(void *ctx)
 
 void server_close(struct server *s, void (*done)(void *ctx), void *ctx)
 {
-	s->stopping = true;
+	s->stopping = s->closing = true;
 	s->closed = done;
 	s->closed_ctx = ctx;
+	while (s->put_off)
+		go_on_with_one(s);
 	stop_listening(s);
 	end_streams(s);
 	wait_for_requests(s, CLOSE_WITHIN_MS, stop_daemons, s);

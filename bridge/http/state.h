@@ -17,6 +17,9 @@
 #define SERVER_STREAMS_LIMIT 256 /* answers that are followed at once */
 #define SERVER_POOL_LIMIT 256	 /* finished requests kept for the next ones */
 #define SERVER_RETRY_AFTER "5"	 /* seconds */
+/* Bytes of bodies, inflated, that one turn of the loop reads; the first so many of each body do not wait for a turn. */
+#define SERVER_TURN_BYTES ((size_t)32 << 10)
+#define SERVER_TURN_FREES ((size_t)1 << 20) /* bytes of memory that one turn gives back; more is done bit by bit */
 
 struct listener {
 	struct server *server;
@@ -52,6 +55,9 @@ struct server {
 	size_t streams;
 	struct turns *turns;
 	size_t held; /* bytes of requests' arenas */
+	struct arena waste; /* of requests that do not need it any more: freed bit by bit */
+	size_t turn_bytes; /* of bodies, inflated, that this turn of the loop has read */
+	struct request *put_off, *put_off_last; /* that wait for another turn, in their order */
 	int64_t timeout_ms;
 	int64_t started_ms; /* of the day */
 	struct str state_dir;	/* malloc'ed */
@@ -61,6 +67,7 @@ struct server {
 	char *addr_path; /* state_dir/http.addr */
 	bool stopping;
 	bool drained; /* server_drain is through: nothing is begun any more */
+	bool closing; /* no body is put off any more: libmicrohttpd must not end with a suspended connection */
 	uv_check_t check;
 	uv_idle_t idle;
 	uv_timer_t timer; /* every second: timeouts */

@@ -126,7 +126,41 @@ static void copies_are_terminated(void **state)
 	arena_release(&a);
 }
 
+static void waste_is_freed_bit_by_bit(void **state)
+{
+	struct arena a, waste;
+	struct arena_mark mark;
+	const char *kept;
+
+	(void)state;
+	arena_init(&a, 10 << 20);
+	arena_init(&waste, 0);
+	kept = arena_printf(&a, "kept").p;
+	mark = arena_mark(&a);
+	for (int i = 0; i < 100; i++)
+		memset(arena_alloc(&a, 10000), 1, 10000);
+	assert_null(arena_alloc(&a, 10 << 20));
+	arena_waste(&a, &mark, &waste);
+	assert_string_equal(kept, "kept");
+	assert_int_equal(a.used, mark.used);
+	assert_false(arena_failed(&a));
+	assert_true(waste.used >= 1000000);
+	for (size_t left = waste.used; left > 0; left = waste.used) {
+		arena_waste_free(&waste, 300000);
+		assert_true(waste.used < left && left - waste.used < 300000 + (256 << 10));
+	}
+	/* The place is used again. */
+	assert_ptr_equal(arena_alloc(&a, 1), (const void *)(((uintptr_t)kept + 5 + 15) & ~(uintptr_t)15));
+	arena_waste(&a, &(struct arena_mark){0}, &waste);
+	assert_int_equal(a.used, 0);
+	assert_true(waste.used > 0);
+	arena_waste_free(&waste, 1);
+	assert_int_equal(waste.used, 0);
+	arena_release(&a);
+}
+
 TESTS_MAIN(cmocka_unit_test(limit_is_hard_and_sticky), cmocka_unit_test(huge_sizes_do_not_wrap),
 	cmocka_unit_test(memory_is_aligned_and_stays),
 	cmocka_unit_test(zalloc_clears_reused_memory), cmocka_unit_test(grow_in_place_or_copy),
-	cmocka_unit_test(reset_keeps_only_a_small_block), cmocka_unit_test(copies_are_terminated))
+	cmocka_unit_test(reset_keeps_only_a_small_block), cmocka_unit_test(copies_are_terminated),
+	cmocka_unit_test(waste_is_freed_bit_by_bit))

@@ -43,9 +43,12 @@ static int inflate_all(enum inflate_kind kind, size_t limit, struct str in, size
 
 	*e = (struct err){0};
 	inflate_init(&i, kind, limit);
-	for (size_t at = 0; at < in.n && r == 0; at += piece)
-		r = inflate_feed(
-			&i, in.p + at, in.n - at < piece ? in.n - at : piece, to_buf, out, e);
+	for (size_t at = 0; at < in.n && r == 0; at += piece) {
+		size_t n = in.n - at < piece ? in.n - at : piece, took = n;
+
+		r = inflate_feed(&i, in.p + at, &took, to_buf, out, e);
+		assert_true(r != 0 || took == n);
+	}
 	if (r == 0)
 		r = inflate_finish(&i, to_buf, out, e);
 	inflate_release(&i);
@@ -185,7 +188,7 @@ static void sink_may_stop_it(void **state)
 	buf_init(&packed, BUF_NO_LIMIT);
 	deflate_to(&packed, GZIP, STR("abc"));
 	inflate_init(&i, INFLATE_GZIP, 100);
-	assert_int_equal(inflate_feed(&i, packed.p, packed.n, stop, NULL, &e), -1);
+	assert_int_equal(inflate_feed(&i, packed.p, &packed.n, stop, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
 	inflate_release(&i);
 	buf_release(&packed);
@@ -484,13 +487,124 @@ static void snappy_block_is_bounded_by_its_head(void **state)
 	assert_has(str_of(e.text), "16 MiB");
 	/* More bytes than it can need are not kept. */
 	inflate_init(&i, INFLATE_SNAPPY, 100);
-	assert_int_equal(inflate_feed(&i, "\x05\x10", 2, to_buf, &out, &e), 0);
+	assert_int_equal(inflate_feed(&i, "\x05\x10", &(size_t){2}, to_buf, &out, &e), 0);
 	assert_in_range(inflate_held(&i), 1, 70000);
-	assert_int_equal(inflate_feed(&i, (char[200]){0}, 200, to_buf, &out, &e), -1);
+	assert_int_equal(inflate_feed(&i, (char[200]){0}, &(size_t){200}, to_buf, &out, &e), -1);
 	assert_int_equal(e.code, ERR_INPUT);
 	inflate_release(&i);
 	assert_int_equal(inflate_held(&i), 0);
 	buf_release(&out);
+}
+
+/* ---- pauses ---- */
+
+#define ENOUGH ((size_t)64 << 10) /* bytes that one turn wants */
+
+struct turn {
+	struct buf out;
+	size_t got, most; /* in this turn; in any of them */
+	size_t turns;
+};
+
+static int until_enough(void *ctx, const char *p, size_t n, struct err *e)
+{
+	struct turn *t = ctx;
+
+	buf_add(&t->out, p, n);
+	t->got += n;
+	if (t->got > t->most)
+		t->most = t->got;
+	if (buf_failed(&t->out))
+		return err_set(e, ERR_NOMEM, "the test's buffer is full");
+	return t->got >= ENOUGH ? INFLATE_PAUSE : 0;
+}
+
+/* Feeds and finishes it in as many turns as it takes. */
+static void in_turns(enum inflate_kind kind, struct str packed, struct turn *t)
+{
+	struct inflate i;
+	struct err e = {0};
+	int r = 0;
+
+	inflate_init(&i, kind, (size_t)64 << 20);
+	for (size_t at = 0; at < packed.n; t->turns++) {
+		size_t n = packed.n - at;
+
+		t->got = 0;
+		r = inflate_feed(&i, packed.p + at, &n, until_enough, t, &e);
+		assert_in_range(r, 0, INFLATE_PAUSE);
+		assert_true(n > 0 || t->got > 0);
+		at += n;
+		assert_int_equal(r == INFLATE_PAUSE, at < packed.n);
+	}
+	do {
+		t->got = 0;
+		t->turns++;
+		r = inflate_finish(&i, until_enough, t, &e);
+	} while (r == INFLATE_PAUSE);
+	assert_int_equal(r, 0);
+	inflate_release(&i);
+}
+
+static void check_turns(enum inflate_kind kind, struct str packed, struct str text)
+{
+	struct turn t = {.turns = 0};
+
+	buf_init(&t.out, BUF_NO_LIMIT);
+	in_turns(kind, packed, &t);
+	assert_true(str_eq(buf_as_str(&t.out), text));
+	assert_true(t.turns >= text.n / (ENOUGH + INFLATE_LATE));
+	assert_true(t.most <= ENOUGH + INFLATE_LATE);
+	buf_release(&t.out);
+}
+
+/* Few bytes become many: a sender must not hold up all others by one piece. */
+static void pauses_where_it_is_asked(void **state)
+{
+	static const size_t n = (size_t)8 << 20;
+	struct buf text, packed;
+
+	(void)state;
+	buf_init(&text, BUF_NO_LIMIT);
+	buf_init(&packed, BUF_NO_LIMIT);
+	while (text.n < n)
+		buf_printf(&text, "%080zu", text.n);
+	deflate_to(&packed, GZIP, buf_as_str(&text));
+	deflate_to(&packed, GZIP, STR("another member"));
+	buf_puts(&text, "another member");
+	check_turns(INFLATE_GZIP, buf_as_str(&packed), buf_as_str(&text));
+	buf_clear(&packed);
+	zstd_to(&packed, 0, buf_as_str(&text));
+	check_turns(INFLATE_ZSTD, buf_as_str(&packed), buf_as_str(&text));
+	buf_clear(&packed);
+	frames_to(&packed, buf_as_str(&text));
+	check_turns(INFLATE_SNAPPY, buf_as_str(&packed), buf_as_str(&text));
+	buf_clear(&packed);
+	block_to(&packed, buf_as_str(&text));
+	check_turns(INFLATE_SNAPPY, buf_as_str(&packed), buf_as_str(&text));
+	buf_release(&text);
+	buf_release(&packed);
+}
+
+/* A block that is given up in the middle leaves nothing behind. */
+static void may_end_in_a_pause(void **state)
+{
+	static char zeros[1 << 20];
+	struct turn t = {.turns = 0};
+	struct buf packed;
+	struct inflate i;
+	struct err e = {0};
+
+	(void)state;
+	buf_init(&t.out, BUF_NO_LIMIT);
+	buf_init(&packed, BUF_NO_LIMIT);
+	block_to(&packed, (struct str){zeros, sizeof(zeros)});
+	inflate_init(&i, INFLATE_SNAPPY, sizeof(zeros));
+	assert_int_equal(inflate_feed(&i, packed.p, &packed.n, until_enough, &t, &e), 0);
+	assert_int_equal(inflate_finish(&i, until_enough, &t, &e), INFLATE_PAUSE);
+	inflate_release(&i);
+	buf_release(&packed);
+	buf_release(&t.out);
 }
 
 static void snappy_chunks_are_held_against_their_checksum(void **state)
@@ -543,7 +657,8 @@ static void encodings_have_names(void **state)
 
 TESTS_MAIN(cmocka_unit_test(every_format_in_any_pieces), cmocka_unit_test(gzip_may_have_members),
 	cmocka_unit_test(limit_is_to_the_byte), cmocka_unit_test(bomb_ends_at_the_ratio),
-	cmocka_unit_test(broken_bodies_are_input), cmocka_unit_test(sink_may_stop_it),
+	cmocka_unit_test(broken_bodies_are_input), cmocka_unit_test(sink_may_stop_it), cmocka_unit_test(pauses_where_it_is_asked),
+	cmocka_unit_test(may_end_in_a_pause),
 	cmocka_unit_test(zstd_and_snappy_in_any_pieces),
 	cmocka_unit_test(zstd_and_snappy_that_break_off),
 	cmocka_unit_test(zstd_and_snappy_with_rubbish_behind),
