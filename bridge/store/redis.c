@@ -5,8 +5,9 @@
  * no request of it is under way. So a struct redis never touches a handle of an attempt that is over.
  *
  * Guarantees: each command that redis_end took gets its callback exactly once, in order; none is called from
- * inside redis_end. A program that was stopped itself does not blame Redis: before a command counts as overdue the
- * socket is read once more.
+ * inside redis_end. A program that is slow, or was stopped, does not blame Redis: deadlines count the time in which we
+ * listened. The watch is set again and again for a part of slow_after_ms, and a turn of the loop that takes longer
+ * than that part counts no more than it; and before the verdict the socket is read once more.
  */
 #include "store/redis_impl.h"
 
@@ -16,6 +17,8 @@
 #include "base/metrics.h"
 
 #define IN_SIZE 65536
+#define WATCH_STEPS 16 /* parts of slow_after_ms */
+#define WATCH_LAST_MS 10 /* for the look before the verdict */
 
 struct redis_link {
 	union {
@@ -151,25 +154,57 @@ static void lose_uv(struct redis *r, const char *what, int rc)
 
 /* ---- the watch ---- */
 
+static void on_watch(uv_timer_t *t);
+
+static void set_watch(struct redis *r, int64_t ms)
+{
+	r->set_at_ms = (int64_t)uv_now(r->loop);
+	r->set_for_ms = ms;
+	uv_timer_start(&r->watch, on_watch, (uint64_t)ms, 0);
+}
+
+int64_t redis_listened_ms(const struct redis *r)
+{
+	int64_t passed = (int64_t)uv_now(r->loop) - r->set_at_ms;
+
+	if (!uv_is_active((const uv_handle_t *)&r->watch))
+		return r->listened_ms;
+	return r->listened_ms + (passed < r->set_for_ms ? passed : r->set_for_ms);
+}
+
+/* In one go until Redis may become slow, then in small steps, of which each is a turn of the loop at least. */
+static void watch_on(struct redis *r, int64_t left_ms)
+{
+	int64_t step = r->slow_after_ms / WATCH_STEPS > 0 ? r->slow_after_ms / WATCH_STEPS : 1;
+
+	if (left_ms > r->slow_after_ms)
+		set_watch(r, left_ms - r->slow_after_ms);
+	else
+		set_watch(r, left_ms < step ? left_ms : step);
+}
+
+/* How long was set counts as listened, not how long it was until now. */
 static void on_watch(uv_timer_t *t)
 {
 	struct redis *r = t->data;
 	const struct redis_pending *head = redis_pending_head(r);
-	int64_t now = (int64_t)uv_now(r->loop);
+	int64_t left;
 	struct err e;
 
+	r->listened_ms += r->set_for_ms;
 	if (r->phase == REDIS_UP && !head) {
 		r->suspect = false;
 		return;
 	}
-	if (r->phase == REDIS_UP && head->deadline_ms > now) {
+	left = (r->phase == REDIS_UP ? head->deadline_ms : r->opening_deadline_ms) - r->listened_ms;
+	if (left > 0) {
 		r->suspect = false;
-		uv_timer_start(&r->watch, on_watch, (uint64_t)(head->deadline_ms - now), 0);
+		watch_on(r, left);
 		return;
 	}
 	if (!r->suspect) {
 		r->suspect = true;
-		uv_timer_start(&r->watch, on_watch, 10, 0);
+		set_watch(r, WATCH_LAST_MS);
 		return;
 	}
 	err_set(&e, ERR_AWAY, "redis at '%s' did not %s within %lld ms", r->url.shown.p,
@@ -180,7 +215,7 @@ static void on_watch(uv_timer_t *t)
 void redis_watch(struct redis *r)
 {
 	if (!uv_is_active((uv_handle_t *)&r->watch))
-		uv_timer_start(&r->watch, on_watch, (uint64_t)r->slow_after_ms, 0);
+		watch_on(r, r->slow_after_ms);
 }
 
 /* ---- writing ---- */
@@ -457,6 +492,7 @@ static void try_connect(struct redis *r)
 	r->link = l;
 	r->tries++;
 	uv_timer_stop(&r->watch);
+	r->opening_deadline_ms = r->listened_ms + r->slow_after_ms;
 	redis_watch(r);
 	int rc = link_start(l);
 	if (rc < 0)

@@ -143,7 +143,7 @@ int redis_end(struct redis *r, int64_t blocks_ms, redis_reply_cb cb, void *ctx, 
 	struct redis_pending p = {cb, ctx, uv_hrtime(), 0};
 
 	assert(r->args_left == 0);
-	p.deadline_ms = (int64_t)uv_now(r->loop) + r->slow_after_ms + blocks_ms;
+	p.deadline_ms = redis_listened_ms(r) + r->slow_after_ms + blocks_ms;
 	if (buf_failed(&r->out) || redis_pending_push(r, &p)) {
 		undo(r);
 		return err_set(e, ERR_AWAY, "more than %zu MiB wait to be written to Redis",

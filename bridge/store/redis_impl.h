@@ -21,7 +21,7 @@ struct redis_pending {
 	redis_reply_cb cb;
 	void *ctx;
 	uint64_t sent_ns;
-	int64_t deadline_ms;	/* by uv_now */
+	int64_t deadline_ms;	/* by redis_listened_ms */
 };
 
 struct redis_link;		/* one connection attempt, redis.c */
@@ -53,6 +53,9 @@ struct redis {
 
 	uv_timer_t retry;	/* the next try */
 	uv_timer_t watch;	/* the oldest command, or the connecting, has waited too long */
+	int64_t listened_ms;	/* until the watch was set */
+	int64_t set_at_ms, set_for_ms;	/* the watch: loop time, and how much of it */
+	int64_t opening_deadline_ms;	/* by redis_listened_ms: connecting and greeting */
 	bool suspect;		/* overdue, but the socket is read once more before the verdict */
 	uv_prepare_t flush;	/* writes what was begun in this turn */
 	uv_idle_t awake;	/* keeps the loop from sleeping before flush ran */
@@ -69,5 +72,7 @@ const struct redis_pending *redis_pending_head(const struct redis *r);
 
 /* redis.c: the watch runs for a command that was just queued. */
 void redis_watch(struct redis *r);
+/* How long we listened to Redis so far; the clock of deadlines. */
+int64_t redis_listened_ms(const struct redis *r);
 
 #endif
