@@ -17,6 +17,7 @@
  */
 #include "http/request.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,7 @@ void request_end(struct request *r)
 {
 	struct server *s = r->server;
 
+	assert(!r->put_off_ms);
 	if (r->route && r->route->handler->drop)
 		r->route->handler->drop(r);
 	if (r->inflating)
@@ -596,7 +598,7 @@ static bool turn_is_over(const struct request *r)
 {
 	const struct server *s = r->server;
 
-	return s->turn_bytes >= SERVER_TURN_BYTES && r->body_bytes >= SERVER_TURN_BYTES && !s->closing;
+	return s->turn_bytes >= SERVER_TURN_BYTES && r->body_bytes >= SERVER_TURN_BYTES;
 }
 
 static enum request_fed put_off(struct request *r)

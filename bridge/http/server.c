@@ -534,6 +534,8 @@ static void refuse_bodies(struct server *s)
 	if (s->requests)
 		log_kv(LOG_WARN, "stopping, though requests are not through", "requests",
 			log_i64((long long)s->requests), (char *)NULL);
+	while (s->put_off)
+		go_on_with_one(s);
 	for (struct conn *c = s->conns; c; c = c->next) {
 		if (c->request && c->request->state == REQUEST_BODY && !c->request->answered)
 			request_stopping(c->request);
@@ -627,11 +629,9 @@ static void stop_daemons(void *ctx)
 
 void server_close(struct server *s, void (*done)(void *ctx), void *ctx)
 {
-	s->stopping = s->closing = true;
+	s->stopping = true;
 	s->closed = done;
 	s->closed_ctx = ctx;
-	while (s->put_off)
-		go_on_with_one(s);
 	stop_listening(s);
 	end_streams(s);
 	wait_for_requests(s, CLOSE_WITHIN_MS, stop_daemons, s);

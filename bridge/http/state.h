@@ -67,7 +67,6 @@ struct server {
 	char *addr_path; /* state_dir/http.addr */
 	bool stopping;
 	bool drained; /* server_drain is through: nothing is begun any more */
-	bool closing; /* no body is put off any more: libmicrohttpd must not end with a suspended connection */
 	uv_check_t check;
 	uv_idle_t idle;
 	uv_timer_t timer; /* every second: timeouts */

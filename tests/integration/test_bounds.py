@@ -1,6 +1,8 @@
 """What goes past a bound gets that bound's answer, costs little memory, and does not disturb a good sender beside it."""
+import concurrent.futures
 import contextlib
 import gzip
+import http.client
 import resource
 import socket
 import threading
@@ -89,6 +91,52 @@ def test_body_that_goes_too_far(bridge, name):
         for _ in range(3):
             assert says in check_problem(rb.api("POST", INGEST, body, headers), status)["detail"]
     assert {e["labels"]["alertname"] for e in rb.items("events")} == {"Good"}
+
+
+def large(name):
+    """A good body of a megabyte that compresses well: many turns of the loop."""
+    more = ",".join(f'"{i:07d}": "{i:0300d}"' for i in range(3_000))
+    labels = f'{{"alertname": "Large", "instance": "{name}"}}'
+    return f'{{"alerts": [{{"status": "firing", "labels": {labels}, "more": {{{more}}}}}]}}'.encode()
+
+
+PACKED = {"none": (lambda b: b, {}), "gzip": (gzip.compress, GZIP), "zstd": (packers.zstd, ZSTD),
+          "snappy": (packers.snappy_block, {"Content-Encoding": "snappy"}),
+          "snappy frames": (packers.snappy_frames, {"Content-Encoding": "snappy"})}
+
+
+def post_large(rb, name, packing):
+    pack, headers = PACKED[packing]
+    return rb.api("POST", INGEST, pack(large(name)), headers)
+
+
+def test_large_bodies_take_turns(bridge):
+    """Several of each encoding at once, each put off again and again: all are taken, whole."""
+    rb = bridge()
+    jobs = [(f"{packing}-{i}", packing) for packing in PACKED for i in range(4)]
+    with good_sender(rb), concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        answers = list(pool.map(lambda job: post_large(rb, *job), jobs))
+    assert [a.status for a in answers] == [200] * len(jobs), answers
+    stored = {e["labels"]["instance"] for e in rb.items("events", filter="alertname = Large")}
+    assert stored == {name for name, _ in jobs}
+
+
+def test_stop_while_large_bodies_take_turns(bridge):
+    """Whoever is under way is answered, and the others find nobody; nothing else happens."""
+    rb = bridge()
+    taken = []
+
+    def send(i):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for n in range(1000):
+                taken.append(post_large(rb, f"{i}-{n}", "gzip").status)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        senders = [pool.submit(send, i) for i in range(8)]
+        wait_for(lambda: len(taken) >= 8, "some to be answered")
+        assert rb.stop() == 0
+        for s in senders:
+            s.result()
+    assert set(taken) <= {200, 503}
 
 
 def test_headers_of_a_megabyte(bridge):
