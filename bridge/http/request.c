@@ -573,7 +573,7 @@ static bool check_length(struct request *r)
 	return true;
 }
 
-void request_begin(struct request *r, const char *method, const char *path)
+static void begin(struct request *r, const char *method, const char *path)
 {
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
 		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
@@ -589,6 +589,11 @@ void request_begin(struct request *r, const char *method, const char *path)
 		return;
 	if (r->route->handler->begin)
 		r->route->handler->begin(r);
+}
+
+void request_begin(struct request *r, const char *method, const char *path)
+{
+	begin(r, method, path);
 	r->before_body = arena_mark(&r->arena);
 }
 
