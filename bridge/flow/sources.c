@@ -85,6 +85,18 @@ static void check_window(const struct conf *c, const struct conf_source *s, stru
 		is, STR_ARG(s->name), least);
 }
 
+/* Lines have no delivery that could be known again. */
+static void check_replays(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	const struct source_kind *kind = source_kind_find(s->kind);
+
+	if (kind && kind->lines && s->auth.kind != CONF_AUTH_SNS && taken_ms(&s->auth) > 0)
+		diag_add(d, DIAG_ERROR, c->path.p, s->line, s->column,
+			"the source '%.*s' takes lines of logs, which somebody who caught them could send again: a signed time "
+			"does not keep him from it; give it an auth of another kind, as bearer_file or client_cert",
+			STR_ARG(s->name));
+}
+
 static void check_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
 {
 	if (s->auth.sns_topics.n && !str_is(s->kind, "sns"))
@@ -93,6 +105,7 @@ static void check_auth(const struct conf *c, const struct conf_source *s, struct
 			"signs so",
 			STR_ARG(s->name), STR_ARG(s->kind));
 	check_window(c, s, d);
+	check_replays(c, s, d);
 }
 
 static void bind(struct sources *s, const struct conf *c, struct diags *d)

@@ -61,9 +61,14 @@ static void deliveries_are_remembered_for_as_long_as_signatures_hold(void **stat
 		"sources: {x: {kind: alertmanager, auth: {hmac: {header: S, timestamp_header: T, tolerance: 1h, secret_file: s}}}}\n",
 		"f.yml:2:11: 'limits.delivery_window' is 1h: whoever catches a message of the source 'x' could send it again "
 		"after that; make it 2h or more\n");
+	refused("sources: {x: {kind: logs, auth: {standard_webhooks: {secret_file: s}}}}\n",
+		"f.yml:1:11: the source 'x' takes lines of logs, which somebody who caught them could send again: a signed time "
+		"does not keep him from it; give it an auth of another kind, as bearer_file or client_cert\n");
 	struct bound b = bind_good("limits: {delivery_window: 10m}\nsources:\n"
 				   "  x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}\n"
 				   "  y: {kind: alertmanager, auth: {hmac: {header: S, secret_file: s}}}\n");
+	release(&b);
+	b = bind_good("sources: {x: {kind: logs, auth: {github: {secret_file: s}}}}\n");
 	release(&b);
 	b = bind_good("limits: {delivery_window: 1m}\nsources: {y: {kind: alertmanager, auth: {github: {secret_file: s}}}}\n");
 	release(&b);
