@@ -42,7 +42,7 @@ AUTHS = {
     "pagerduty": {"pagerduty": {"secret_file": "hook"}},
 }
 FORWARDED_BY_NGINX = """
-daemon off; pid {folder}/nginx.pid; worker_processes 1; error_log {folder}/nginx.err;
+daemon off; {user} pid {folder}/nginx.pid; worker_processes 1; error_log {folder}/nginx.err;
 events {{}}
 http {{
   access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
@@ -354,21 +354,75 @@ def test_real_alertmanager_shows_it(runbookd, kind):
         wait_for(lambda: [e for e in server.events() if e["labels"]["alertname"] == "OverTls"], "the alert to arrive")
 
 
+class CertifiedSender(threading.Thread):
+    """Posts with the certificate of now until it is told to stop, on one connection or on a new one each time."""
+
+    def __init__(self, server, number, keep_alive, pair):
+        super().__init__()
+        self.server, self.number, self.keep_alive, self.pair = server, number, keep_alive, pair
+        self.seen, self.failed, self.over = [], None, threading.Event()
+
+    def post(self, c):
+        body = notification([alert({"alertname": "Load", "instance": f"h-{self.number}-{len(self.seen)}"})])
+        self.seen.append(request_on(c, "POST", "/ingest/am", body).status)
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                with self.server.connection() as c:
+                    key, cert = self.pair()
+                    c._context.load_cert_chain(cert, key)
+                    self.post(c)
+                    while self.keep_alive and not self.over.is_set():
+                        self.post(c)
+        except Exception as e:  # what a client sees is the result of the test
+            self.failed = e
+
+
+def test_certificates_of_both_sides_change_under_load(runbookd):
+    server = Server(runbookd, client_ca=True)
+    names = [f"sender-{n}.example" for n in range(6)]
+    server.rb.configure({"sources": {"am": {"kind": "alertmanager", "auth": {"client_cert": {"names": names}}}}})
+    server.start()
+    pairs = [server.clients.sign(name) for name in names]
+    now = [0]
+    senders = [CertifiedSender(server, i, i < 2, lambda: pairs[now[0]]) for i in range(4)]
+    for s in senders:
+        s.start()
+    try:
+        for n in range(1, len(names)):
+            counts = [len(s.seen) for s in senders]
+            wait_for(lambda: all(len(s.seen) >= c + 10 or s.failed for s, c in zip(senders, counts)), "requests")
+            server.ca.sign("localhost")
+            answer = server.plain("POST", "/-/reload")
+            # The files are watched, too: that reload may have come between the key and its certificate.
+            assert answer.status == 200 or server.plain("POST", "/-/reload").status == 200, answer
+            now[0] = n
+    finally:
+        for s in senders:
+            s.over.set()
+        for s in senders:
+            s.join()
+    assert [s.failed for s in senders] == [None] * len(senders)
+    assert {status for s in senders for status in s.seen} == {200}
+
+
 # -- where from
 
 def nginx(rb, address, headers, to=None):
     """A real nginx before the bridge."""
     conf = rb.folder / "nginx.conf"
-    conf.write_text(FORWARDED_BY_NGINX.format(folder=rb.folder, address=address, to=to or rb.address, headers=headers))
+    conf.write_text(FORWARDED_BY_NGINX.format(folder=rb.folder, address=address, to=to or rb.address, headers=headers,
+                                                user="user root;" if os.geteuid() == 0 else ""))
     process = spawn(["nginx", "-c", str(conf), "-e", f"{rb.folder}/nginx.err"], rb.folder / "nginx.log",
                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     return process
 
 
 @contextlib.contextmanager
-def behind_nginx(rb, headers):
+def behind_nginx(rb, headers, to=None):
     address = f"127.0.0.1:{free_port()}"
-    process = nginx(rb, address, headers)
+    process = nginx(rb, address, headers, to)
     try:
         # 401 and 403 are answers of the bridge, too.
         wait_for(lambda: http_request(address, "GET", "/-/ready").status == 200, "nginx to answer")
@@ -418,6 +472,20 @@ def test_nginx_that_nobody_named(runbookd):
     for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Forwarded-Proto", "Via"):
         assert rb.api("GET", "/api/v1/events", headers={name: "x"}).status == 403, name
     assert rb.api("GET", "/api/v1/events", headers={"X-Forwarded-Foo": "x"}).status == 200
+
+
+def test_nginx_on_a_unix_socket(runbookd):
+    """That has no address: the word unix names it."""
+    rb = make(runbookd, {"place": {"allow": ["198.51.100.0/24"]}})
+    path = rb.folder / "api.sock"
+    rb.configure({"http": {"listen": ["127.0.0.1:0", f"unix:{path}"], "trusted_proxies": ["unix", "127.0.0.1"]}})
+    start(rb)
+    with behind_nginx(rb, APPENDS, f"unix:{path}:") as address:
+        assert post(rb, "place", body_of("a"), {"X-Forwarded-For": "198.51.100.7"}, address).status == 200
+        assert "from 127.0.0.1" in problem(post(rb, "place", body_of("a"), address=address), 403)
+        rb.configure({"http": {**rb.conf["http"], "trusted_proxies": ["127.0.0.1"]}})
+        assert rb.api("POST", "/-/reload").status == 200
+        assert "is not known" in problem(post(rb, "place", body_of("a"), {"X-Forwarded-For": "198.51.100.7"}, address), 403)
 
 
 def test_headers_of_others_mean_nothing(runbookd):
