@@ -6,9 +6,9 @@
  * Each secret is keyed once, at the load; a request copies the contexts. They are wiped with the
  * request: a context is as good as the secret to who wants to sign.
  *
- * A message whose time is signed has a name of its own: where the sender gives it one that is signed
- * (webhook-id), that; else the SHA-256 of what is signed, which does not depend on the secret, nor on
- * which of several signatures is shown.
+ * A message whose time is signed has a name of its own: where the sender gives it one that is
+ * signed (webhook-id), that; else the SHA-256 of what is signed, which does not depend on the
+ * secret, nor on which of several signatures is shown.
  */
 #include "auth/signature.h"
 
@@ -51,8 +51,8 @@ struct signature {
 	char header[65]; /* for the refusal */
 	uint8_t shown[AUTH_SIGNATURES_MAX][DIGEST_MAX];
 	size_t shown_n;
-	struct str id;	/* of the sender; "" */
-	bool is_named;	/* its name is: */
+	struct str id; /* of the sender; "" */
+	bool is_named; /* its name is: */
 	struct sha256_ctx name;
 	char name_text[BASE16_ENCODE_LENGTH(SHA256_DIGEST_SIZE)];
 	size_t n, step;
@@ -139,10 +139,10 @@ static int decode_key(struct str secret, uint8_t key[KEY_MAX], size_t *n)
 		return -1;
 	*n = KEY_MAX;
 	base64_decode_init(&ctx);
-	return base64_decode_update(&ctx, n, key, secret.n, secret.p) && base64_decode_final(&ctx) &&
-			       *n > 0
-		? 0
-		: -1;
+	return base64_decode_update(&ctx, n, key, secret.n, secret.p) &&
+			       base64_decode_final(&ctx) && *n > 0
+		       ? 0
+		       : -1;
 }
 
 int signing_key(struct signing *s, size_t i, struct str secret, struct err *e)
@@ -160,7 +160,8 @@ int signing_key(struct signing *s, size_t i, struct str secret, struct err *e)
 		set_key(s, i, (struct str){(const char *)key, n});
 	else
 		rc = err_set(e, ERR_INPUT,
-			"holds no secret of Standard Webhooks: whsec_ and then base64, as the sender "
+			"holds no secret of Standard Webhooks: whsec_ and then base64, as the "
+			"sender "
 			"shows it");
 	explicit_bzero(key, sizeof(key));
 	return rc;
@@ -235,7 +236,8 @@ static bool take_shown(struct signature *g, const struct form *f, struct str lis
 
 static enum auth_verdict nothing_shown(const char *header, struct err *e)
 {
-	err_set(e, ERR_INPUT, "this source takes what is signed; the header '%s' is missing", header);
+	err_set(e, ERR_INPUT, "this source takes what is signed; the header '%s' is missing",
+		header);
 	return AUTH_NOTHING_SHOWN;
 }
 
@@ -260,10 +262,12 @@ static enum auth_verdict check_time(
 	int64_t seconds;
 
 	if (!parse_seconds(text, &seconds)) {
-		err_set(e, ERR_INPUT, "the header '%s' holds no time in seconds", s->form.time_header);
+		err_set(e, ERR_INPUT, "the header '%s' holds no time in seconds",
+			s->form.time_header);
 		return AUTH_FORBIDDEN;
 	}
-	if (seconds * 1000 >= now_ms - s->tolerance_ms && seconds * 1000 <= now_ms + s->tolerance_ms)
+	if (seconds * 1000 >= now_ms - s->tolerance_ms &&
+		seconds * 1000 <= now_ms + s->tolerance_ms)
 		return AUTH_GOOD;
 	err_set(e, ERR_INPUT,
 		"this was signed %lld seconds %s, more than the source's tolerance; send it signed "
@@ -313,7 +317,8 @@ static enum auth_verdict begin(
 	}
 	if (g->shown_n > 0)
 		return AUTH_GOOD;
-	err_set(e, ERR_INPUT, "the header '%s' has no signature in the form '%s' and %zu bytes in hex "
+	err_set(e, ERR_INPUT,
+		"the header '%s' has no signature in the form '%s' and %zu bytes in hex "
 		"or base64",
 		s->form.header, s->form.prefix, (size_t)s->hash->digest_size);
 	return AUTH_WRONG;
@@ -385,7 +390,8 @@ enum auth_verdict signature_end(struct signature *g, struct err *e)
 	for (size_t i = 0; i < g->n; i++) {
 		unsigned char *at = g->keyed + i * CONTEXTS * g->step;
 
-		hmac_digest(at, at + g->step, at + 2 * g->step, g->hash, g->hash->digest_size, mine);
+		hmac_digest(
+			at, at + g->step, at + 2 * g->step, g->hash, g->hash->digest_size, mine);
 		for (size_t k = 0; k < g->shown_n; k++)
 			good |= memeql_sec(mine, g->shown[k], g->hash->digest_size);
 	}

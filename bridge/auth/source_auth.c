@@ -43,10 +43,11 @@ static void warn_loose(
 	if (stat(path->text.p, &st) != 0)
 		return;
 	loose = st.st_uid != geteuid() && st.st_gid == getegid() ? S_IWGRP | S_IRWXO
-								  : S_IRWXG | S_IRWXO;
+								 : S_IRWXG | S_IRWXO;
 	if ((st.st_mode & loose) == 0)
 		return;
-	err_set(&e, ERR_INPUT, "'%s' has the mode %04o, so that others get at the secret; chmod %s %s",
+	err_set(&e, ERR_INPUT,
+		"'%s' has the mode %04o, so that others get at the secret; chmod %s %s",
 		path->text.p, (unsigned)st.st_mode & 07777,
 		loose & S_IRGRP ? "go=" : "g-w,o=", path->text.p);
 	say(l, DIAG_WARNING, s, path->line, path->column, e.text);
@@ -95,7 +96,8 @@ static void load_secret(struct auth_load *l, struct source_auth *s, size_t i)
 	if (read_secret(path->text.p, &b, &e) == 0 && take_secret(s, i, buf_as_str(&b), &e) == 0) {
 		hash_secret(l, buf_as_str(&b));
 		warn_loose(l, s, path);
-	} else if (e.code == ERR_INPUT && !memmem(e.text, strlen(e.text), path->text.p, path->text.n)) {
+	} else if (e.code == ERR_INPUT &&
+		   !memmem(e.text, strlen(e.text), path->text.p, path->text.n)) {
 		struct err whole;
 
 		err_set(&whole, ERR_INPUT, "'%s' %s", path->text.p, e.text);
@@ -130,7 +132,8 @@ static void check_rest(struct auth_load *l, const struct source_auth *s)
 
 	if (kind == CONF_AUTH_TOKEN && c->tokens_n == 0)
 		say_auth(l, DIAG_ERROR, s,
-			"it asks for a token, and 'tokens' has none; runbookctl token new makes one");
+			"it asks for a token, and 'tokens' has none; runbookctl token new makes "
+			"one");
 	if (kind == CONF_AUTH_CLIENT_CERT && c->http.tls.client_ca.n == 0)
 		say_auth(l, DIAG_ERROR, s,
 			"client_cert needs http.tls with client_ca, which says who signs clients' "
@@ -222,7 +225,8 @@ enum auth_verdict source_auth_credentials(
 	credentials_read(authorization, &c);
 	if (c.form != (basic ? CREDENTIALS_BASIC : CREDENTIALS_BEARER)) {
 		credentials_wipe(&c);
-		err_set(e, ERR_INPUT, "the source '%.*s' takes who shows %s", STR_ARG(s->conf->name),
+		err_set(e, ERR_INPUT, "the source '%.*s' takes who shows %s",
+			STR_ARG(s->conf->name),
 			basic ? "its user and password, as 'Authorization: Basic'"
 			      : "its secret, as 'Authorization: Bearer'");
 		return AUTH_NOTHING_SHOWN;
@@ -265,7 +269,8 @@ enum auth_verdict source_auth_names(
 				return AUTH_GOOD;
 		}
 	}
-	err_set(e, ERR_INPUT, "the certificate of '%.*s' has none of the names of the source '%.*s'",
+	err_set(e, ERR_INPUT,
+		"the certificate of '%.*s' has none of the names of the source '%.*s'",
 		(int)(names[0].n < 100 ? names[0].n : 100), names[0].p, STR_ARG(s->conf->name));
 	return AUTH_FORBIDDEN;
 }

@@ -103,5 +103,6 @@ void cidr_format_address(const unsigned char address[CIDR_ADDRESS], char out[CID
 {
 	bool four = is_mapped(address);
 
-	inet_ntop(four ? AF_INET : AF_INET6, address + (four ? sizeof(mapped) : 0), out, CIDR_TEXT_MAX);
+	inet_ntop(four ? AF_INET : AF_INET6, address + (four ? sizeof(mapped) : 0), out,
+		CIDR_TEXT_MAX);
 }

@@ -11,9 +11,9 @@
 #include "conf/conf_impl.h"
 
 enum auth_type {
-	TYPE_TRUE,	/* says nothing but that it is so */
-	TYPE_FILE,	/* one secret, */
-	TYPE_FILES,	/* or several */
+	TYPE_TRUE,  /* says nothing but that it is so */
+	TYPE_FILE,  /* one secret, */
+	TYPE_FILES, /* or several */
 	TYPE_USER,
 	TYPE_HEADER,
 	TYPE_PREFIX,
@@ -40,8 +40,11 @@ struct auth_kind {
 
 #define AT(field) offsetof(struct conf_auth, field)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SECRETS(what) \
-	{what "_file", TYPE_FILE, AT(secrets), false}, {what "_files", TYPE_FILES, AT(secrets), false}
+#define SECRETS(what)                                                                              \
+	{what "_file", TYPE_FILE, AT(secrets), false},                                             \
+	{                                                                                          \
+		what "_files", TYPE_FILES, AT(secrets), false                                      \
+	}
 
 static const struct auth_key basic_keys[] = {
 	{"user", TYPE_USER, AT(user), true},
@@ -63,8 +66,14 @@ static const struct auth_key secret_keys[] = {SECRETS("secret")};
 static const struct auth_key sns_keys[] = {{"topic_arns", TYPE_TOPICS, AT(sns_topics), true}};
 static const struct auth_key cert_keys[] = {{"names", TYPE_NAMES, AT(names), true}};
 
-#define MAP(name, kind, like, keys) {{name, TYPE_TRUE, 0, false}, kind, like, keys, COUNT(keys)}
-#define VALUE(name, type, offset, kind) {{name, type, offset, true}, kind, NULL, NULL, 0}
+#define MAP(name, kind, like, keys)                                                                \
+	{                                                                                          \
+		{name, TYPE_TRUE, 0, false}, kind, like, keys, COUNT(keys)                         \
+	}
+#define VALUE(name, type, offset, kind)                                                            \
+	{                                                                                          \
+		{name, type, offset, true}, kind, NULL, NULL, 0                                    \
+	}
 
 static const struct auth_kind kinds[] = {
 	VALUE("token", TYPE_TRUE, 0, CONF_AUTH_TOKEN),
@@ -106,8 +115,7 @@ static void set_files(
 {
 	struct conf *c = l->conf;
 
-	if (!take_list(l, path, y, files) ||
-		!check_count(l, path, y, files->n, CONF_SECRETS_MAX))
+	if (!take_list(l, path, y, files) || !check_count(l, path, y, files->n, CONF_SECRETS_MAX))
 		return;
 	for (size_t i = 0; i < files->n; i++) {
 		struct conf_text *t = &files->v[i];
@@ -140,8 +148,8 @@ static void set_prefix(struct loader *l, const char *path, const struct yaml *y,
 {
 	if (take_text(l, path, y, out) && out->n && memchr(out->p, ',', out->n))
 		complain(l, y,
-			"'%s' is '%.*s': a comma stands between signatures, and cannot be in one", path,
-			STR_ARG(shown(*out)));
+			"'%s' is '%.*s': a comma stands between signatures, and cannot be in one",
+			path, STR_ARG(shown(*out)));
 }
 
 static void set_algorithm(
@@ -294,7 +302,8 @@ static void check_keys(
 	if (kind->kind == CONF_AUTH_HMAC && yaml_get(y, "tolerance") &&
 		!yaml_get(y, "timestamp_header"))
 		complain(l, yaml_get(y, "tolerance"),
-			"'%s.tolerance' needs 'timestamp_header': without a time nothing is too old",
+			"'%s.tolerance' needs 'timestamp_header': without a time nothing is too "
+			"old",
 			path);
 }
 
@@ -347,8 +356,7 @@ static const struct auth_kind *take_kind(
 	return found;
 }
 
-void conf_set_auth(
-	struct loader *l, const char *path, const struct yaml *y, struct conf_auth *auth)
+void conf_set_auth(struct loader *l, const char *path, const struct yaml *y, struct conf_auth *auth)
 {
 	const char *before = NULL;
 
@@ -359,8 +367,8 @@ void conf_set_auth(
 		return;
 	}
 	for (const struct yaml *c = y->child; c; c = c->next) {
-		struct str whole = arena_printf(
-			&l->conf->arena, "%s.%.*s", path, STR_ARG(shown(c->key)));
+		struct str whole =
+			arena_printf(&l->conf->arena, "%s.%.*s", path, STR_ARG(shown(c->key)));
 		const struct auth_kind *kind = NULL;
 
 		if (whole.p && str_is(c->key, "allow"))

@@ -41,8 +41,8 @@ const struct conf_key conf_keys[] = {
 	{"http.connections_per_address", CONF_INT, AT(http.connections_per_address), "2000", 1,
 		1000000, NULL, NULL, true,
 		"Connections that one address may have open at once, on each address that the bridge "
-		"listens on; a further one is closed. Those over unix sockets do not count. A proxy "
-		"in front is one address."},
+		"listens on; a further one is closed. Those over unix sockets do not count, nor those "
+		"of http.trusted_proxies."},
 	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
 		NULL, true,
 		"How long a connection may be silent within a request."},

@@ -2,13 +2,13 @@
  *
  * The client is the peer; or, where that is a trusted proxy, whom it speaks for. What came through
  * any proxy is never "this machine", whatever address the proxy names: a request with a header that
- * only proxies add loses that, even where nobody said that there is a proxy. Its address is then not
- * known at all.
+ * only proxies add loses that, even where nobody said that there is a proxy. Its address is then
+ * not known at all.
  *
  * A source's auth is asked in this order: the addresses, what the headers show, and for a signature
  * the bytes of the body as they came, before anything is made of them. The verdict comes before the
- * handler's finish, and before whatever the handler said of the body: who may not send hears nothing
- * else, and nothing is stored.
+ * handler's finish, and before whatever the handler said of the body: who may not send hears
+ * nothing else, and nothing is stored.
  */
 #include <string.h>
 #include <strings.h>
@@ -108,8 +108,8 @@ const char *request_client_text(const struct request *r, char out[CIDR_TEXT_MAX]
 
 /* ---- a source's auth ---- */
 
-static bool refuse(struct request *r, const struct source_auth *s, enum auth_verdict v,
-	const struct err *e)
+static bool refuse(
+	struct request *r, const struct source_auth *s, enum auth_verdict v, const struct err *e)
 {
 	bool asks = v == AUTH_NOTHING_SHOWN;
 	enum conf_auth_kind kind = source_auth_kind(s);
@@ -137,12 +137,14 @@ static bool address_may(struct request *r, const struct source_auth *s, struct s
 		return true;
 	if (r->client.known)
 		err_set(&e, ERR_INPUT,
-			"the source '%.*s' takes nothing from %s; its auth.allow says from where", n,
-			source.p, request_client_text(r, text));
+			"the source '%.*s' takes nothing from %s; its auth.allow says from where",
+			n, source.p, request_client_text(r, text));
 	else
 		err_set(&e, ERR_INPUT,
-			"the source '%.*s' looks at addresses (auth.allow), and this one is not known: "
-			"a proxy is between that is not in http.trusted_proxies, or that does not say "
+			"the source '%.*s' looks at addresses (auth.allow), and this one is not "
+			"known: "
+			"a proxy is between that is not in http.trusted_proxies, or that does not "
+			"say "
 			"for whom it speaks",
 			n, source.p);
 	return refuse(r, s, AUTH_FORBIDDEN, &e);
@@ -160,7 +162,8 @@ static bool begin_signature(struct request *r, const struct source_auth *s)
 
 	if (r->route->method == ROUTE_OPTIONS) /* a question, with nothing to sign or to take */
 		return true;
-	v = signature_begin(source_auth_signing(s), header_of, r, clock_wall_ms(), &r->signature, &e);
+	v = signature_begin(
+		source_auth_signing(s), header_of, r, clock_wall_ms(), &r->signature, &e);
 	return v == AUTH_GOOD || refuse(r, s, v, &e);
 }
 
