@@ -4,6 +4,9 @@
  * it refers; one that says more than INFLATE_WINDOW_LOG is refused before memory is taken for it.
  * Frames may follow each other, skippable ones included; anything else behind a frame is bad, and so
  * are the formats from before RFC 8878, which libzstd can be built to read.
+ *
+ * libzstd goes a way of its own with a frame that it sees whole, on which it does not look at the
+ * window. So it gets each frame's first byte alone, and what is taken does not depend on the pieces.
  */
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -46,30 +49,33 @@ static bool begins_frame(unsigned char first)
 int inflate_zstd_feed(
 	struct inflate *i, const char *p, size_t *n, inflate_sink sink, void *ctx, struct err *e)
 {
-	ZSTD_inBuffer in = {p, *n, 0};
-	bool again = *n > 0;
+	const size_t all = *n;
+	ZSTD_inBuffer in = {p, all, 0};
+	bool again = all > 0, first;
 	int said = 0;
 
-	while (again && (said != INFLATE_PAUSE || in.pos == in.size)) {
+	while (again && (said != INFLATE_PAUSE || in.pos == all)) {
 		char piece[PIECE];
 		ZSTD_outBuffer out = {piece, PIECE, 0};
 		size_t before = in.pos;
 
-		if ((i->in == 0 || i->ended) && in.pos < in.size && !begins_frame((unsigned char)p[in.pos]))
+		first = (i->in == 0 || i->ended) && in.pos < all;
+		if (first && !begins_frame((unsigned char)p[in.pos]))
 			return inflate_bad(i, e, "no zstd frame begins here");
+		in.size = first ? in.pos + 1 : all;
 		size_t r = ZSTD_decompressStream(i->zstd, &out, &in);
 
 		i->in += in.pos - before;
 		if (ZSTD_isError(r))
 			return failed(i, r, e);
 		i->ended = r == 0;
-		again = in.pos < in.size || (out.pos == PIECE && !i->ended);
+		again = in.pos < all || (out.pos == PIECE && !i->ended);
 		said = inflate_put(i, piece, out.pos, sink, ctx, e);
 		if (said < 0)
 			return -1;
 	}
 	*n = in.pos;
-	return in.pos < in.size ? INFLATE_PAUSE : 0;
+	return in.pos < all ? INFLATE_PAUSE : 0;
 }
 
 void inflate_zstd_end(struct inflate *i)

@@ -471,6 +471,29 @@ static void zstd_window_is_bounded(void **state)
 	buf_release(&out);
 }
 
+/* An empty frame that asks for a window of 16 MiB: libzstd does not look at it where it has the whole frame before it. */
+static void zstd_window_is_bounded_in_any_pieces(void **state)
+{
+	static const struct str frame = {"\x28\xb5\x2f\xfd\x90\x70\0\0\0\0\x01\0\0", 13};
+	struct buf twice, out;
+	struct err e;
+
+	(void)state;
+	buf_init(&twice, BUF_NO_LIMIT);
+	buf_init(&out, BUF_NO_LIMIT);
+	zstd_to(&twice, 0, STR("before "));
+	buf_str(&twice, frame);
+	for (size_t piece = 1; piece <= 64; piece++) {
+		assert_int_equal(inflate_all(INFLATE_ZSTD, 1000, frame, piece, &out, &e), -1);
+		assert_int_equal(e.code, ERR_LIMIT);
+		assert_has(str_of(e.text), "wlog=23");
+		assert_int_equal(inflate_all(INFLATE_ZSTD, 1000, buf_as_str(&twice), piece, &out, &e), -1);
+		assert_int_equal(e.code, ERR_LIMIT);
+	}
+	buf_release(&twice);
+	buf_release(&out);
+}
+
 /* It says 4 GiB in five bytes. */
 static void snappy_block_is_bounded_by_its_head(void **state)
 {
@@ -665,6 +688,7 @@ TESTS_MAIN(cmocka_unit_test(every_format_in_any_pieces), cmocka_unit_test(gzip_m
 	cmocka_unit_test(zstd_of_before_the_standard),
 	cmocka_unit_test(zstd_and_snappy_frames_follow_each_other),
 	cmocka_unit_test(zstd_bomb_ends_at_the_ratio), cmocka_unit_test(zstd_window_is_bounded),
+	cmocka_unit_test(zstd_window_is_bounded_in_any_pieces),
 	cmocka_unit_test(snappy_block_is_bounded_by_its_head),
 	cmocka_unit_test(snappy_chunks_are_held_against_their_checksum),
 	cmocka_unit_test(encodings_have_names))
