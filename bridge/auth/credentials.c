@@ -1,6 +1,7 @@
 /* credentials.c: the Authorization header, read. Pure.
  *
- * Takes `Bearer TOKEN` and `Basic BASE64(user:password)`, the scheme in any case. What is longer than
+ * Takes `Bearer TOKEN` and `Basic BASE64(user:password)`, the scheme in any case; `Splunk TOKEN` and Elasticsearch's
+ * `ApiKey BASE64(id:key)` are Bearer by another name: no browser adds them by itself. What is longer than
  * AUTH_CREDENTIALS_MAX or malformed is none; nothing tells the sender which of its characters was wrong.
  */
 #include "auth/credentials.h"
@@ -47,14 +48,21 @@ static void read_basic(struct str text, struct credentials *out)
 void credentials_read(struct str header, struct credentials *out)
 {
 	struct str bearer = after_scheme(header, "Bearer"), basic = after_scheme(header, "Basic");
+	struct str splunk = after_scheme(header, "Splunk"), key = after_scheme(header, "ApiKey");
 
 	out->form = CREDENTIALS_NONE;
 	out->user = out->secret = STR_NONE;
+	if (splunk.n)
+		bearer = splunk;
 	if (bearer.n && bearer.n <= AUTH_CREDENTIALS_MAX) {
 		out->form = CREDENTIALS_BEARER;
 		out->secret = bearer;
 	} else if (basic.n) {
 		read_basic(basic, out);
+	} else if (key.n) {
+		read_basic(key, out);
+		if (out->form == CREDENTIALS_BASIC)
+			out->form = CREDENTIALS_BEARER;
 	}
 }
 

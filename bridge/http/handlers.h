@@ -14,6 +14,14 @@ struct str ingest_source(const struct request *r);
 void ingest_complain(struct request *r, const struct err *e);
 /* What a source may see of a request. */
 struct source_request ingest_request(struct request *r);
+/* elastic.c */
+extern const struct route_handler handler_elastic_bulk, handler_elastic_root, handler_elastic_api;
+/* splunk.c */
+extern const struct route_handler handler_splunk_event, handler_splunk_raw, handler_splunk_ack, handler_splunk_health;
+/* otlp.c */
+extern const struct route_handler handler_otlp_logs, handler_otlp_traces;
+/* loki.c */
+extern const struct route_handler handler_loki_push, handler_journal_upload;
 /* handshake.c */
 extern const struct route_handler handler_handshake;
 /* explain.c */

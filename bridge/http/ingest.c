@@ -19,7 +19,7 @@
 #include "base/metrics.h"
 #include "http/handlers.h"
 #include "http/intake.h"
-#include "http/logs.h"
+#include "http/shipper.h"
 #include "http/state.h"
 #include "source/source.h"
 
@@ -79,7 +79,7 @@ static void begin(struct request *r)
 			"the source '%.*s' is of kind %s; only one of kind prometheus is an Alertmanager", n, name.p,
 			bound->kind->name);
 	else if (bound->kind->lines)
-		logs_begin(r, bound, NULL);
+		shipper_begin_at(r, bound, &(struct logs_options){0}, NULL, 0);
 	else
 		begin_bound(r, bound);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/units.h"
+#include "http/dialect.h"
 #include "http/handlers.h"
 #include "http/state.h"
 
@@ -102,12 +103,16 @@ bool intake_rate(struct request *r, struct intake *in)
 	return false;
 }
 
-/* An Alertmanager's own path belongs to the source prometheus. */
+/* An Alertmanager's own path belongs to the source prometheus, a shipper's to logs. */
 struct str ingest_source(const struct request *r)
 {
 	if (r->route->handler == &handler_emit)
 		return STR(SOURCES_EMITTED);
-	return r->args.name.n || !r->as_alertmanager ? r->args.name : STR("prometheus");
+	if (r->args.name.n > 0)
+		return r->args.name;
+	if (r->dialect)
+		return str_of(r->dialect->source);
+	return r->as_alertmanager ? STR("prometheus") : STR_NONE;
 }
 
 bool intake_open(struct request *r, struct intake *in, const struct bound_source *bound)

@@ -203,6 +203,7 @@ void logs_drop(struct request *r)
 {
 	struct logs *l = r->data;
 
-	lines_free(l->lines);
-	intake_close(r, &l->intake);
+	if (l)
+		lines_free(l->lines);
+	intake_close(r, l ? &l->intake : NULL);
 }

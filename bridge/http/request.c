@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "http/dialect.h"
 #include "http/state.h"
 #include "http/tls.h"
 
@@ -323,6 +324,10 @@ static void problem(struct request *r, unsigned status, const struct err *e, boo
 		alertmanager_problem(r, status, e);
 		return;
 	}
+	if (r->dialect && r->dialect->refuse) {
+		r->dialect->refuse(r, status, e);
+		return;
+	}
 	json_w_init(&w, &r->out);
 	json_w_object(&w);
 	json_w_kstr(&w, "type", STR("about:blank"));
@@ -398,6 +403,12 @@ void request_wake(struct request *r)
 	resume(r);
 }
 
+void request_endless(struct request *r)
+{
+	r->endless = true;
+	MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, REQUEST_SILENCE);
+}
+
 bool request_client_gone(const struct request *r)
 {
 	char byte;
@@ -469,6 +480,8 @@ struct MHD_Response *request_response(struct request *r)
 	}
 	if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		add_retry_after(r, m);
+	if (r->dialect && r->dialect->header)
+		MHD_add_response_header(m, r->dialect->header, r->dialect->value);
 	if (r->challenge)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_WWW_AUTHENTICATE, r->challenge);
 	if (r->allow.n)
@@ -578,6 +591,7 @@ static void begin(struct request *r, const char *method, const char *path)
 	r->has_body = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH).p ||
 		      request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING).p;
 	r->as_alertmanager = route_is_alertmanager(path);
+	r->dialect = dialect_of(path);
 	if (!find_route(r, method, path))
 		return;
 	if (r->server->drained) {

@@ -26,8 +26,10 @@
 #define REQUEST_TYPE_TEXT "text/plain; charset=utf-8"
 
 #define REQUEST_ANY_LENGTH SIZE_MAX
+#define REQUEST_SILENCE 86400 /* seconds */
 
 struct request;
+struct dialect;
 struct server;
 struct conn;
 struct MHD_Connection;
@@ -69,6 +71,9 @@ struct request {
 	enum request_state state;
 	bool suspended;
 	bool has_body;
+	bool endless;	      /* its body may take as long as it likes */
+	const struct dialect *dialect; /* whose endpoint its path is (dialect.h); NULL: ours */
+	void *shipper;		       /* of the dialect's handler, besides data */
 	bool as_alertmanager; /* its path is an Alertmanager's, and so are refusals */
 	int64_t begun_ms; /* loop time */
 
@@ -136,6 +141,8 @@ void request_answer_file(struct request *r, int fd, uint64_t size);
  * r->out or sets r->stream_end, at once or later, and then calls request_wake. */
 void request_answer_stream(struct request *r, const char *type, void (*more)(struct request *r));
 void request_wake(struct request *r);
+/* Before the body: it comes as long as the sender likes; at the latest a silence of REQUEST_SILENCE ends it. */
+void request_endless(struct request *r);
 /* Has the client of a suspended stream hung up? */
 bool request_client_gone(const struct request *r);
 

@@ -21,23 +21,45 @@ static bool take_segment(struct str want, struct str got, struct route_args *arg
 		args->id = got;
 	else if (str_is(want, "{name}"))
 		args->name = got;
+	else if (str_is(want, "_{id}") && str_starts(got, STR("_")))
+		args->id = got;
 	else
 		return str_eq(want, got);
 	return got.n > 0;
 }
 
-bool route_matches(const char *pattern, const char *path, struct route_args *args)
+static bool matches(const char *pattern, const char *path, struct route_args *args)
 {
-	*args = (struct route_args){STR_NONE, STR_NONE};
 	while (*pattern == '/' && *path == '/') {
 		struct str want = segment(++pattern), got = segment(++path);
 
+		if (str_is(want, "{rest}"))
+			return *path != '\0';
 		if (!take_segment(want, got, args))
 			return false;
 		pattern += want.n;
 		path += got.n;
 	}
 	return *pattern == '\0' && *path == '\0';
+}
+
+bool route_matches(const char *pattern, const char *path, struct route_args *args)
+{
+	static const char native[] = ROUTE_NATIVE, ours[] = "/ingest/";
+	struct str name;
+
+	*args = (struct route_args){STR_NONE, STR_NONE};
+	if (strncmp(pattern, native, sizeof(native) - 1) != 0)
+		return matches(pattern, path, args);
+	pattern += sizeof(native) - 1;
+	if (strncmp(path, ours, sizeof(ours) - 1) != 0)
+		return matches(pattern, path, args);
+	path += sizeof(ours) - 1;
+	name = segment(path);
+	if (name.n == 0 || !matches(pattern, path + name.n, args))
+		return false;
+	args->name = name;
+	return true;
 }
 
 bool route_is_alertmanager(const char *path)

@@ -1,7 +1,9 @@
 /* route.h: from a method and a path to who answers it.
  *
  * A table of rows: method, pattern, permission, handler. Patterns are paths whose segments are
- * fixed words, or {id} and {name}, which take any one segment that is not empty. The permission is
+ * fixed words, or {id} and {name}, which take any one segment that is not empty; _{id} takes one that
+ * begins with _, and {rest}, at the end, all that is left. What begins with ROUTE_NATIVE is the path as a sender knows it, and
+ * the same behind /ingest/NAME. The permission is
  * a column that the dispatcher checks before a handler is called, so no handler can forget it.
  */
 #ifndef RB_HTTP_ROUTE_H
@@ -42,6 +44,8 @@ struct route_args {
 	struct str id; /* STR_NONE where the pattern has none; points into the path */
 	struct str name;
 };
+
+#define ROUTE_NATIVE "[/ingest/{name}]"
 
 enum route_found {
 	ROUTE_OK,

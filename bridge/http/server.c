@@ -124,7 +124,7 @@ static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 		return;
 	if (!r && now - c->since_ms > 2 * s->timeout_ms)
 		cut_off(c, "the headers take too long");
-	if (r && r->state == REQUEST_BODY &&
+	if (r && r->state == REQUEST_BODY && !r->endless &&
 		now - r->begun_ms > s->timeout_ms + (int64_t)(r->received / MIN_RATE))
 		cut_off(c, "the body comes too slowly");
 }

@@ -64,6 +64,9 @@ enum line_hec { /* Splunk's codes for what may be wrong with an event */
 struct line_report {
 	/* _bulk: of each item, in order; -1 with e: stop. NULL: not wanted. */
 	int (*item)(void *ctx, const struct line_item *item, struct err *e);
+	/* OTLP: of each span that failed, before it goes the way of a line; -1 with e: stop. NULL: not
+	 * wanted. */
+	int (*span)(void *ctx, const struct line *l, struct err *e);
 	void *ctx;
 	uint64_t items;	   /* seen, whatever became of them */
 	uint64_t refused;  /* of them; the others were taken all the same */

@@ -307,6 +307,8 @@ static int take_span(struct line_maker *m, const struct json *span, struct err *
 	line_maker_set(m, "parent_span_id", json_str(json_get(span, "parentSpanId")));
 	put_kind(m, span);
 	put_why(m, span, operation);
+	if (m->report && m->report->span && m->report->span(m->report->ctx, &m->line, e) != 0)
+		return -1;
 	return end(m, e);
 }
 

@@ -190,7 +190,7 @@ def test_bad_json_says_where(server, body, where):
 
 def test_unknown_paths_and_methods(server):
     with connection(server) as c:
-        for path in ("/", "/api/v1/nothing", "/api/v1/runs/", "/ingest/", "/ingest/nothing/more"):
+        for path in ("/nothing", "/api/v1/nothing", "/api/v1/runs/", "/ingest/", "/ingest/nothing/more"):
             check_problem(request_on(c, "GET", path), 404)
         check_problem(request_on(c, "POST", "/ingest/nothing", BODY), 404)
         for method, path, allow in (("DELETE", "/api/v1/runs", "GET, HEAD, POST"), ("GET", INGEST, "POST, PUT"),

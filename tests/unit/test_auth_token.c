@@ -94,6 +94,21 @@ static void basic_is_split_at_the_first_colon(void **state)
 		assert_int_equal(c.space[i], 0);
 }
 
+/* What shippers show is a token by another name, and no browser shows it. */
+static void names_of_shippers(void **state)
+{
+	static const char *const shown[] = {"Splunk rb_oncall", "splunk  rb_oncall", "ApiKey aWQ6cmJfb25jYWxs"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		assert_string_equal(name_of(shown[i]), "oncall");
+		assert_true(auth_is_bearer(str_of(shown[i])));
+	}
+	assert_string_equal(name_of("Splunk other"), "none");
+	assert_string_equal(name_of("ApiKey !"), "none");
+	assert_string_equal(name_of("Splunk"), "none");
+}
+
 static void scopes_hold_lesser_ones(void **state)
 {
 	static const struct {
@@ -131,5 +146,5 @@ static void references_are_counted(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-TESTS_MAIN(T(bearer_and_basic), T(what_is_no_token), T(basic_is_split_at_the_first_colon), T(scopes_hold_lesser_ones),
+TESTS_MAIN(T(bearer_and_basic), T(what_is_no_token), T(basic_is_split_at_the_first_colon), T(names_of_shippers), T(scopes_hold_lesser_ones),
 	T(references_are_counted))

@@ -4,6 +4,7 @@
 #include "line_rig.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 static const struct {
 	const char *folder;
@@ -80,6 +81,57 @@ static void golden_files(void **state)
 	}
 }
 
+/* Bodies of other people's, where they are at hand: the golden files have their shapes. */
+static void real_samples(void **state)
+{
+	static const struct {
+		const char *file;
+		const struct line_kind *kind;
+		size_t lines;
+		const char *has;
+	} files[] = {
+		{"fluent-bit/http-json.json", &line_kind_json, 2, "\"kubernetes_pod_name\":\"api-1\""},
+		{"fluent-bit/http-json_lines.ndjson", &line_kind_json, 2, "\"time\":\"2026-11-22T19:16:40.123456Z\""},
+		{"fluent-bit/http-json_stream.txt", &line_kind_json, 2, "\"message\":\"line \\\"two\\\"\""},
+		{"fluent-bit/es-bulk.ndjson", &line_kind_bulk, 1, "\"message\":\"oom\",\"time\":\"2026-11-22T19:16:40.123Z\""},
+		{"fluent-bit/loki.json", &line_kind_loki_json, 1, "\"message\":\"oom\""},
+		{"rsyslog-omhttp/jsonarray.json", &line_kind_json, 2, "\"message\":\"message 2\""},
+		{"rsyslog-omhttp/kafkarest.json", &line_kind_json, 2, "\"message\":\"message 2\""},
+		{"rsyslog-omhttp/lokirest.json", &line_kind_json, 2, "\"labels\":{\"tag2\":\"value2\"}"},
+		{"rsyslog-omhttp/newline.txt", &line_kind_text, 2, "\"message\":\"message 2\""},
+		{"splunk-hec/event-array-and-concat.txt", &line_kind_splunk, 3, "\"sourcetype\":\"app\""},
+		{"vector/http-json.json", &line_kind_any, 1, "\"host\":\"web-1\""},
+		{"vector/http-ndjson.ndjson", &line_kind_json, 2, "\"time\":\"2026-11-22T19:16:41.000Z\""},
+		{"vector/http-text.txt", &line_kind_text, 2, "\"message\":\"two\""},
+		{"syslog/rfc5424-examples.txt", &line_kind_syslog, 5, "\"examplePriority_32473_class\":\"high\""},
+		{"logs/OpenSSH_2k.log", &line_kind_text, 2000, "Failed password for invalid user webmaster"},
+	};
+	struct line_rig rig;
+
+	(void)state;
+	if (access(SHARED_DIR "/payloads/fluent-bit", R_OK) != 0)
+		return; /* the golden files have their shapes */
+	rig_begin(&rig);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[1024];
+		struct buf body;
+		struct err e;
+		struct str out;
+
+		snprintf(path, sizeof(path), SHARED_DIR "/payloads/%s", files[i].file);
+		buf_init(&body, BUF_NO_LIMIT);
+		if (file_read(path, &body, &e) < 0)
+			fail_msg("%s", e.text);
+		out = rig_taken(&rig, files[i].kind, buf_as_str(&body));
+		assert_int_equal(rig.lines, files[i].lines);
+		assert_has(out, files[i].has);
+		if (body.n < 10000)
+			rig_every_cut(&rig, files[i].kind, buf_as_str(&body));
+		buf_release(&body);
+	}
+	rig_end(&rig);
+}
+
 /* What a body breaks off in is an error, or fewer lines; never more, and never none of its end. */
 static void every_beginning(void **state)
 {
@@ -97,4 +149,4 @@ static void every_beginning(void **state)
 	rig_end(&rig);
 }
 
-TESTS_MAIN(cmocka_unit_test(golden_files), cmocka_unit_test(every_beginning))
+TESTS_MAIN(cmocka_unit_test(golden_files), cmocka_unit_test(real_samples), cmocka_unit_test(every_beginning))
