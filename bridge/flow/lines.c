@@ -67,6 +67,7 @@ struct lines {
 	struct store_limits limits;
 	int64_t chain_depth, max_age_ms, max_ahead_ms;
 	bool trusted; /* of any age */
+	bool on_arrival;
 	const struct bound_source *bound;
 	const struct line_kind *kind;
 	struct line_decoder *decoder; /* NULL: none */
@@ -161,6 +162,7 @@ struct lines *lines_new(const struct lines_options *o, struct err *e)
 	l->rules = ruleset_ref(o->ic->rules);
 	l->bound = o->bound;
 	l->kind = o->kind;
+	l->on_arrival = o->on_arrival;
 	arena_init(&l->line, LINE_SCRATCH);
 	arena_init(&l->kept, LINES_MEMORY);
 	arena_init(&l->gone, LINES_MEMORY);
@@ -459,6 +461,8 @@ static int look(struct lines *l, const struct line *whole, const uint32_t *candi
 	if (whole->raw && !line_split(&l->line, whole, l->now_ns, &at.line))
 		return too_large(e);
 	at.line.message = line_text(&l->line, at.line.message);
+	if (l->on_arrival)
+		at.line.time_ns = 0;
 	if (line_event(l, &at.line, &at.event, e) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {

@@ -22,6 +22,7 @@ struct lines_options {
 	const struct ingest_ctx *ic;	  /* only during the call; the ruleset is held */
 	const struct bound_source *bound; /* lives as long as the lines */
 	const struct line_kind *kind;	  /* how the body is read */
+	bool on_arrival;		  /* lines count when they arrive, whatever time they say */
 	struct line_options line;	  /* line_limit 0: the configuration's; now_ns 0: the clock's */
 };
 

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "rule/reader.h"
 
-static const char *const kind_names[] = {"alert", "resolve", "event", "run"};
+static const char *const kind_names[] = {"alert", "resolve", "event", "run", "log"};
 
 const char *test_event_kind_name(enum test_event_kind k)
 {
@@ -303,14 +303,24 @@ static void entry_run(struct reader *r, const struct yaml *y, void *into)
 		reader_error(r, y, "say which run ends, by 'rule' and 'runbook'");
 }
 
+static void log_line(struct reader *r, const struct yaml *y, void *into)
+{
+	reader_text(r, y, &((struct test_event *)into)->line);
+}
+
+static const struct reader_key log_keys[] = {
+	{"line", log_line, false},
+	{"source", event_source, false},
+	{"labels", event_labels, false},
+	{NULL, NULL, false},
+};
+
 static void entry_log(struct reader *r, const struct yaml *y, void *into)
 {
-	struct test_event *ev = into;
+	struct test_event *ev = begin_kind(r, y, into, TEST_LOG);
 
-	if (!ev->place.line)
-		ev->place = (struct test_place){y->key_line, y->key_column};
-	reader_error_key(r, y,
-		"log lines need patterns, which this version does not read yet; remove the entry");
+	if (ev && reader_map(r, y, "a line of a log", log_keys, ev) && !yaml_get(y, "line"))
+		reader_error(r, y, "a line of a log has a 'line'");
 }
 
 static const struct reader_key entry_keys[] = {
@@ -441,7 +451,7 @@ static void test_events(struct reader *r, const struct yaml *y, void *into)
 			reader_error(r, c,
 				"an event has an 'at': when it comes, from the test's start on");
 		if (!ev->place.line)
-			reader_error(r, c, "say what comes: 'alert', 'resolve', 'event' or 'run'");
+			reader_error(r, c, "say what comes: 'alert', 'resolve', 'event', 'log' or 'run'");
 		ev->place.line = c->line;
 		ev->place.column = c->column;
 		t->events_n++;

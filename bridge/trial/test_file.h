@@ -26,6 +26,7 @@ enum test_event_kind {
 	TEST_RESOLVE,
 	TEST_EVENT,
 	TEST_RUN,
+	TEST_LOG,
 };
 
 struct test_place {
@@ -59,6 +60,7 @@ struct test_event {
 	int64_t starts_ms;
 	struct str type, summary, severity; /* of an event */
 	const struct json *data;	    /* NULL: none */
+	struct str line;		    /* of a log */
 	struct test_run run;
 };
 

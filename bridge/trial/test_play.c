@@ -244,6 +244,26 @@ static int play_event(struct play *p, const struct test_event *ev, struct err *e
 	return feed(p->game, fed, e);
 }
 
+/* ---- lines ---- */
+
+/* A source that the configuration does not have, or that is none of lines, is one of the test's own. */
+static struct bound_source source_of_lines(const struct test_game *g, struct str name)
+{
+	const struct bound_source *b = sources_find(g->loaded->sources, name);
+
+	if (b && b->kind->lines)
+		return *b;
+	return (struct bound_source){.name = name, .kind = source_kind_find(STR("logs")), .all = g->loaded->sources};
+}
+
+static int play_log(struct play *p, const struct test_event *ev, struct err *e)
+{
+	const struct bound_source b = source_of_lines(p->game, ev->source.n ? ev->source : STR("logs"));
+	const struct trial_line line = {&b, ev->line, ev->labels.v, ev->labels.n};
+
+	return trial_feed_line(p->game->trial, TRIAL_T0 + ev->at_ms, &line, e);
+}
+
 /* ---- runs ---- */
 
 static struct str reason_of(const struct test_run *run)
@@ -335,6 +355,8 @@ static int play_entry(struct play *p, const struct test_event *ev, struct err *e
 		return play_resolve(p, ev, e);
 	case TEST_EVENT:
 		return play_event(p, ev, e);
+	case TEST_LOG:
+		return play_log(p, ev, e);
 	case TEST_RUN:
 		return 0; /* it ends when the run's time has come */
 	}

@@ -337,7 +337,7 @@ static int play_round(struct trial *t, struct round *w, bool *moved, struct err 
 }
 
 /* Everything that is due, and everything that follows from it without time passing. */
-static int settle(struct trial *t, struct err *e)
+int trial_settle(struct trial *t, struct err *e)
 {
 	struct round w = {.t = t, .first = true};
 	bool moved = true;
@@ -361,7 +361,7 @@ int trial_advance(struct trial *t, int64_t until_ms, struct err *e)
 
 	while (take_time(t, until_ms, &at)) {
 		set_clock(t, at > t->now ? at : t->now);
-		if (settle(t, e) < 0)
+		if (trial_settle(t, e) < 0)
 			return -1;
 	}
 	if (until_ms > t->now)
@@ -387,7 +387,7 @@ static void on_ingested(void *ctx, const struct err *e, struct str answer)
 
 /* When its alert will be stale, if nobody speaks of it: to the minute, so that a storm is one time
  * and not many. */
-static int stale_at(struct trial *t, struct err *e)
+int trial_stale_at(struct trial *t, struct err *e)
 {
 	int64_t minute = 60000, at = t->now + t->ic.conf->incidents.stale_after_ms;
 
@@ -428,9 +428,9 @@ int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct tr
 	arena_reset(&t->scratch);
 	trial_began(t, ingest_batch(&t->ic, &t->scratch, &batch, on_ingested, &w, &t->failed));
 	if (trial_await(t, e) < 0 || take_answer(t, w.answer, &duplicate, &n, e) < 0 ||
-		stale_at(t, e) < 0)
+		trial_stale_at(t, e) < 0)
 		return -1;
-	if (!duplicate && settle(t, e) < 0) /* from a duplicate nothing follows */
+	if (!duplicate && trial_settle(t, e) < 0) /* from a duplicate nothing follows */
 		return -1;
 	/* First comes what the event itself ended, as a rule that waited for another occurrence. */
 	while (n && before < t->decisions_n && t->decisions[before].later)

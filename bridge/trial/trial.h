@@ -10,6 +10,7 @@
  *	struct trial *t = trial_new(address, &e);
  *	trial_begin(t, &setup, &e);                     an empty namespace, for each history
  *	trial_feed(t, at_ms, &event, NULL, &e);         in the order of time
+ *	trial_feed_line(t, at_ms, &line, &e);           the same
  *	trial_advance(t, until_ms, &e);
  *	log = trial_log(t);
  *	trial_free(t);
@@ -40,6 +41,7 @@
 /* 2025-01-01T00:00:00Z: where histories begin that have no time of their own. */
 #define TRIAL_T0 INT64_C(1735689600000)
 
+struct bound_source; /* flow/sources.h */
 struct trial;
 
 /* One decision of one rule. Texts live until the next trial_begin. */
@@ -118,6 +120,14 @@ struct trial_answer {
  * now. */
 int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct trial_answer *out,
 	struct err *e);
+/* A line of a log, as one shipper sends it: what the patterns say of it. It counts at that time, whatever time it says. */
+struct trial_line {
+	const struct bound_source *bound; /* of kind logs; alive during the call */
+	struct str text;		  /* plain or a JSON object */
+	const struct kv *labels;	  /* that it has besides its own */
+	size_t labels_n;
+};
+int trial_feed_line(struct trial *t, int64_t at_ms, const struct trial_line *line, struct err *e);
 /* The id of the event that was fed last, as soon as it has one: also while its runs start. "" where no rule matched. */
 struct str trial_fed_id(const struct trial *t);
 /* The clock goes on to until_ms, through all that falls due. */

@@ -74,6 +74,11 @@ void *trial_grow(struct trial *t, void *array, size_t n, size_t *cap, size_t siz
 /* Something is due then. */
 int trial_due_at(struct trial *t, int64_t at_ms, struct err *e);
 
+/* trial.c: all that is due now, and all that follows from it without time passing. */
+int trial_settle(struct trial *t, struct err *e);
+/* An alert may be stale, if nobody speaks of it from now on. */
+int trial_stale_at(struct trial *t, struct err *e);
+
 /* trial_runs.c: which pools have runs that wait; in scratch. */
 struct trial_pools {
 	struct trial *t;

@@ -222,15 +222,63 @@ def test_a_pattern_that_must_not_fire(tests):
     assert done.returncode == 3 and "the pattern 'Word' is in 'expect', too" in done.stdout, done
 
 
+LOG_PATTERNS = r"""
+patterns:
+  - name: ssh-bruteforce
+    source: '{unit="ssh.service"}'
+    match: 'Failed password for (?<user>\S+) from (?<ip>\S+)'
+    threshold: {count: 3, within: 2m, by: [ip]}
+    resolve: {after: 10m, match: 'Accepted password for \S+ from (?<ip>\S+)'}
+rules:
+  - name: block
+    match: 'alertname = ssh-bruteforce'
+    steps: [{runbook: look, with: {path: "/{{ labels.ip }}"}}]
+"""
+
+
+def line(at, text, labels="{unit: ssh.service}"):
+    return f"{{at: {at}, log: {{line: '{text}', labels: {labels}}}}}"
+
+
+def test_lines_of_logs_raise_alerts(tests):
+    (tests.folder / "rules" / "ssh.yml").write_text(LOG_PATTERNS)
+    fail = "Dec 10 06:55:46 web-1 sshd[24200]: Failed password for root from 192.0.2.7 port 22 ssh2"
+    other = fail.replace(".7 ", ".8 ")
+    events = [line("0s", fail), line("30s", fail), line("40s", other), line("90s", fail), line("5m", fail)]
+    fires = {"at": "90s", "alert": {"alertname": "ssh-bruteforce", "ip": "192.0.2.7", "host": "web-1"}}
+    runs = {"at": "90s", "rule": "block", "runbook": "look", "with": {"path": "/192.0.2.7"}}
+    quiet = {"at": "15m", "resolved": {"alertname": "ssh-bruteforce", "ip": "192.0.2.7"}}
+    done = tests(one(events, expect=[fires, runs, quiet], exact=True))
+    assert (done.returncode, done.stdout) == (0, "1 passed, 0 failed\n"), done
+    # Each of the expectations can fail.
+    for key, at in ((fires, "89s"), (runs, "91s"), (quiet, "14m")):
+        done = tests(one(events, expect=[{**key, "at": at}]))
+        assert done.returncode == 1, done
+    # The third one too late; without the label; resolved by its counter-pattern, and then anew.
+    done = tests(one([line("0s", fail), line("30s", fail), line("2m", fail)], expect_none=["ssh-bruteforce", "block"]))
+    assert done.returncode == 0, done
+    done = tests(one([line("0s", fail, "{unit: cron}")] * 3, expect_none=["ssh-bruteforce"]))
+    assert done.returncode == 0, done
+    back = line("100s", "Accepted password for root from 192.0.2.7")
+    done = tests(one([*events[:4], back, *[line(f"{s}s", fail) for s in (101, 102, 103)]],
+                     expect=[fires, {"at": "100s", "resolved": {"ip": "192.0.2.7"}}, {**fires, "at": "103s"}]))
+    assert done.returncode == 0, done
+    # A JSON object is one, as from a shipper.
+    json_line = '{"message": "Failed password for eve from 192.0.2.9", "unit": "ssh.service"}'
+    done = tests(one([line(f"{s}s", json_line, "{}") for s in range(3)], expect=[{"alert": {"user": "eve", "ip": "192.0.2.9"}}]))
+    assert done.returncode == 0, done
+
+
 @pytest.mark.parametrize("text, finding", [
     ("tests:\n  - nam: t\n", "2:5: unknown key 'nam' in a test, did you mean 'name'?"),
     (one(["{at: 0s, alert: {label: {a: b}}}"], exact=True), "4:26: unknown key 'label' in an alert, did you mean 'labels'?"),
     (one(["{at: 0s, alert: {labels: {a: b}}}"], exact=True, expects=[]), "unknown key 'expects' in a test, did you mean 'expect'?"),
     (one(["{at: soon, alert: {labels: {a: b}}}"], exact=True), "4:14: want a duration such as 500ms, 30s, 5m, 2h or 30d, got 'soon'"),
     (one(["{alert: {labels: {a: b}}}"], exact=True), "an event has an 'at'"),
-    (one(["{at: 0s}"], exact=True), "say what comes: 'alert', 'resolve', 'event' or 'run'"),
+    (one(["{at: 0s}"], exact=True), "say what comes: 'alert', 'resolve', 'event', 'log' or 'run'"),
     (one(["{at: 0s, alert: {labels: {a: b}}, event: {type: x}}"], exact=True), "this entry is 'alert' already"),
-    (one(["{at: 0s, log: {source: sshd, line: x}}"], exact=True), "log lines need patterns, which this version does not read yet"),
+    (one(["{at: 0s, log: {source: sshd}}"], exact=True), "a line of a log has a 'line'"),
+    (one(["{at: 0s, log: {line: x, label: {a: b}}}"], exact=True), "unknown key 'label' in a line of a log, did you mean 'labels'?"),
     (one([DISK % "0s"]), "this test cannot fail"),
     (one([DISK % "0s"], expect=[]), "this test cannot fail"),
     (one([DISK % "0s"], exact=False), "this test cannot fail"),
