@@ -251,8 +251,7 @@ int sources_dress(
 			return refuse(batch, i, &why, e);
 		ev->broken = arena_strdup(a, str_of(why.text));
 		if (!ev->broken.p)
-			return err_set(
-				e, ERR_LIMIT, "the body does not fit the memory of a request");
+			return source_no_memory(e);
 	}
 	return 0;
 }

@@ -61,11 +61,6 @@ struct ce {
 
 #define NAME_MAX_BYTES 100 /* of a name in a message */
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 /* "events[3].id: TEXT" */
 static int fault(const struct ce *ce, struct str name, size_t offset, struct err *e, const char *text)
 {
@@ -165,7 +160,7 @@ static int to_event(struct ce *ce, struct str source, const struct json *data, s
 	labels_end(&ce->labels, &ev->labels, &ev->labels_n);
 	ev->severity = event_severity_of(event_label(ev, STR("severity")));
 	ev->summary = fields_cut(at[ATTR_SUBJECT].n ? at[ATTR_SUBJECT] : at[ATTR_TYPE], SOURCE_SUMMARY_LIMIT);
-	return set_delivery(ce, ev) == 0 && !arena_failed(ce->a) ? 0 : no_memory(e);
+	return set_delivery(ce, ev) == 0 && !arena_failed(ce->a) ? 0 : source_no_memory(e);
 }
 
 /* ---- data ---- */
@@ -206,7 +201,7 @@ static int read_base64(const struct ce *ce, const struct json *j, const struct j
 	if (j->kind != JSON_STRING)
 		return fault(ce, name, j->offset, e, "want a string of base64");
 	if (!base64_decode(ce->a, j->text, &bytes))
-		return arena_failed(ce->a) ? no_memory(e) : fault(ce, name, j->offset, e, "this is no base64");
+		return arena_failed(ce->a) ? source_no_memory(e) : fault(ce, name, j->offset, e, "this is no base64");
 	if (is_json_type(ce->attributes[ATTR_DATACONTENTTYPE])) {
 		*data = source_json(ce->a, bytes, &inner);
 		if (!*data)
@@ -214,7 +209,7 @@ static int read_base64(const struct ce *ce, const struct json *j, const struct j
 		return 0;
 	}
 	*data = bytes_as_data(ce->a, bytes);
-	return *data ? 0 : no_memory(e);
+	return *data ? 0 : source_no_memory(e);
 }
 
 /* ---- structured ---- */
@@ -274,7 +269,7 @@ static int read_list(struct arena *a, const struct source_request *rq, const str
 
 	out->events = arena_array(a, n ? n : 1, sizeof(*out->events));
 	if (!out->events)
-		return no_memory(e);
+		return source_no_memory(e);
 	out->own_deliveries = true;
 	for (const struct json *j = list ? body->child : body; j && out->n < n; j = j->next, out->n++) {
 		if (read_structured(a, rq, j, list ? out->n : SOURCE_NO_INDEX, lenient, &out->events[out->n], e) != 0)
@@ -355,7 +350,7 @@ static void take_header(void *arg, struct str name, struct str value)
 	lower = arena_alloc(ce->a, name.n - 2);
 	value = decode_percent(ce->a, unquote(ce->a, value));
 	if (!lower || !value.p) {
-		no_memory(w->e);
+		source_no_memory(w->e);
 		return;
 	}
 	for (size_t i = 3; i < name.n; i++)
@@ -391,11 +386,11 @@ static int read_binary(struct arena *a, const struct source_request *rq, struct 
 		if (bytes.n > 0 && !(data = source_json(a, bytes, e)))
 			return -1;
 	} else if (bytes.n > 0 && !(data = bytes_as_data(a, bytes))) {
-		return no_memory(e);
+		return source_no_memory(e);
 	}
 	out->events = arena_array(a, 1, sizeof(*out->events));
 	if (!out->events)
-		return no_memory(e);
+		return source_no_memory(e);
 	if (to_event(&ce, rq->source, data, out->events, e) != 0)
 		return -1;
 	out->n = 1;

@@ -106,11 +106,6 @@ struct message {
 	struct str name;		 /* the monitor's */
 };
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 static bool is_word(struct str s, const char *word)
 {
 	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
@@ -168,7 +163,7 @@ static int find_org(struct message *m, struct err *e)
 	if (org && org->kind == JSON_STRING && org->text.n > 0 && org->text.p[0] == '{')
 		org = json_parse(m->arena, org->text, &why);
 	if (arena_failed(m->arena))
-		return no_memory(e);
+		return source_no_memory(e);
 	struct str name = fields_text(json_get(org, "name"));
 	if (m->facts[ORG_NAME].n == 0 && !is_variable(name))
 		m->facts[ORG_NAME] = name;
@@ -328,7 +323,7 @@ static int put_tag(struct labels *l, size_t own, struct str tag, struct err *e)
 		old = labels_find(l, name);
 	}
 	if (arena_failed(l->arena))
-		return no_memory(e);
+		return source_no_memory(e);
 	if (!old)
 		return labels_put(l, name, value, e);
 	if (has_value(old->value, value))
@@ -337,7 +332,7 @@ static int put_tag(struct labels *l, size_t own, struct str tag, struct err *e)
 		return err_set(e, ERR_LIMIT, "tags: the values of '%.40s' are longer than %d bytes",
 			name.p, SOURCE_VALUE_LIMIT);
 	old->value = arena_printf(l->arena, "%.*s,%.*s", STR_ARG(old->value), STR_ARG(value));
-	return old->value.p ? 0 : no_memory(e);
+	return old->value.p ? 0 : source_no_memory(e);
 }
 
 /* "env:prod, host:web-1,monitor" */
@@ -571,7 +566,7 @@ static const struct json *object_of(struct arena *a, const struct source_body *b
 		j = object_of_pairs(a, body);
 	}
 	if (!j)
-		no_memory(e);
+		source_no_memory(e);
 	else if (j->kind != JSON_OBJECT)
 		fields_wrong(e, j, TOP("body"), "an object");
 	return j && j->kind == JSON_OBJECT ? j : NULL;
@@ -587,7 +582,7 @@ int datadog_read(struct arena *a, const struct source_request *rq, const struct 
 		return -1;
 	out->events = ev = arena_array(a, 1, sizeof(*ev));
 	if (!ev)
-		return no_memory(e);
+		return source_no_memory(e);
 	*ev = (struct event){.source = rq->source, .data = m.body};
 	if (find_facts(&m, e) < 0 || read_times(&m, &ev->time_ns, e) < 0 ||
 		read_labels(&m, ev, e) < 0 || read_texts(&m, ev, e) < 0)
@@ -595,7 +590,7 @@ int datadog_read(struct arena *a, const struct source_request *rq, const struct 
 	ev->delivery = delivery_of(&m);
 	set_state(&m, ev);
 	if (arena_failed(a))
-		return no_memory(e);
+		return source_no_memory(e);
 	out->n = 1;
 	return 0;
 }

@@ -21,11 +21,6 @@ static bool failed(const struct draft *d)
 	return d->err->code != ERR_NONE;
 }
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 int draft_begin(struct draft *d, struct arena *a, const struct source_request *rq,
 	const struct json *body, struct source_batch *out, struct err *e)
 {
@@ -38,7 +33,7 @@ int draft_begin(struct draft *d, struct arena *a, const struct source_request *r
 		.links = {.arena = a},
 		.err = e};
 	if (!d->event)
-		return no_memory(e);
+		return source_no_memory(e);
 	*d->event = (struct event){.source = rq->source, .status = EVENT_INFO, .data = body};
 	*e = (struct err){0};
 	out->events = d->event;
@@ -52,7 +47,7 @@ int draft_end(struct draft *d, struct source_batch *out)
 	labels_end(&d->labels, &d->event->labels, &d->event->labels_n);
 	labels_end(&d->links, &d->event->links, &d->event->links_n);
 	if (arena_failed(d->arena))
-		return no_memory(d->err);
+		return source_no_memory(d->err);
 	out->n = 1;
 	return 0;
 }

@@ -89,7 +89,7 @@ int fields_map(struct arena *a, const struct json *j, struct source_place place,
 		return 0;
 	*out = arena_alloc(a, j->count * sizeof(**out));
 	if (!*out)
-		return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+		return source_no_memory(e);
 	for (const struct json *c = j->child; c; c = c->next)
 		(*out)[(*n)++] = (struct kv){c->key, c->text};
 	return 0;

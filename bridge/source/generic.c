@@ -38,11 +38,6 @@ static struct source_place place_of(const struct element *el, const struct sourc
 		       : (struct source_place){el->place.list, el->place.index, v->text.p};
 }
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 /* ---- values ---- */
 
 static int scalar(const struct element *el, const struct source_value *v, const struct json *j,
@@ -103,7 +98,7 @@ static int read_pairs(const struct element *el, const struct source_named *from,
 	size_t v_n = 0;
 
 	if (!v)
-		return no_memory(e);
+		return source_no_memory(e);
 	*out = v;
 	if (add_pairs(el, from, n, false, v, &v_n, e) != 0)
 		return -1;
@@ -268,7 +263,7 @@ static int read_fingerprint(const struct element *el, struct event *ev, struct e
 	struct kv *v = arena_array(el->a, m->fingerprint_n ? m->fingerprint_n : 1, sizeof(*v));
 
 	if (!v)
-		return no_memory(e);
+		return source_no_memory(e);
 	for (; n < m->fingerprint_n; n++) {
 		v[n].name = m->fingerprint[n].text;
 		if (text_of(el, &m->fingerprint[n], &v[n].value, e) != 0)
@@ -283,7 +278,7 @@ static int read_fingerprint(const struct element *el, struct event *ev, struct e
 		return nothing_to_know_it_by(el, e);
 	ev->fingerprint = n ? event_fingerprint(el->a, v, n)
 			    : event_fingerprint(el->a, ev->labels, ev->labels_n);
-	return ev->fingerprint.p ? 0 : no_memory(e);
+	return ev->fingerprint.p ? 0 : source_no_memory(e);
 }
 
 /* ---- an element, and all of them ---- */
@@ -309,7 +304,7 @@ static int read_element(const struct element *el, struct str source, struct err 
 	}
 	/* What is added here is no part of the identity. */
 	default_label(ev, STR("severity"), word);
-	return arena_failed(el->a) ? no_memory(e) : 0;
+	return arena_failed(el->a) ? source_no_memory(e) : 0;
 }
 
 /* *list NULL: the body is the only element. */
@@ -339,7 +334,7 @@ static int read_mapped(struct arena *a, const struct source_request *rq, const s
 	size_t n = none ? 0 : list ? list->count : 1;
 	out->events = arena_array(a, n ? n : 1, sizeof(*out->events));
 	if (!out->events)
-		return no_memory(e);
+		return source_no_memory(e);
 	for (const struct json *item = list ? list->child : body; item && out->n < n; item = item->next) {
 		struct element el = {a, m, body, item, {NULL, SOURCE_NO_INDEX, ""}, &out->events[out->n]};
 		if (list) {
@@ -358,7 +353,7 @@ static int read_whole(struct arena *a, const struct source_request *rq, const st
 {
 	out->events = arena_zalloc(a, sizeof(*out->events));
 	if (!out->events)
-		return no_memory(e);
+		return source_no_memory(e);
 	out->n = 1;
 	*out->events = (struct event){
 		.source = rq->source, .type = STR(DEFAULT_TYPE), .status = EVENT_INFO, .data = body};
@@ -386,7 +381,7 @@ static const struct json *form_object(struct arena *a, struct str bytes, struct 
 	if (form_decode(a, bytes, &pairs, &n, e) != 0)
 		return NULL;
 	if (!object) {
-		no_memory(e);
+		source_no_memory(e);
 		return NULL;
 	}
 	object->kind = JSON_OBJECT;
@@ -394,7 +389,7 @@ static const struct json *form_object(struct arena *a, struct str bytes, struct 
 	for (size_t i = 0; i < n; i++) {
 		struct json *m = arena_zalloc(a, sizeof(*m));
 		if (!m) {
-			no_memory(e);
+			source_no_memory(e);
 			return NULL;
 		}
 		/* Of one name the last counts, as in JSON. */

@@ -62,11 +62,6 @@ static const struct field more_fields[MORE_COUNT] = {
 
 #define TOP(field) ((struct source_place){.name = (field)})
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 /* ---- Alertmanager's message, and more ---- */
 
 static int add_links(struct arena *a, const struct json **f, struct event *ev, struct err *e)
@@ -98,7 +93,7 @@ static int add_values(struct arena *a, const struct json *values, struct event *
 		return 0;
 	v = arena_array(a, ev->annotations_n + 1, sizeof(*v));
 	if (!v)
-		return no_memory(e);
+		return source_no_memory(e);
 	if (ev->annotations_n)
 		memcpy(v, ev->annotations, ev->annotations_n * sizeof(*v));
 	v[ev->annotations_n++] =
@@ -227,12 +222,12 @@ int grafana_read(struct arena *a, const struct source_request *rq, const struct 
 		return read_alerts(a, rq, body, out, e);
 	out->events = ev = arena_array(a, 1, sizeof(*ev));
 	if (!ev)
-		return no_memory(e);
+		return source_no_memory(e);
 	*ev = (struct event){.source = rq->source, .data = body->json};
 	if (read_object(a, body->json, ev, e) < 0)
 		return -1;
 	if (arena_failed(a))
-		return no_memory(e);
+		return source_no_memory(e);
 	out->n = 1;
 	return 0;
 }

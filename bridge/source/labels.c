@@ -16,7 +16,7 @@ static int make_room(struct labels *l, struct err *e)
 			SOURCE_LABELS_LIMIT);
 	struct kv *v = arena_grow(l->arena, l->v, l->cap * sizeof(*v), cap * sizeof(*v));
 	if (!v)
-		return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+		return source_no_memory(e);
 	l->v = v;
 	l->cap = cap;
 	return 0;

@@ -101,11 +101,6 @@ struct message {
 	size_t labels_n, labels_cap;
 };
 
-static int no_memory(struct err *e)
-{
-	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
-}
-
 /* ---- names and times ---- */
 
 static bool is_upper(char c)
@@ -198,7 +193,7 @@ static int need_labels(struct message *m, size_t n, struct err *e)
 {
 	m->labels_cap = n;
 	m->labels = arena_array(m->arena, n, sizeof(*m->labels));
-	return m->labels ? 0 : no_memory(e);
+	return m->labels ? 0 : source_no_memory(e);
 }
 
 static void put_label(struct message *m, struct str name, struct str value)
@@ -440,7 +435,7 @@ static int read_alarm_texts(struct message *m, const struct json **f, struct err
 
 	ev->annotations = arena_array(m->arena, 2, sizeof(*ev->annotations));
 	if (!ev->annotations)
-		return no_memory(e);
+		return source_no_memory(e);
 	ev->annotations[ev->annotations_n++] =
 		(struct kv){STR("description"), fields_text(f[ALARM_DESCRIPTION])};
 	ev->annotations[ev->annotations_n++] = (struct kv){STR("reason"), reason};
@@ -548,7 +543,7 @@ static int keep_text(struct message *m, struct err *e)
 		return 0;
 	ev->annotations = arena_array(m->arena, 1, sizeof(*ev->annotations));
 	if (!ev->annotations)
-		return no_memory(e);
+		return source_no_memory(e);
 	ev->annotations[ev->annotations_n++] =
 		(struct kv){STR("message"), fields_cut(m->text, SOURCE_VALUE_LIMIT)};
 	return 0;
@@ -584,7 +579,7 @@ static int read_confirmation(
 	if (url) {
 		ev->links = arena_array(m->arena, 1, sizeof(*ev->links));
 		if (!ev->links)
-			return no_memory(e);
+			return source_no_memory(e);
 		ev->links[ev->links_n++] = (struct kv){STR("subscribe"), url->text};
 	}
 	return read_info(m, type, e) == 0 ? keep_text(m, e) : -1;
@@ -597,7 +592,7 @@ static int begin_event(
 {
 	out->events = arena_array(m->arena, 1, sizeof(*out->events));
 	if (!out->events)
-		return no_memory(e);
+		return source_no_memory(e);
 	m->event = &out->events[0];
 	*m->event = (struct event){.source = rq->source,
 		.status = EVENT_INFO,
@@ -627,7 +622,7 @@ static int read_raw(struct arena *a, const struct source_request *rq, struct str
 	size_t valid = utf8_valid(bytes);
 
 	if (arena_failed(a))
-		return no_memory(e);
+		return source_no_memory(e);
 	if (valid < bytes.n) {
 		err_set(e, ERR_INPUT, "the message is not UTF-8");
 		e->offset = valid;
@@ -636,7 +631,7 @@ static int read_raw(struct arena *a, const struct source_request *rq, struct str
 	if (begin_event(&m, rq, out, e) < 0 || read_message(&m, e) < 0)
 		return -1;
 	out->n = 1;
-	return arena_failed(a) ? no_memory(e) : 0;
+	return arena_failed(a) ? source_no_memory(e) : 0;
 }
 
 static int read_envelope(struct message *m, const struct json **f, const struct source_request *rq,
@@ -686,5 +681,5 @@ int sns_read(struct arena *a, const struct source_request *rq, const struct sour
 	m.offset = f[TOP_MESSAGE] ? f[TOP_MESSAGE]->offset : 0;
 	if (read_envelope(&m, f, rq, out, e) < 0)
 		return -1;
-	return arena_failed(a) ? no_memory(e) : 0;
+	return arena_failed(a) ? source_no_memory(e) : 0;
 }

@@ -38,6 +38,11 @@ bool source_type_is(const struct source_request *rq, const char *type)
 	return s.n == n || s.p[n] == ';' || s.p[n] == ' ' || s.p[n] == '\t';
 }
 
+int source_no_memory(struct err *e)
+{
+	return err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+}
+
 static const struct json_limits limits = {SOURCE_DEPTH_LIMIT, SOURCE_NODES_LIMIT};
 
 struct json *source_json(struct arena *a, struct str bytes, struct err *e)
@@ -46,7 +51,7 @@ struct json *source_json(struct arena *a, struct str bytes, struct err *e)
 	struct json *j = NULL;
 
 	if (!reader) {
-		err_set(e, ERR_LIMIT, "the body does not fit the memory of a request");
+		source_no_memory(e);
 		return NULL;
 	}
 	if (json_reader_feed(reader, bytes.p, bytes.n, e) == 0)
@@ -83,8 +88,7 @@ static int keep(struct source_parse *p, const char *bytes, size_t n)
 	if (cap != p->cap) {
 		char *more = arena_grow(p->arena, p->bytes, p->cap, cap);
 		if (!more)
-			return err_set(&p->failed, ERR_LIMIT,
-				"the body does not fit the memory of a request");
+			return source_no_memory(&p->failed);
 		p->bytes = more;
 		p->cap = cap;
 	}

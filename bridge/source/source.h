@@ -81,6 +81,8 @@ int source_feed(struct source_parse *p, const char *bytes, size_t n, struct err 
 int source_finish(struct source_parse *p, struct source_batch *out, struct err *e);
 /* Bytes as JSON under a body's limits, for kinds that look at them first. NULL with e. */
 struct json *source_json(struct arena *a, struct str bytes, struct err *e);
+/* ERR_LIMIT: the body does not fit the memory of a request. Returns -1. */
+int source_no_memory(struct err *e);
 /* For a request that is given up. */
 void source_abort(struct source_parse *p);
 
