@@ -184,7 +184,8 @@ static struct str group_of(struct arena *a, struct str key)
 	if (key.n <= SOURCE_GROUP_LIMIT)
 		return key;
 	hash_sha256_hex(key, hash);
-	return arena_printf(a, "%.*s#%s", STR_ARG(fields_cut(key, SOURCE_GROUP_LIMIT - HASH_SHA256_HEX)), hash);
+	return arena_printf(
+		a, "%.*s#%s", STR_ARG(fields_cut(key, SOURCE_GROUP_LIMIT - HASH_SHA256_HEX)), hash);
 }
 
 int alertmanager_read(struct arena *a, const struct source_request *rq,

@@ -3,9 +3,9 @@
  *
  * An application is one alert, whatever is wrong with it, and over when all is well: so it resolves
  * only where health and sync are both there and both good. Where it does not fire and is not well
- * (it is progressing, suspended, out of sync) the message is an info event, and the alert stays what
- * it was. starts_at is never set: Argo CD tells each change of what is wrong, and a time that moves would
- * make a new occurrence of it.
+ * (it is progressing, suspended, out of sync) the message is an info event, and the alert stays
+ * what it was. starts_at is never set: Argo CD tells each change of what is wrong, and a time that
+ * moves would make a new occurrence of it.
  */
 #include "source/draft.h"
 #include "source/fields.h"
@@ -39,8 +39,8 @@ static enum event_status status_of(const struct draft *d)
 {
 	struct str health = draft_label_of(d, "health"), sync = draft_label_of(d, "sync");
 
-	if (draft_is_one(health, bad_health) || draft_is_one(draft_label_of(d, "phase"), bad_phase) ||
-		str_is(sync, "Unknown"))
+	if (draft_is_one(health, bad_health) ||
+		draft_is_one(draft_label_of(d, "phase"), bad_phase) || str_is(sync, "Unknown"))
 		return EVENT_FIRING;
 	return str_is(health, "Healthy") && str_is(sync, "Synced") ? EVENT_RESOLVED : EVENT_INFO;
 }
@@ -73,7 +73,8 @@ static struct str summary_of(struct draft *d)
 
 		if (state.n == 0)
 			continue;
-		s = arena_printf(d->arena, "%.*s%s%.*s", STR_ARG(s), s.n ? between : "", STR_ARG(state));
+		s = arena_printf(
+			d->arena, "%.*s%s%.*s", STR_ARG(s), s.n ? between : "", STR_ARG(state));
 		between = ", ";
 	}
 	if (message.n == 0)

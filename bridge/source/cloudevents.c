@@ -1,14 +1,15 @@
 /* cloudevents.c: CloudEvents 1.0 over HTTP: structured, batched, binary.
  *
- * The content type says which it is: application/cloudevents-batch+json, application/cloudevents+json,
- * anything else binary, with its attributes in ce- headers. Another format of CloudEvents is refused:
- * taken for binary, its event would become data of nothing. A body of JSON that comes without any
- * ce- header is read as structured, since that is what people send by hand.
+ * The content type says which it is: application/cloudevents-batch+json,
+ * application/cloudevents+json, anything else binary, with its attributes in ce- headers. Another
+ * format of CloudEvents is refused: taken for binary, its event would become data of nothing. A
+ * body of JSON that comes without any ce- header is read as structured, since that is what people
+ * send by hand.
  *
- * One event, info, for each: the type is the event's, labels are ce_source, subject and the extensions,
- * data is its data: JSON as it is, text as a string, all other bytes as base64. source and id together
- * are the delivery id; the standard says that they are unique, and that a sender uses them again when it
- * sends again.
+ * One event, info, for each: the type is the event's, labels are ce_source, subject and the
+ * extensions, data is its data: JSON as it is, text as a string, all other bytes as base64. source
+ * and id together are the delivery id; the standard says that they are unique, and that a sender
+ * uses them again when it sends again.
  *
  * Refused: what the standard forbids of attributes, in any mode the same way. A header's value is
  * unquoted, then its percent signs are decoded once; a "%" that no two hex digits follow is itself,
@@ -62,7 +63,8 @@ struct ce {
 #define NAME_MAX_BYTES 100 /* of a name in a message */
 
 /* "events[3].id: TEXT" */
-static int fault(const struct ce *ce, struct str name, size_t offset, struct err *e, const char *text)
+static int fault(
+	const struct ce *ce, struct str name, size_t offset, struct err *e, const char *text)
 {
 	int n = (int)(name.n < NAME_MAX_BYTES ? name.n : NAME_MAX_BYTES);
 
@@ -88,7 +90,8 @@ static int attribute_of(struct str name)
 static bool is_extension_name(const struct ce *ce, struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
-		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') ||
+		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') ||
+			    (name.p[i] >= '0' && name.p[i] <= '9') ||
 			    (ce->lenient && name.p[i] == '_')))
 			return false;
 	}
@@ -116,11 +119,13 @@ static int put(struct ce *ce, struct str name, struct str value, size_t offset, 
 
 static int check_attributes(const struct ce *ce, struct err *e)
 {
-	static const enum attribute required[] = {ATTR_SPECVERSION, ATTR_ID, ATTR_SOURCE, ATTR_TYPE};
+	static const enum attribute required[] = {
+		ATTR_SPECVERSION, ATTR_ID, ATTR_SOURCE, ATTR_TYPE};
 
 	for (int i = 0; i < ATTR_COUNT; i++) {
 		if (ce->attributes[i].p && ce->attributes[i].n == 0)
-			return fault(ce, str_of(attribute_names[i]), ce->offsets[i], e, "must not be empty");
+			return fault(ce, str_of(attribute_names[i]), ce->offsets[i], e,
+				"must not be empty");
 	}
 	for (size_t i = ce->lenient ? 3 : 0; i < sizeof(required) / sizeof(required[0]); i++) {
 		if (!ce->attributes[required[i]].p)
@@ -140,26 +145,31 @@ static int set_delivery(struct ce *ce, struct event *ev)
 	if (!id.p)
 		return 0;
 	/* The length in front keeps apart what the pair alone would not. */
-	ev->delivery = source.p ? arena_printf(ce->a, "%zu:%.*s %.*s", source.n, STR_ARG(source), STR_ARG(id))
+	ev->delivery = source.p ? arena_printf(ce->a, "%zu:%.*s %.*s", source.n, STR_ARG(source),
+					  STR_ARG(id))
 				: id;
 	return ev->delivery.p ? 0 : -1;
 }
 
-static int to_event(struct ce *ce, struct str source, const struct json *data, struct event *ev, struct err *e)
+static int to_event(
+	struct ce *ce, struct str source, const struct json *data, struct event *ev, struct err *e)
 {
 	struct str *at = ce->attributes;
 
 	if (check_attributes(ce, e) != 0)
 		return -1;
-	*ev = (struct event){.source = source, .type = at[ATTR_TYPE], .status = EVENT_INFO, .data = data};
+	*ev = (struct event){
+		.source = source, .type = at[ATTR_TYPE], .status = EVENT_INFO, .data = data};
 	if (at[ATTR_TIME].p && !clock_parse_rfc3339(at[ATTR_TIME], &ev->time_ns))
-		return fault(ce, STR("time"), ce->offsets[ATTR_TIME], e, "want a time as in RFC 3339");
+		return fault(
+			ce, STR("time"), ce->offsets[ATTR_TIME], e, "want a time as in RFC 3339");
 	if (labels_put(&ce->labels, STR("ce_source"), at[ATTR_SOURCE], e) != 0 ||
 		labels_put(&ce->labels, STR("subject"), at[ATTR_SUBJECT], e) != 0)
 		return -1;
 	labels_end(&ce->labels, &ev->labels, &ev->labels_n);
 	ev->severity = event_severity_of(event_label(ev, STR("severity")));
-	ev->summary = fields_cut(at[ATTR_SUBJECT].n ? at[ATTR_SUBJECT] : at[ATTR_TYPE], SOURCE_SUMMARY_LIMIT);
+	ev->summary = fields_cut(
+		at[ATTR_SUBJECT].n ? at[ATTR_SUBJECT] : at[ATTR_TYPE], SOURCE_SUMMARY_LIMIT);
 	return set_delivery(ce, ev) == 0 && !arena_failed(ce->a) ? 0 : source_no_memory(e);
 }
 
@@ -193,7 +203,8 @@ static const struct json *bytes_as_data(struct arena *a, struct str bytes)
 	return bytes.p || bytes.n == 0 ? json_string(a, bytes) : NULL;
 }
 
-static int read_base64(const struct ce *ce, const struct json *j, const struct json **data, struct err *e)
+static int read_base64(
+	const struct ce *ce, const struct json *j, const struct json **data, struct err *e)
 {
 	struct str bytes, name = STR("data_base64");
 	struct err inner = {0};
@@ -201,11 +212,13 @@ static int read_base64(const struct ce *ce, const struct json *j, const struct j
 	if (j->kind != JSON_STRING)
 		return fault(ce, name, j->offset, e, "want a string of base64");
 	if (!base64_decode(ce->a, j->text, &bytes))
-		return arena_failed(ce->a) ? source_no_memory(e) : fault(ce, name, j->offset, e, "this is no base64");
+		return arena_failed(ce->a) ? source_no_memory(e)
+					   : fault(ce, name, j->offset, e, "this is no base64");
 	if (is_json_type(ce->attributes[ATTR_DATACONTENTTYPE])) {
 		*data = source_json(ce->a, bytes, &inner);
 		if (!*data)
-			return fault(ce, name, j->offset, e, "it is not the JSON that datacontenttype says");
+			return fault(ce, name, j->offset, e,
+				"it is not the JSON that datacontenttype says");
 		return 0;
 	}
 	*data = bytes_as_data(ce->a, bytes);
@@ -240,12 +253,18 @@ static int take_member(struct ce *ce, const struct json *m, struct err *e)
 static int read_structured(struct arena *a, const struct source_request *rq, const struct json *j,
 	size_t index, bool lenient, struct event *ev, struct err *e)
 {
-	struct ce ce = {.a = a, .labels = {.arena = a}, .index = index, .offset = j->offset, .lenient = lenient};
+	struct ce ce = {.a = a,
+		.labels = {.arena = a},
+		.index = index,
+		.offset = j->offset,
+		.lenient = lenient};
 	const struct json *data = NULL, *base64 = NULL;
 
 	if (j->kind != JSON_OBJECT)
-		return fields_wrong(e, j, (struct source_place){index == SOURCE_NO_INDEX ? NULL : "events", index,
-					     index == SOURCE_NO_INDEX ? "body" : ""}, "an event, as an object");
+		return fields_wrong(e, j,
+			(struct source_place){index == SOURCE_NO_INDEX ? NULL : "events", index,
+				index == SOURCE_NO_INDEX ? "body" : ""},
+			"an event, as an object");
 	for (const struct json *m = j->child; m; m = m->next) {
 		if (str_is(m->key, "data"))
 			data = m->kind == JSON_NULL ? NULL : m;
@@ -255,14 +274,15 @@ static int read_structured(struct arena *a, const struct source_request *rq, con
 			return -1;
 	}
 	if (data && base64)
-		return fault(&ce, STR("data_base64"), base64->offset, e, "stands beside data; an event has one of them");
+		return fault(&ce, STR("data_base64"), base64->offset, e,
+			"stands beside data; an event has one of them");
 	if (base64 && read_base64(&ce, base64, &data, e) != 0)
 		return -1;
 	return to_event(&ce, rq->source, data, ev, e);
 }
 
-static int read_list(struct arena *a, const struct source_request *rq, const struct json *body, bool lenient,
-	struct source_batch *out, struct err *e)
+static int read_list(struct arena *a, const struct source_request *rq, const struct json *body,
+	bool lenient, struct source_batch *out, struct err *e)
 {
 	bool list = body->kind == JSON_ARRAY;
 	size_t n = list ? body->count : 1;
@@ -271,8 +291,10 @@ static int read_list(struct arena *a, const struct source_request *rq, const str
 	if (!out->events)
 		return source_no_memory(e);
 	out->own_deliveries = true;
-	for (const struct json *j = list ? body->child : body; j && out->n < n; j = j->next, out->n++) {
-		if (read_structured(a, rq, j, list ? out->n : SOURCE_NO_INDEX, lenient, &out->events[out->n], e) != 0)
+	for (const struct json *j = list ? body->child : body; j && out->n < n;
+		j = j->next, out->n++) {
+		if (read_structured(a, rq, j, list ? out->n : SOURCE_NO_INDEX, lenient,
+			    &out->events[out->n], e) != 0)
 			return -1;
 	}
 	return 0;
@@ -323,7 +345,8 @@ static struct str decode_percent(struct arena *a, struct str s)
 	if (!to)
 		return STR_NONE;
 	for (size_t i = 0; i < s.n; i++) {
-		bool code = s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
+		bool code = s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 &&
+			    hex(s.p[i + 2]) >= 0;
 
 		to[n++] = code ? (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2])) : s.p[i];
 		i += code ? 2 : 0;
@@ -354,7 +377,8 @@ static void take_header(void *arg, struct str name, struct str value)
 		return;
 	}
 	for (size_t i = 3; i < name.n; i++)
-		lower[i - 3] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 32) : name.p[i];
+		lower[i - 3] =
+			name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 32) : name.p[i];
 	lower[name.n - 3] = '\0';
 	struct str key = {lower, name.n - 3};
 	if (utf8_valid(value) != value.n || memchr(value.p, '\0', value.n))
@@ -415,13 +439,15 @@ static enum mode mode_of(const struct source_request *rq)
 	/* The batch first: both begin alike. */
 	if (source_type_is(rq, "application/cloudevents-batch+json"))
 		return MODE_BATCH;
-	if (source_type_is(rq, "application/cloudevents+json") || source_type_is(rq, "application/cloudevents"))
+	if (source_type_is(rq, "application/cloudevents+json") ||
+		source_type_is(rq, "application/cloudevents"))
 		return MODE_STRUCTURED;
 	if (type.n >= sizeof(family) - 1 && strncasecmp(type.p, family, sizeof(family) - 1) == 0)
 		return MODE_UNKNOWN;
 	if (!rq->header)
 		return MODE_EITHER;
-	return is_json_type(type) && !source_header(rq, "ce-specversion").p && !source_header(rq, "ce-id").p
+	return is_json_type(type) && !source_header(rq, "ce-specversion").p &&
+			       !source_header(rq, "ce-id").p
 		       ? MODE_EITHER
 		       : MODE_BINARY;
 }
@@ -433,8 +459,8 @@ enum source_form cloudevents_form(const struct source_request *rq)
 	return mode == MODE_BINARY || mode == MODE_UNKNOWN ? SOURCE_BYTES : SOURCE_JSON;
 }
 
-int cloudevents_read(struct arena *a, const struct source_request *rq, const struct source_body *whole,
-	struct source_batch *out, struct err *e)
+int cloudevents_read(struct arena *a, const struct source_request *rq,
+	const struct source_body *whole, struct source_batch *out, struct err *e)
 {
 	const struct json *body = whole->json;
 	struct str type = source_header(rq, "Content-Type");
@@ -442,7 +468,8 @@ int cloudevents_read(struct arena *a, const struct source_request *rq, const str
 	switch (mode_of(rq)) {
 	case MODE_UNKNOWN:
 		err_set(e, ERR_INPUT,
-			"content type '%.*s' is not read; CloudEvents are taken as application/cloudevents+json, "
+			"content type '%.*s' is not read; CloudEvents are taken as "
+			"application/cloudevents+json, "
 			"application/cloudevents-batch+json or in ce- headers",
 			(int)(type.n < 80 ? type.n : 80), type.p);
 		return -1;
@@ -450,11 +477,13 @@ int cloudevents_read(struct arena *a, const struct source_request *rq, const str
 		return read_binary(a, rq, whole->bytes, out, e);
 	case MODE_BATCH:
 		if (body->kind != JSON_ARRAY)
-			return fields_wrong(e, body, (struct source_place){.name = "body"}, "an array of events");
+			return fields_wrong(e, body, (struct source_place){.name = "body"},
+				"an array of events");
 		break;
 	case MODE_STRUCTURED:
 		if (body->kind != JSON_OBJECT)
-			return fields_wrong(e, body, (struct source_place){.name = "body"}, "an event, as an object");
+			return fields_wrong(e, body, (struct source_place){.name = "body"},
+				"an event, as an object");
 		break;
 	case MODE_EITHER:
 		break;

@@ -233,7 +233,9 @@ void draft_summary(struct draft *d, const char *format, ...)
 	va_start(ap, format);
 	int n = vsnprintf(text, SOURCE_SUMMARY_LIMIT + 4, format, ap);
 	va_end(ap);
-	size_t len = n < 0 ? 0 : (size_t)n < SOURCE_SUMMARY_LIMIT + 4 ? (size_t)n : SOURCE_SUMMARY_LIMIT + 3;
+	size_t len = n < 0				    ? 0
+		     : (size_t)n < SOURCE_SUMMARY_LIMIT + 4 ? (size_t)n
+							    : SOURCE_SUMMARY_LIMIT + 3;
 	d->event->summary = fields_cut((struct str){text, len}, SOURCE_SUMMARY_LIMIT);
 }
 

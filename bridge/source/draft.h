@@ -1,8 +1,9 @@
-/* draft.h: an event under way, for the kinds whose messages are one nested object with one event in it (code hosts,
- * trackers): texts by dotted path, labels, times in the forms that such senders write, identity. Not for others.
+/* draft.h: an event under way, for the kinds whose messages are one nested object with one event in
+ * it (code hosts, trackers): texts by dotted path, labels, times in the forms that such senders
+ * write, identity. Not for others.
  *
- * The first thing that is wrong stays in the caller's err, and what is read afterwards is empty: a kind reads all it
- * wants, and looks once, at draft_end.
+ * The first thing that is wrong stays in the caller's err, and what is read afterwards is empty: a
+ * kind reads all it wants, and looks once, at draft_end.
  */
 #ifndef RB_SOURCE_DRAFT_H
 #define RB_SOURCE_DRAFT_H
@@ -27,19 +28,20 @@ struct draft_label {
 };
 
 /* One event, info, with `body` as its data. -1: body is no object, or there is no memory. */
-int draft_begin(struct draft *d, struct arena *a, const struct source_request *rq, const struct json *body,
-	struct source_batch *out, struct err *e);
+int draft_begin(struct draft *d, struct arena *a, const struct source_request *rq,
+	const struct json *body, struct source_batch *out, struct err *e);
 /* Sorts, and puts the event into out. -1: something was wrong. */
 int draft_end(struct draft *d, struct source_batch *out);
 
-/* What stands at "a.b.c"; NULL where it is missing, null, or one of a, b is. One of a, b that is no object: ERR_INPUT. */
+/* What stands at "a.b.c"; NULL where it is missing, null, or one of a, b is. One of a, b that is no
+ * object: ERR_INPUT. */
 const struct json *draft_at(struct draft *d, const char *path);
 /* Of a string or number its text, else STR_NONE; any other kind: ERR_INPUT. */
 struct str draft_text(struct draft *d, const char *path);
 /* Missing: false; no bool: ERR_INPUT. */
 bool draft_flag(struct draft *d, const char *path);
-/* ns: RFC 3339, also with a blank for T, "UTC" for Z and an offset without colon; of a number, seconds since 1970.
- * Missing, or "": 0. Any other text: ERR_INPUT. */
+/* ns: RFC 3339, also with a blank for T, "UTC" for Z and an offset without colon; of a number,
+ * seconds since 1970. Missing, or "": 0. Any other text: ERR_INPUT. */
 int64_t draft_time(struct draft *d, const char *path);
 /* The same for a number of ms. */
 int64_t draft_time_ms(struct draft *d, const char *path);
@@ -59,11 +61,12 @@ void draft_type(struct draft *d, const char *prefix, struct str word);
 /* Cut at SOURCE_SUMMARY_LIMIT. */
 void draft_summary(struct draft *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Makes it an alert, identified by the labels that `identity` names (NULL ends it, and one that it has not is left out),
- * the first `needed` of which must be there, or it stays the info event that it is. since: when it began to be so; 0:
- * not known. A resolve has its own time as starts_ns, so that an older firing that comes late does not fire again. */
-void draft_alert(struct draft *d, const char *alertname, enum event_status status, const char *const *identity,
-	size_t needed, int64_t since);
+/* Makes it an alert, identified by the labels that `identity` names (NULL ends it, and one that it
+ * has not is left out), the first `needed` of which must be there, or it stays the info event that
+ * it is. since: when it began to be so; 0: not known. A resolve has its own time as starts_ns, so
+ * that an older firing that comes late does not fire again. */
+void draft_alert(struct draft *d, const char *alertname, enum event_status status,
+	const char *const *identity, size_t needed, int64_t since);
 
 /* What comes after prefix; STR_NONE: s does not begin with it. */
 struct str draft_after(struct str s, const char *prefix);

@@ -1,17 +1,17 @@
 /* generic.c: any JSON, or a form, by the map that the configuration gives for its source.
  *
  * One event an element of the list that `each` names (of the body itself, where that is a list and
- * there is no `each`); what is read of an element is said by the map, path by path. Without a map the
- * whole body is one event of the type `generic`, so that a sender can be looked at before anything is
- * known about it.
+ * there is no `each`); what is read of an element is said by the map, path by path. Without a map
+ * the whole body is one event of the type `generic`, so that a sender can be looked at before
+ * anything is known about it.
  *
  * What a message lacks is empty, and a list that is missing has no elements: a sender must not be
- * refused for what it leaves out. A list or object where a text is wanted is refused with its place,
- * and so is a time that is none, and an alert that lacks all of its fingerprint: it could be taken for
- * any other. Labels and the rest from paths come first; templates see them.
+ * refused for what it leaves out. A list or object where a text is wanted is refused with its
+ * place, and so is a time that is none, and an alert that lacks all of its fingerprint: it could be
+ * taken for any other. Labels and the rest from paths come first; templates see them.
  *
- * A form becomes an object of strings. Its type is what curl says of JSON, too, so a body of that type
- * that begins as JSON does is read as JSON.
+ * A form becomes an object of strings. Its type is what curl says of JSON, too, so a body of that
+ * type that begins as JSON does is read as JSON.
  */
 #include "source/fields.h"
 #include "source/form.h"
@@ -50,7 +50,8 @@ static int scalar(const struct element *el, const struct source_value *v, const 
 }
 
 /* *out "" where there is nothing. */
-static int text_of(const struct element *el, const struct source_value *v, struct str *out, struct err *e)
+static int text_of(
+	const struct element *el, const struct source_value *v, struct str *out, struct err *e)
 {
 	const struct json *j =
 		v->kind == SOURCE_PATH ? source_value_find(v, el->root, el->item) : NULL;
@@ -62,8 +63,8 @@ static int text_of(const struct element *el, const struct source_value *v, struc
 		return -1;
 	if (out->n <= SOURCE_VALUE_LIMIT)
 		return 0;
-	err_set(e, ERR_LIMIT, "%.80s: a value of %zu bytes, at most %d are taken", v->text.p, out->n,
-		SOURCE_VALUE_LIMIT);
+	err_set(e, ERR_LIMIT, "%.80s: a value of %zu bytes, at most %d are taken", v->text.p,
+		out->n, SOURCE_VALUE_LIMIT);
 	e->offset = j ? j->offset : el->item->offset;
 	return -1;
 }
@@ -76,8 +77,8 @@ static struct str own_word(const struct source_value *v)
 
 /* ---- labels and annotations ---- */
 
-static int add_pairs(const struct element *el, const struct source_named *from, size_t n, bool templates,
-	struct kv *to, size_t *to_n, struct err *e)
+static int add_pairs(const struct element *el, const struct source_named *from, size_t n,
+	bool templates, struct kv *to, size_t *to_n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		if ((from[i].value.kind == SOURCE_TEMPLATE) != templates)
@@ -91,8 +92,8 @@ static int add_pairs(const struct element *el, const struct source_named *from, 
 }
 
 /* Templates that stand side by side do not see each other. */
-static int read_pairs(const struct element *el, const struct source_named *from, size_t n, struct kv **out,
-	size_t *out_n, struct err *e)
+static int read_pairs(const struct element *el, const struct source_named *from, size_t n,
+	struct kv **out, size_t *out_n, struct err *e)
 {
 	struct kv *v = arena_array(el->a, n + 2, sizeof(*v)); /* room for alertname and severity */
 	size_t v_n = 0;
@@ -160,7 +161,8 @@ static int read_type(const struct element *el, struct event *ev, struct err *e)
 	return 0;
 }
 
-static int read_severity(const struct element *el, struct event *ev, struct str *word, struct err *e)
+static int read_severity(
+	const struct element *el, struct event *ev, struct str *word, struct err *e)
 {
 	if (text_of(el, &el->map->severity, word, e) != 0)
 		return -1;
@@ -197,9 +199,11 @@ static bool parse_epoch(struct str s, int64_t *ns)
 	return i == s.n;
 }
 
-static int read_time(const struct element *el, const struct source_value *v, int64_t *ns, struct err *e)
+static int read_time(
+	const struct element *el, const struct source_value *v, int64_t *ns, struct err *e)
 {
-	const struct json *j = v->kind == SOURCE_PATH ? source_value_find(v, el->root, el->item) : NULL;
+	const struct json *j =
+		v->kind == SOURCE_PATH ? source_value_find(v, el->root, el->item) : NULL;
 	struct str text;
 
 	*ns = 0;
@@ -208,9 +212,10 @@ static int read_time(const struct element *el, const struct source_value *v, int
 	if (text.n == 0 || parse_epoch(text, ns) || clock_parse_rfc3339(text, ns))
 		return 0;
 	if (j)
-		return fields_odd(e, j, place_of(el, v), "a time as in RFC 3339, or seconds since 1970");
-	err_set(e, ERR_INPUT, "%.80s: '%.*s' is no time as in RFC 3339, and no seconds since 1970", v->text.p,
-		(int)(text.n < 40 ? text.n : 40), text.p);
+		return fields_odd(
+			e, j, place_of(el, v), "a time as in RFC 3339, or seconds since 1970");
+	err_set(e, ERR_INPUT, "%.80s: '%.*s' is no time as in RFC 3339, and no seconds since 1970",
+		v->text.p, (int)(text.n < 40 ? text.n : 40), text.p);
 	e->offset = el->item->offset;
 	return -1;
 }
@@ -248,10 +253,13 @@ static int nothing_to_know_it_by(const struct element *el, struct err *e)
 {
 	struct source_place place = el->place;
 
-	place.name = el->map->fingerprint_n ? el->map->fingerprint[0].text.p : place.list ? "" : "body";
+	place.name = el->map->fingerprint_n ? el->map->fingerprint[0].text.p
+		     : place.list	    ? ""
+					    : "body";
 	fields_wrong(e, NULL, place,
-		el->map->fingerprint_n ? "a value: all that 'fingerprint' names is missing"
-				       : "a label: without 'fingerprint' they tell which alert it is");
+		el->map->fingerprint_n
+			? "a value: all that 'fingerprint' names is missing"
+			: "a label: without 'fingerprint' they tell which alert it is");
 	e->offset = el->item->offset;
 	return -1;
 }
@@ -292,9 +300,10 @@ static int read_element(const struct element *el, struct str source, struct err 
 	*ev = (struct event){.source = source, .data = el->item};
 	if (read_status(el, &ev->status, e) != 0 || read_type(el, ev, e) != 0 ||
 		read_pairs(el, m->labels, m->labels_n, &ev->labels, &ev->labels_n, e) != 0 ||
-		read_pairs(el, m->annotations, m->annotations_n, &ev->annotations, &ev->annotations_n, e) != 0 ||
-		read_severity(el, ev, &word, e) != 0 || text_of(el, &m->summary, &ev->summary, e) != 0 ||
-		read_times(el, ev, e) != 0)
+		read_pairs(el, m->annotations, m->annotations_n, &ev->annotations,
+			&ev->annotations_n, e) != 0 ||
+		read_severity(el, ev, &word, e) != 0 ||
+		text_of(el, &m->summary, &ev->summary, e) != 0 || read_times(el, ev, e) != 0)
 		return -1;
 	ev->summary = fields_cut(ev->summary, SOURCE_SUMMARY_LIMIT);
 	if (ev->status != EVENT_INFO) {
@@ -318,7 +327,8 @@ static int find_list(const struct source_map *m, const struct json *body, const 
 	*list = source_value_find(&m->each, body, body);
 	*none = !*list;
 	if (*list && (*list)->kind != JSON_ARRAY)
-		return fields_wrong(e, *list, (struct source_place){.name = m->each.text.p}, "an array, as 'each' says");
+		return fields_wrong(e, *list, (struct source_place){.name = m->each.text.p},
+			"an array, as 'each' says");
 	return 0;
 }
 
@@ -335,8 +345,10 @@ static int read_mapped(struct arena *a, const struct source_request *rq, const s
 	out->events = arena_array(a, n ? n : 1, sizeof(*out->events));
 	if (!out->events)
 		return source_no_memory(e);
-	for (const struct json *item = list ? list->child : body; item && out->n < n; item = item->next) {
-		struct element el = {a, m, body, item, {NULL, SOURCE_NO_INDEX, ""}, &out->events[out->n]};
+	for (const struct json *item = list ? list->child : body; item && out->n < n;
+		item = item->next) {
+		struct element el = {
+			a, m, body, item, {NULL, SOURCE_NO_INDEX, ""}, &out->events[out->n]};
 		if (list) {
 			el.place.list = m->each.kind == SOURCE_UNSET ? "body" : m->each.text.p;
 			el.place.index = out->n;
@@ -355,8 +367,10 @@ static int read_whole(struct arena *a, const struct source_request *rq, const st
 	if (!out->events)
 		return source_no_memory(e);
 	out->n = 1;
-	*out->events = (struct event){
-		.source = rq->source, .type = STR(DEFAULT_TYPE), .status = EVENT_INFO, .data = body};
+	*out->events = (struct event){.source = rq->source,
+		.type = STR(DEFAULT_TYPE),
+		.status = EVENT_INFO,
+		.data = body};
 	return 0;
 }
 
@@ -398,7 +412,8 @@ static const struct json *form_object(struct arena *a, struct str bytes, struct 
 			again = str_eq(pairs[k].name, pairs[i].name);
 		if (again)
 			continue;
-		*m = (struct json){.kind = JSON_STRING, .text = pairs[i].value, .key = pairs[i].name};
+		*m = (struct json){
+			.kind = JSON_STRING, .text = pairs[i].value, .key = pairs[i].name};
 		*end = m;
 		end = &m->next;
 		object->count++;

@@ -67,7 +67,8 @@ static void read_pull_request(struct draft *d)
 		{"author", "pull_request.user.login"},
 	};
 	struct str action = action_of(d), title = draft_text(d, "pull_request.title");
-	bool closed = str_is(action, "closed"), merged = closed && draft_flag(d, "pull_request.merged");
+	bool closed = str_is(action, "closed"),
+	     merged = closed && draft_flag(d, "pull_request.merged");
 
 	draft_take_all(d, labels, sizeof(labels) / sizeof(labels[0]));
 	if (merged) {
@@ -125,7 +126,8 @@ static void read_workflow_run(struct draft *d)
 		STR_ARG(draft_label_of(d, "branch")), STR_ARG(draft_label_of(d, "repo")),
 		STR_ARG(conclusion.n ? conclusion : draft_text(d, "workflow_run.status")));
 	if (str_is(action_of(d), "completed") && outcome_of(conclusion) != EVENT_INFO)
-		draft_alert(d, "PipelineFailed", outcome_of(conclusion), identity, 3, d->event->time_ns);
+		draft_alert(d, "PipelineFailed", outcome_of(conclusion), identity, 3,
+			d->event->time_ns);
 }
 
 static void read_check_run(struct draft *d)
@@ -168,7 +170,8 @@ static void read_deployment_status(struct draft *d)
 	static const char *const identity[] = {"repo", "environment", "task", NULL};
 
 	draft_take_all(d, labels, sizeof(labels) / sizeof(labels[0]));
-	struct str state = draft_label_of(d, "state"), why = draft_text(d, "deployment_status.description");
+	struct str state = draft_label_of(d, "state"),
+		   why = draft_text(d, "deployment_status.description");
 	d->event->time_ns = draft_time(d, "deployment_status.created_at");
 	draft_link(d, "environment", draft_text(d, "deployment_status.environment_url"));
 	draft_link(d, "log", draft_text(d, "deployment_status.log_url"));
@@ -176,7 +179,8 @@ static void read_deployment_status(struct draft *d)
 		STR_ARG(draft_label_of(d, "environment")), STR_ARG(state), why.n ? ": " : "",
 		STR_ARG(fields_cut(why, 1024)));
 	if (outcome_of(state) != EVENT_INFO)
-		draft_alert(d, "DeploymentFailed", outcome_of(state), identity, 2, d->event->time_ns);
+		draft_alert(
+			d, "DeploymentFailed", outcome_of(state), identity, 2, d->event->time_ns);
 }
 
 static void read_status(struct draft *d)
@@ -215,17 +219,19 @@ static int64_t latest(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* When it opened, or was closed; 0 where the message has no such time. That of `created` is no time for any other
- * opening: it would say that nothing is new. */
+/* When it opened, or was closed; 0 where the message has no such time. That of `created` is no time
+ * for any other opening: it would say that nothing is new. */
 static int64_t finding_time(struct draft *d, struct str action)
 {
-	int64_t created = draft_time(d, "alert.created_at"), updated = draft_time(d, "alert.updated_at");
+	int64_t created = draft_time(d, "alert.created_at"),
+		updated = draft_time(d, "alert.updated_at");
 
 	if (str_is(action, "created"))
 		return created;
 	if (finding_status(action) == EVENT_FIRING)
 		return str_is(action, "appeared_in_branch") ? 0 : updated;
-	int64_t closed = latest(draft_time(d, "alert.fixed_at"), draft_time(d, "alert.dismissed_at"));
+	int64_t closed =
+		latest(draft_time(d, "alert.fixed_at"), draft_time(d, "alert.dismissed_at"));
 	closed = latest(closed, draft_time(d, "alert.auto_dismissed_at"));
 	closed = latest(closed, draft_time(d, "alert.resolved_at"));
 	return closed ? closed : updated;
@@ -242,7 +248,8 @@ static void end_finding(struct draft *d, const char *alertname, struct str what)
 	d->event->time_ns = finding_time(d, action);
 	draft_link(d, "alert", draft_text(d, "alert.html_url"));
 	draft_summary(d, "%.*s #%.*s %.*s: %.*s", STR_ARG(draft_label_of(d, "repo")),
-		STR_ARG(draft_label_of(d, "number")), STR_ARG(action), STR_ARG(fields_cut(what, 1024)));
+		STR_ARG(draft_label_of(d, "number")), STR_ARG(action),
+		STR_ARG(fields_cut(what, 1024)));
 	if (status != EVENT_INFO)
 		draft_alert(d, alertname, status, identity, 2, d->event->time_ns);
 }

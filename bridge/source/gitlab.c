@@ -1,19 +1,20 @@
 /* gitlab.c: what GitLab posts to a webhook of a project, a group or the instance.
  *
- * One request is one event, `data` its whole body; object_kind names it (of a system hook event_name, and else the
- * header X-Gitlab-Event). Types and labels are those of github.c where both have such a thing, so that one rule serves
- * both.
+ * One request is one event, `data` its whole body; object_kind names it (of a system hook
+ *event_name, and else the header X-Gitlab-Event). Types and labels are those of github.c where both
+ *have such a thing, so that one rule serves both.
  *
  *	pipeline	failed, success: the alert of a ref of a project
- *	build (a job)	failed, success: the alert of that job on the ref; not where it is allowed to fail
- *	deployment	failed, success: the alert of an environment
- *	all others	info events; docs/sources.md lists them
+ *	build (a job)	failed, success: the alert of that job on the ref; not where it is allowed
+ *to fail deployment	failed, success: the alert of an environment all others	info events;
+ *docs/sources.md lists them
  *
- * What neither fails nor succeeds (running, canceled) is an info event. GitLab disables a hook whose answers are 4xx, so
- * a kind that is not known here is taken whatever its members are like.
+ * What neither fails nor succeeds (running, canceled) is an info event. GitLab disables a hook
+ *whose answers are 4xx, so a kind that is not known here is taken whatever its members are like.
  *
- * The delivery id is Idempotency-Key. X-Gitlab-Event-UUID is none: webhooks that follow from one another share it, and
- * nothing in a message says whether this one does; as a delivery id it would swallow all but the first.
+ * The delivery id is Idempotency-Key. X-Gitlab-Event-UUID is none: webhooks that follow from one
+ *another share it, and nothing in a message says whether this one does; as a delivery id it would
+ *swallow all but the first.
  */
 #include "source/draft.h"
 #include "source/fields.h"
@@ -54,8 +55,8 @@ static void read_push(struct draft *d)
 		draft_type(d, deleted ? "git_branch_deleted" : "git_push", STR_NONE);
 	else
 		draft_type(d, deleted ? "git_tag_deleted" : "git_tag_pushed", STR_NONE);
-	draft_summary(d, "%.*s %s %.*s", STR_ARG(draft_label_of(d, "repo")), deleted ? "deleted" : "pushed",
-		STR_ARG(branch.n ? branch : tag));
+	draft_summary(d, "%.*s %s %.*s", STR_ARG(draft_label_of(d, "repo")),
+		deleted ? "deleted" : "pushed", STR_ARG(branch.n ? branch : tag));
 }
 
 /* Of GitLab's words for what was done those that GitHub has, too. */
@@ -68,7 +69,8 @@ static struct str action_word(struct str action)
 	return str_is(action, "reopen") ? STR("reopened") : action;
 }
 
-/* Merged is what `action` says: the hook's test button sends an old one, whose `state` may be merged, without. */
+/* Merged is what `action` says: the hook's test button sends an old one, whose `state` may be
+ * merged, without. */
 static void read_merge_request(struct draft *d)
 {
 	static const struct draft_label labels[] = {
@@ -84,7 +86,8 @@ static void read_merge_request(struct draft *d)
 		draft_take(d, "sha", "object_attributes.merge_commit_sha");
 		draft_type(d, "git_branch_merged", STR_NONE);
 	} else {
-		draft_type(d, action.n ? "git_pull_request_" : "git_pull_request", action_word(action));
+		draft_type(d, action.n ? "git_pull_request_" : "git_pull_request",
+			action_word(action));
 	}
 	d->event->time_ns = draft_time(d, "object_attributes.updated_at");
 	draft_link(d, "pull_request", draft_text(d, "object_attributes.url"));
@@ -117,7 +120,8 @@ static void read_pipeline(struct draft *d)
 		{"trigger", "object_attributes.source"},
 		{"conclusion", "object_attributes.status"},
 	};
-	static const char *const identity[] = {"project_id", "ref", "source_project_id", "tag", "child", NULL};
+	static const char *const identity[] = {
+		"project_id", "ref", "source_project_id", "tag", "child", NULL};
 	struct str from = draft_text(d, "merge_request.source_project_id");
 
 	draft_take_all(d, labels, COUNT(labels));
@@ -134,18 +138,21 @@ static void read_pipeline(struct draft *d)
 	draft_summary(d, "pipeline on %.*s of %.*s: %.*s", STR_ARG(draft_label_of(d, "ref")),
 		STR_ARG(draft_label_of(d, "repo")), STR_ARG(status));
 	if (outcome_of(status) != EVENT_INFO)
-		draft_alert(d, "PipelineFailed", outcome_of(status), identity, 2, d->event->time_ns);
+		draft_alert(
+			d, "PipelineFailed", outcome_of(status), identity, 2, d->event->time_ns);
 }
 
 /* Older versions have no `project` here: its path is that of its page. */
 static void put_repo_of_page(struct draft *d)
 {
-	struct str page = draft_text(d, "repository.homepage"), rest = draft_after(page, "https://");
+	struct str page = draft_text(d, "repository.homepage"),
+		   rest = draft_after(page, "https://");
 
 	rest = rest.n ? rest : draft_after(page, "http://");
 	const char *slash = rest.n ? memchr(rest.p, '/', rest.n) : NULL;
 	if (slash && draft_label_of(d, "repo").n == 0)
-		draft_put(d, "repo", (struct str){slash + 1, (size_t)(rest.p + rest.n - slash - 1)});
+		draft_put(
+			d, "repo", (struct str){slash + 1, (size_t)(rest.p + rest.n - slash - 1)});
 }
 
 static void read_job(struct draft *d)
@@ -171,7 +178,8 @@ static void read_job(struct draft *d)
 		draft_take(d, "reason", "build_failure_reason");
 	d->event->time_ns = draft_time(d, "build_finished_at");
 	draft_summary(d, "%.*s on %.*s of %.*s: %.*s", STR_ARG(draft_label_of(d, "job")),
-		STR_ARG(draft_label_of(d, "ref")), STR_ARG(draft_label_of(d, "repo")), STR_ARG(status));
+		STR_ARG(draft_label_of(d, "ref")), STR_ARG(draft_label_of(d, "repo")),
+		STR_ARG(status));
 	if (outcome_of(status) != EVENT_INFO && !harmless)
 		draft_alert(d, "JobFailed", outcome_of(status), identity, 3, d->event->time_ns);
 }
@@ -195,7 +203,8 @@ static void read_deployment(struct draft *d)
 	draft_summary(d, "%.*s to %.*s: %.*s", STR_ARG(draft_label_of(d, "repo")),
 		STR_ARG(draft_label_of(d, "environment")), STR_ARG(state));
 	if (outcome_of(state) != EVENT_INFO)
-		draft_alert(d, "DeploymentFailed", outcome_of(state), identity, 2, d->event->time_ns);
+		draft_alert(
+			d, "DeploymentFailed", outcome_of(state), identity, 2, d->event->time_ns);
 }
 
 /* ---- issues and releases ---- */
@@ -218,7 +227,8 @@ static void read_release(struct draft *d)
 	draft_link(d, "release", draft_text(d, "url"));
 	d->event->time_ns = draft_time(d, "released_at");
 	draft_type(d, "git_release", STR_NONE);
-	draft_summary(d, "%.*s released %.*s", STR_ARG(draft_label_of(d, "repo")), STR_ARG(draft_label_of(d, "tag")));
+	draft_summary(d, "%.*s released %.*s", STR_ARG(draft_label_of(d, "repo")),
+		STR_ARG(draft_label_of(d, "tag")));
 }
 
 /* ---- any event ---- */

@@ -1,11 +1,13 @@
 /* jira.c: what Jira, Cloud and Server, posts to a webhook.
  *
- * One request is one info event, `data` its whole body: `jira:issue_created` is jira_issue_created, comment_created is
- * jira_comment_created. A ticket is no alert: it is open for weeks, and most say nothing about what runs; who wants one
- * to start something has a rule for the type and its labels, `status_from` and `status_to` among them. Old servers have
- * no issue_event_type_name, and some events no issue: labels are those that there are.
+ * One request is one info event, `data` its whole body: `jira:issue_created` is jira_issue_created,
+ * comment_created is jira_comment_created. A ticket is no alert: it is open for weeks, and most say
+ * nothing about what runs; who wants one to start something has a rule for the type and its labels,
+ * `status_from` and `status_to` among them. Old servers have no issue_event_type_name, and some
+ * events no issue: labels are those that there are.
  *
- * A body without webhookEvent, which Automation for Jira and templates of an operator post, is of type jira.
+ * A body without webhookEvent, which Automation for Jira and templates of an operator post, is of
+ * type jira.
  */
 #include "source/draft.h"
 #include "source/fields.h"
@@ -56,7 +58,8 @@ static int read_item(struct draft *d, const struct json *item, size_t index, str
 	if (fields_pick(item, item_fields, ITEM_COUNT, place, f, d->err) < 0)
 		return -1;
 	*name = text_of(f[ITEM_FIELD]);
-	if (str_is(text_of(f[ITEM_ID]), "status") || str_is(*name, "status") || str_is(*name, "Status")) {
+	if (str_is(text_of(f[ITEM_ID]), "status") || str_is(*name, "status") ||
+		str_is(*name, "Status")) {
 		draft_put(d, "status_from", text_of(f[ITEM_FROM]));
 		draft_put(d, "status_to", text_of(f[ITEM_TO]));
 	}
@@ -72,7 +75,8 @@ static void read_changes(struct draft *d)
 	if (!items)
 		return;
 	if (items->kind != JSON_ARRAY) {
-		fields_wrong(d->err, items, (struct source_place){.name = "changelog.items"}, "an array");
+		fields_wrong(d->err, items, (struct source_place){.name = "changelog.items"},
+			"an array");
 		return;
 	}
 	for (const struct json *i = items->child; i; i = i->next, index++) {

@@ -32,8 +32,8 @@ struct kv *labels_find(const struct labels *l, struct str name)
 
 static int too_long(struct err *e, const char *what, struct str name, size_t n, int limit)
 {
-	return err_set(e, ERR_LIMIT, "the %s of label '%.*s' has %zu bytes, at most %d are taken", what,
-		(int)(name.n < 40 ? name.n : 40), name.p, n, limit);
+	return err_set(e, ERR_LIMIT, "the %s of label '%.*s' has %zu bytes, at most %d are taken",
+		what, (int)(name.n < 40 ? name.n : 40), name.p, n, limit);
 }
 
 int labels_put(struct labels *l, struct str name, struct str value, struct err *e)

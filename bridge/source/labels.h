@@ -1,5 +1,5 @@
-/* labels.h: labels, annotations and links that a kind makes of fields, one after the other, within the limits of
- * source.h. Not for others. */
+/* labels.h: labels, annotations and links that a kind makes of fields, one after the other, within
+ * the limits of source.h. Not for others. */
 #ifndef RB_SOURCE_LABELS_H
 #define RB_SOURCE_LABELS_H
 
@@ -12,7 +12,8 @@ struct labels {
 	size_t n, cap;
 };
 
-/* Of an empty value nothing is put; a name twice: the last one. ERR_LIMIT past SOURCE_LABELS_LIMIT pairs, SOURCE_NAME_LIMIT or SOURCE_VALUE_LIMIT. */
+/* Of an empty value nothing is put; a name twice: the last one. ERR_LIMIT past SOURCE_LABELS_LIMIT
+ * pairs, SOURCE_NAME_LIMIT or SOURCE_VALUE_LIMIT. */
 int labels_put(struct labels *l, struct str name, struct str value, struct err *e);
 /* NULL where there is none of that name. */
 struct kv *labels_find(const struct labels *l, struct str name);

@@ -51,8 +51,10 @@ static int read_part(struct arena *a, struct str s, size_t *at, struct str *out,
 	while (*at < s.n && s.p[*at] != '.') {
 		if (is_blank(s.p[*at]) || s.p[*at] == '"')
 			return fault(e, *at,
-				"a path has no blanks and quotes in its names; put such a name in double "
-				"quotes, as in labels.\"disk name\", and a text of your own as a whole: "
+				"a path has no blanks and quotes in its names; put such a name in "
+				"double "
+				"quotes, as in labels.\"disk name\", and a text of your own as a "
+				"whole: "
 				"'\"disk is full\"'");
 		++*at;
 	}
@@ -155,7 +157,8 @@ enum event_status source_status_of(struct str word)
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (word.n == strlen(words[i].word) && strncasecmp(word.p, words[i].word, word.n) == 0)
+		if (word.n == strlen(words[i].word) &&
+			strncasecmp(word.p, words[i].word, word.n) == 0)
 			return words[i].status;
 	}
 	return EVENT_INFO;

@@ -4,10 +4,12 @@
 
 #include "source/fields.h"
 
-/* labels and annotations of alert `index` of list ("alerts") -> ev, sorted; empty labels are dropped. ERR_INPUT, ERR_LIMIT. */
-int prom_alert_pairs(struct arena *a, const struct json *labels, const struct json *annotations, const char *list,
-	size_t index, struct event *ev, struct err *e);
-/* The annotation summary, message or description, the first that there is, else the label alertname. */
+/* labels and annotations of alert `index` of list ("alerts") -> ev, sorted; empty labels are
+ * dropped. ERR_INPUT, ERR_LIMIT. */
+int prom_alert_pairs(struct arena *a, const struct json *labels, const struct json *annotations,
+	const char *list, size_t index, struct event *ev, struct err *e);
+/* The annotation summary, message or description, the first that there is, else the label
+ * alertname. */
 struct str prom_alert_summary(const struct event *ev);
 
 #endif

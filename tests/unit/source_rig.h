@@ -1,8 +1,10 @@
-/* source_rig.h: what the tests of the kinds of senders share: a request in pieces through a kind, what it gives as lines, and
- * the golden files of tests/golden/KIND: a body NAME.json, its events in NAME.ndjson.
+/* source_rig.h: what the tests of the kinds of senders share: a request in pieces through a kind,
+ * what it gives as lines, and the golden files of tests/golden/KIND: a body NAME.json, its events
+ * in NAME.ndjson.
  *
- * Included once a program, after unit.h; before it RIG_KIND is defined, RIG_SOURCE where the source has another name, and
- * RIG_NOW_MS where the kind looks at the time. `rig` is the program's, and TEST(f) a test that finds it as new. */
+ * Included once a program, after unit.h; before it RIG_KIND is defined, RIG_SOURCE where the source
+ * has another name, and RIG_NOW_MS where the kind looks at the time. `rig` is the program's, and
+ * TEST(f) a test that finds it as new. */
 #ifndef RB_TESTS_SOURCE_RIG_H
 #define RB_TESTS_SOURCE_RIG_H
 
@@ -59,7 +61,8 @@ static inline struct str rig_header(void *ctx, const char *name)
 	return STR_NONE;
 }
 
-static inline void rig_headers(void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg)
+static inline void rig_headers(
+	void *ctx, void (*take)(void *arg, struct str name, struct str value), void *arg)
 {
 	const struct source_rig *r = ctx;
 
@@ -77,7 +80,8 @@ static inline struct source_request rig_request(struct source_rig *r)
 }
 
 /* Ends p. */
-static inline int rig_feed(struct source_parse *p, struct str body, size_t piece, struct source_batch *out, struct err *e)
+static inline int rig_feed(struct source_parse *p, struct str body, size_t piece,
+	struct source_batch *out, struct err *e)
 {
 	*e = (struct err){0};
 	if (!p)
@@ -88,11 +92,13 @@ static inline int rig_feed(struct source_parse *p, struct str body, size_t piece
 	return source_finish(p, out, e);
 }
 
-static inline int rig_take(struct source_rig *r, struct str body, size_t piece, struct source_batch *out, struct err *e)
+static inline int rig_take(struct source_rig *r, struct str body, size_t piece,
+	struct source_batch *out, struct err *e)
 {
 	struct source_request rq = rig_request(r);
 
-	return rig_feed(source_begin(&r->arena, source_kind_find(str_of(r->kind)), &rq), body, piece, out, e);
+	return rig_feed(source_begin(&r->arena, source_kind_find(str_of(r->kind)), &rq), body,
+		piece, out, e);
 }
 
 static inline struct source_batch rig_taken(struct source_rig *r, struct str body)
@@ -113,7 +119,8 @@ static inline struct event *rig_one(struct source_rig *r, struct str body)
 	return out.events;
 }
 
-static inline void rig_refused(struct source_rig *r, struct str body, enum err_code code, const char *want)
+static inline void rig_refused(
+	struct source_rig *r, struct str body, enum err_code code, const char *want)
 {
 	struct source_batch out;
 	struct err e;
@@ -142,7 +149,8 @@ static inline struct str rig_file(struct source_rig *r, const char *path)
 
 static inline struct str rig_golden(struct source_rig *r, const char *name, const char *extension)
 {
-	return rig_file(r, arena_printf(&r->arena, "%s/%s/%s%s", GOLDEN_DIR, r->kind, name, extension).p);
+	return rig_file(
+		r, arena_printf(&r->arena, "%s/%s/%s%s", GOLDEN_DIR, r->kind, name, extension).p);
 }
 
 static inline void rig_put_event(struct buf *b, const struct event *ev)
@@ -164,7 +172,8 @@ static inline void rig_is_golden(struct source_rig *r, const char *name, struct 
 	buf_release(b);
 }
 
-static inline struct source_batch rig_taken_golden(struct source_rig *r, const char *name, struct str body, size_t piece)
+static inline struct source_batch rig_taken_golden(
+	struct source_rig *r, const char *name, struct str body, size_t piece)
 {
 	struct source_batch out;
 	struct err e;

@@ -34,7 +34,8 @@ static void golden_files(void **state)
 
 static struct str group_of(struct str key)
 {
-	struct str body = arena_printf(&rig.arena, "{\"groupKey\":\"%.*s\",\"alerts\":[{\"status\":\"firing\"}]}", STR_ARG(key));
+	struct str body = arena_printf(&rig.arena,
+		"{\"groupKey\":\"%.*s\",\"alerts\":[{\"status\":\"firing\"}]}", STR_ARG(key));
 
 	return rig_taken(&rig, body).events[0].group;
 }
@@ -58,7 +59,8 @@ static void long_group_keys_are_cut_and_stay_apart(void **state)
 /* What Alertmanager sent as fingerprint is what we would have computed. */
 static void computes_what_alertmanager_computes(void **state)
 {
-	static const char *const names[] = {"v0.25-AuthBearer-firing", "v0.25-Everything-firing", "v0.25-InstanceDown-mixed"};
+	static const char *const names[] = {
+		"v0.25-AuthBearer-firing", "v0.25-Everything-firing", "v0.25-InstanceDown-mixed"};
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -86,31 +88,46 @@ static void wrong_types(void **state)
 		{"{}", "alerts: missing, want an array"},
 		{"{\"alerts\":null}", "alerts: want an array, got null"},
 		{"{\"alerts\":{}}", "alerts: want an array, got an object"},
-		{"{\"alerts\":[],\"truncatedAlerts\":\"1\"}", "truncatedAlerts: want a number, got a string"},
-		{"{\"alerts\":[],\"truncatedAlerts\":-1}", "truncatedAlerts: want a whole number from 0, got -1"},
-		{"{\"alerts\":[],\"truncatedAlerts\":1e999}", "truncatedAlerts: want a whole number from 0, got 1e999"},
-		{"{\"alerts\":[],\"truncatedAlerts\":99999999999999999999}", "truncatedAlerts: want a whole number"},
+		{"{\"alerts\":[],\"truncatedAlerts\":\"1\"}",
+			"truncatedAlerts: want a number, got a string"},
+		{"{\"alerts\":[],\"truncatedAlerts\":-1}",
+			"truncatedAlerts: want a whole number from 0, got -1"},
+		{"{\"alerts\":[],\"truncatedAlerts\":1e999}",
+			"truncatedAlerts: want a whole number from 0, got 1e999"},
+		{"{\"alerts\":[],\"truncatedAlerts\":99999999999999999999}",
+			"truncatedAlerts: want a whole number"},
 		{"{\"alerts\":[],\"version\":4}", "version: want a string, got a number"},
 		{"{\"alerts\":[],\"status\":[]}", "status: want a string, got an array"},
 		{"{\"alerts\":[],\"receiver\":{}}", "receiver: want a string, got an object"},
 		{"{\"alerts\":[],\"externalURL\":1}", "externalURL: want a string"},
 		{"{\"alerts\":[],\"groupKey\":true}", "groupKey: want a string, got a boolean"},
-		{"{\"alerts\":[],\"groupLabels\":[]}", "groupLabels: want an object of strings, got an array"},
-		{"{\"alerts\":[],\"commonLabels\":{\"a\":1}}", "commonLabels.a: want a string, got a number"},
-		{"{\"alerts\":[],\"commonAnnotations\":\"x\"}", "commonAnnotations: want an object of strings"},
+		{"{\"alerts\":[],\"groupLabels\":[]}",
+			"groupLabels: want an object of strings, got an array"},
+		{"{\"alerts\":[],\"commonLabels\":{\"a\":1}}",
+			"commonLabels.a: want a string, got a number"},
+		{"{\"alerts\":[],\"commonAnnotations\":\"x\"}",
+			"commonAnnotations: want an object of strings"},
 		{"{\"alerts\":[null]}", "alerts[0]: want an object, got null"},
 		{"{\"alerts\":[{" FIRING "},3]}", "alerts[1]: want an object, got a number"},
 		{ALERT("\"labels\":{}"), "alerts[0].status: missing, want 'firing' or 'resolved'"},
 		{ALERT("\"status\":null"), "alerts[0].status: missing"},
-		{ALERT("\"status\":\"suppressed\""), "alerts[0].status: want 'firing' or 'resolved', got 'suppressed'"},
+		{ALERT("\"status\":\"suppressed\""),
+			"alerts[0].status: want 'firing' or 'resolved', got 'suppressed'"},
 		{ALERT("\"status\":1"), "alerts[0].status: want a string, got a number"},
-		{ALERT("\"status\":\"firing\",\"startsAt\":\"yesterday\""), "alerts[0].startsAt: 'yesterday' is no time"},
-		{ALERT("\"status\":\"firing\",\"startsAt\":1763839172"), "alerts[0].startsAt: want a string, got a number"},
-		{ALERT(FIRING ",\"endsAt\":\"9999-99-99T00:00:00Z\""), "alerts[0].endsAt: '9999-99-99T00:00:00Z' is no time"},
-		{ALERT(FIRING ",\"labels\":[]"), "alerts[0].labels: want an object of strings, got an array"},
-		{ALERT(FIRING ",\"labels\":{\"x\":5}"), "alerts[0].labels.x: want a string, got a number"},
-		{ALERT(FIRING ",\"labels\":{\"x\":null}"), "alerts[0].labels.x: want a string, got null"},
-		{ALERT(FIRING ",\"annotations\":{\"x\":{}}"), "alerts[0].annotations.x: want a string, got an object"},
+		{ALERT("\"status\":\"firing\",\"startsAt\":\"yesterday\""),
+			"alerts[0].startsAt: 'yesterday' is no time"},
+		{ALERT("\"status\":\"firing\",\"startsAt\":1763839172"),
+			"alerts[0].startsAt: want a string, got a number"},
+		{ALERT(FIRING ",\"endsAt\":\"9999-99-99T00:00:00Z\""),
+			"alerts[0].endsAt: '9999-99-99T00:00:00Z' is no time"},
+		{ALERT(FIRING ",\"labels\":[]"),
+			"alerts[0].labels: want an object of strings, got an array"},
+		{ALERT(FIRING ",\"labels\":{\"x\":5}"),
+			"alerts[0].labels.x: want a string, got a number"},
+		{ALERT(FIRING ",\"labels\":{\"x\":null}"),
+			"alerts[0].labels.x: want a string, got null"},
+		{ALERT(FIRING ",\"annotations\":{\"x\":{}}"),
+			"alerts[0].annotations.x: want a string, got an object"},
 		{ALERT(FIRING ",\"generatorURL\":1"), "alerts[0].generatorURL: want a string"},
 		{ALERT(FIRING ",\"fingerprint\":1"), "alerts[0].fingerprint: want a string"},
 	};
@@ -148,8 +165,10 @@ static void odd_bytes(void **state)
 
 static void names_twice(void **state)
 {
-	struct source_batch out = rig_taken(&rig, STR("{\"alerts\":[{\"status\":\"odd\"}],\"alerts\":[{" FIRING
-		",\"status\":\"resolved\",\"labels\":{\"a\":\"1\"},\"labels\":{\"b\":\"2\",\"b\":\"\"}}]}"));
+	struct source_batch out =
+		rig_taken(&rig, STR("{\"alerts\":[{\"status\":\"odd\"}],\"alerts\":[{" FIRING
+				    ",\"status\":\"resolved\",\"labels\":{\"a\":\"1\"},\"labels\":{"
+				    "\"b\":\"2\",\"b\":\"\"}}]}"));
 
 	(void)state;
 	assert_int_equal(out.n, 1);
@@ -213,11 +232,14 @@ static void large_labels(void **state)
 	assert_int_equal(out.events[0].labels[0].value.n, 100 * 1024);
 	out = rig_taken(&rig, with_labels(1, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT));
 	assert_int_equal(out.events[0].labels[0].name.n, SOURCE_NAME_LIMIT);
-	rig_refused(&rig, with_labels(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "alerts[0].labels: a name of 1025");
-	rig_refused(&rig, with_labels(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "at most 1024 and 1048576");
+	rig_refused(&rig, with_labels(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT,
+		"alerts[0].labels: a name of 1025");
+	rig_refused(&rig, with_labels(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT,
+		"at most 1024 and 1048576");
 	out = rig_taken(&rig, with_labels(SOURCE_LABELS_LIMIT, 7, 1));
 	assert_int_equal(out.events[0].labels_n, SOURCE_LABELS_LIMIT);
-	rig_refused(&rig, with_labels(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT, "alerts[0].labels: 257 members, at most 256");
+	rig_refused(&rig, with_labels(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT,
+		"alerts[0].labels: 257 members, at most 256");
 }
 
 static void a_full_arena(void **state)
@@ -251,7 +273,8 @@ static void many_alerts(void **state)
 	buf_init(&b, BUF_NO_LIMIT);
 	buf_puts(&b, "{\"alerts\":[");
 	for (unsigned i = 0; i < 20000; i++)
-		buf_printf(&b, "%s{" FIRING ",\"labels\":{\"alertname\":\"A\",\"i\":\"%u\"}}", i ? "," : "", i);
+		buf_printf(&b, "%s{" FIRING ",\"labels\":{\"alertname\":\"A\",\"i\":\"%u\"}}",
+			i ? "," : "", i);
 	buf_puts(&b, "]}");
 	struct source_batch out = rig_taken(&rig, buf_as_str(&b));
 	assert_int_equal(out.n, 20000);
@@ -314,7 +337,7 @@ static void gives_up(void **state)
 	assert_str(first, e.text);
 }
 
-TESTS_MAIN(TEST(golden_files), TEST(computes_what_alertmanager_computes), TEST(long_group_keys_are_cut_and_stay_apart),
-	TEST(wrong_types), TEST(says_the_byte),
-	TEST(odd_bytes), TEST(names_twice), TEST(deep_nesting), TEST(large_labels), TEST(a_full_arena),
-	TEST(many_alerts), TEST(cuts_summaries), TEST(kinds), TEST(gives_up))
+TESTS_MAIN(TEST(golden_files), TEST(computes_what_alertmanager_computes),
+	TEST(long_group_keys_are_cut_and_stay_apart), TEST(wrong_types), TEST(says_the_byte),
+	TEST(odd_bytes), TEST(names_twice), TEST(deep_nesting), TEST(large_labels),
+	TEST(a_full_arena), TEST(many_alerts), TEST(cuts_summaries), TEST(kinds), TEST(gives_up))

@@ -1,5 +1,5 @@
-/* The Argo CD source: golden files, states, identity; the template that is shipped; and the message of another template
- * where it is at hand. */
+/* The Argo CD source: golden files, states, identity; the template that is shipped; and the message
+ * of another template where it is at hand. */
 #include "unit.h"
 #include <unistd.h>
 #define RIG_KIND "argocd"
@@ -44,8 +44,10 @@ static void states(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct event *ev = one(arena_printf(&rig.arena,
-			"{\"app\":\"a\",\"health\":\"%s\",\"sync\":\"%s\",\"phase\":\"%s\",\"time\":\"2026-11-20T12:00:00Z\"}",
-			cases[i].health, cases[i].sync, cases[i].phase).p);
+			"{\"app\":\"a\",\"health\":\"%s\",\"sync\":\"%s\",\"phase\":\"%s\","
+			"\"time\":\"2026-11-20T12:00:00Z\"}",
+			cases[i].health, cases[i].sync, cases[i].phase)
+					       .p);
 		assert_int_equal(ev->status, cases[i].status);
 		assert_int_equal(ev->severity, cases[i].severity);
 		assert_str(ev->type, cases[i].status == EVENT_INFO ? "argocd" : "alert");
@@ -59,14 +61,22 @@ static void states(void **state)
 
 static void identity(void **state)
 {
-	struct str id = one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\""))->fingerprint;
+	struct str id =
+		one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\""))->fingerprint;
 
 	(void)state;
-	assert_true(str_eq(id, one("{\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\",\"health\":\"Healthy\",\"sync\":\"Synced\"}")->fingerprint));
-	assert_true(str_eq(id, one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\",\"revision\":\"2\",\"phase\":\"Error\""))->fingerprint));
-	assert_false(str_eq(id, one(FIRES("\"app\":\"b\",\"namespace\":\"n\",\"project\":\"p\""))->fingerprint));
-	assert_false(str_eq(id, one(FIRES("\"app\":\"a\",\"namespace\":\"m\",\"project\":\"p\""))->fingerprint));
-	assert_false(str_eq(id, one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"q\""))->fingerprint));
+	assert_true(str_eq(id, one("{\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\","
+				   "\"health\":\"Healthy\",\"sync\":\"Synced\"}")
+				       ->fingerprint));
+	assert_true(str_eq(id, one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"p\","
+					 "\"revision\":\"2\",\"phase\":\"Error\""))
+				       ->fingerprint));
+	assert_false(str_eq(id,
+		one(FIRES("\"app\":\"b\",\"namespace\":\"n\",\"project\":\"p\""))->fingerprint));
+	assert_false(str_eq(id,
+		one(FIRES("\"app\":\"a\",\"namespace\":\"m\",\"project\":\"p\""))->fingerprint));
+	assert_false(str_eq(id,
+		one(FIRES("\"app\":\"a\",\"namespace\":\"n\",\"project\":\"q\""))->fingerprint));
 	/* Nothing tells which: no alert that all such messages would share. */
 	assert_int_equal(one(FIRES("\"project\":\"p\""))->status, EVENT_INFO);
 }
@@ -74,8 +84,10 @@ static void identity(void **state)
 static void severities(void **state)
 {
 	(void)state;
-	assert_int_equal(one(FIRES("\"app\":\"a\",\"severity\":\"critical\""))->severity, SEVERITY_CRITICAL);
-	assert_int_equal(one(FIRES("\"app\":\"a\",\"severity\":\"purple\""))->severity, SEVERITY_UNKNOWN);
+	assert_int_equal(
+		one(FIRES("\"app\":\"a\",\"severity\":\"critical\""))->severity, SEVERITY_CRITICAL);
+	assert_int_equal(
+		one(FIRES("\"app\":\"a\",\"severity\":\"purple\""))->severity, SEVERITY_UNKNOWN);
 	assert_int_equal(one(FIRES("\"app\":\"a\",\"severity\":null"))->severity, SEVERITY_ERROR);
 }
 
@@ -103,7 +115,8 @@ static void a_long_message(void **state)
 	(void)state;
 	memset(text, 'm', 100000);
 	text[100000] = '\0';
-	struct event *ev = one(arena_printf(&rig.arena, FIRES("\"app\":\"a\",\"message\":\"%s\""), text).p);
+	struct event *ev =
+		one(arena_printf(&rig.arena, FIRES("\"app\":\"a\",\"message\":\"%s\""), text).p);
 	assert_int_equal(ev->summary.n, SOURCE_SUMMARY_LIMIT);
 }
 
@@ -122,7 +135,9 @@ static struct str with_url_of(size_t n)
 static void limits(void **state)
 {
 	(void)state;
-	assert_int_equal(rig_taken(&rig, with_url_of(SOURCE_VALUE_LIMIT)).events[0].links[0].value.n, SOURCE_VALUE_LIMIT);
+	assert_int_equal(
+		rig_taken(&rig, with_url_of(SOURCE_VALUE_LIMIT)).events[0].links[0].value.n,
+		SOURCE_VALUE_LIMIT);
 	rig_refused(&rig, with_url_of(SOURCE_VALUE_LIMIT + 1), ERR_LIMIT,
 		"the value of label 'application' has 1048577 bytes, at most 1048576 are taken");
 }
@@ -130,8 +145,9 @@ static void limits(void **state)
 /* The template that is shipped writes each name that is read. */
 static void shipped_template(void **state)
 {
-	static const char *const names[] = {"app", "namespace", "project", "health", "sync", "phase", "revision", "repo",
-		"dest_namespace", "dest_server", "severity", "url", "message", "time"};
+	static const char *const names[] = {"app", "namespace", "project", "health", "sync",
+		"phase", "revision", "repo", "dest_namespace", "dest_server", "severity", "url",
+		"message", "time"};
 	struct str file = rig_file(&rig, CONTRIB_DIR "/argocd/notifications-cm.yaml");
 
 	(void)state;
@@ -144,7 +160,8 @@ static void another_template(void **state)
 	(void)state;
 	if (access(SHARED_DIR "/payloads/argocd", R_OK) != 0)
 		return; /* short.json has its shape */
-	struct event *ev = one(rig_file(&rig, SHARED_DIR "/payloads/argocd/synthetic-app-health-degraded.json").p);
+	struct event *ev = one(
+		rig_file(&rig, SHARED_DIR "/payloads/argocd/synthetic-app-health-degraded.json").p);
 	assert_int_equal(ev->status, EVENT_FIRING);
 	assert_int_equal(ev->severity, SEVERITY_ERROR);
 	assert_str(event_label(ev, STR("app")), "guestbook");
@@ -152,5 +169,5 @@ static void another_template(void **state)
 	assert_str(event_label(ev, STR("trigger")), "on-health-degraded");
 }
 
-TESTS_MAIN(TEST(golden_files), TEST(states), TEST(identity), TEST(severities), TEST(wrong_types), TEST(a_long_message), TEST(limits),
-	TEST(shipped_template), TEST(another_template))
+TESTS_MAIN(TEST(golden_files), TEST(states), TEST(identity), TEST(severities), TEST(wrong_types),
+	TEST(a_long_message), TEST(limits), TEST(shipped_template), TEST(another_template))

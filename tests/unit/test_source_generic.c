@@ -1,4 +1,5 @@
-/* The kind generic: golden files (a configuration, a body, its events), what is refused and where, and the texts of a map. */
+/* The kind generic: golden files (a configuration, a body, its events), what is refused and where,
+ * and the texts of a map. */
 #include "unit.h"
 #include "conf/conf.h"
 #include "flow/sources.h"
@@ -35,11 +36,13 @@ static void release(struct bound *b)
 	arena_release(&b->a);
 }
 
-static const struct kv form[] = {{STR("content-type"), STR("application/x-www-form-urlencoded; charset=utf-8")},
+static const struct kv form[] = {
+	{STR("content-type"), STR("application/x-www-form-urlencoded; charset=utf-8")},
 	{STR(""), STR("")}};
 
 /* What the first source of the configuration makes of a body, in pieces. */
-static int take(struct bound *b, struct str body, size_t piece, struct source_batch *out, struct err *e)
+static int take(
+	struct bound *b, struct str body, size_t piece, struct source_batch *out, struct err *e)
 {
 	const struct bound_source *s = sources_find(b->sources, b->conf->sources[0].name);
 
@@ -135,17 +138,23 @@ static void identity(void **state)
 	char first[64];
 
 	(void)state;
-	snprintf(first, sizeof(first), "%s", fingerprint(by_id, "{\"s\":\"open\",\"id\":1,\"host\":\"a\",\"sev\":\"x\"}").p);
+	snprintf(first, sizeof(first), "%s",
+		fingerprint(by_id, "{\"s\":\"open\",\"id\":1,\"host\":\"a\",\"sev\":\"x\"}").p);
 	assert_int_equal(strlen(first), 16);
-	assert_str(fingerprint(by_id, "{\"s\":\"closed\",\"id\":1,\"host\":\"a\",\"sev\":\"y\"}"), first);
+	assert_str(fingerprint(by_id, "{\"s\":\"closed\",\"id\":1,\"host\":\"a\",\"sev\":\"y\"}"),
+		first);
 	assert_str(fingerprint(by_id, "{\"s\":\"closed\",\"id\":\"1\",\"host\":\"a\"}"), first);
-	assert_string_not_equal(fingerprint(by_id, "{\"s\":\"open\",\"id\":1,\"host\":\"b\"}").p, first);
+	assert_string_not_equal(
+		fingerprint(by_id, "{\"s\":\"open\",\"id\":1,\"host\":\"b\"}").p, first);
 	assert_string_not_equal(fingerprint(by_id, "{\"s\":\"open\",\"id\":1}").p, first);
 	/* Without `fingerprint`, the labels of the map, and not what was added to them. */
-	snprintf(first, sizeof(first), "%s", fingerprint(by_labels, "{\"s\":\"open\",\"host\":\"a\",\"sev\":\"high\"}").p);
+	snprintf(first, sizeof(first), "%s",
+		fingerprint(by_labels, "{\"s\":\"open\",\"host\":\"a\",\"sev\":\"high\"}").p);
 	assert_str(fingerprint(by_labels, "{\"s\":\"ok\",\"host\":\"a\",\"sev\":\"low\"}"), first);
 	/* One that is a fingerprint already is taken as it is. */
-	assert_str(fingerprint(MAP("status: s, fingerprint: fp"), "{\"s\":\"open\",\"fp\":\"0123456789abcdef\"}"), "0123456789abcdef");
+	assert_str(fingerprint(MAP("status: s, fingerprint: fp"),
+			   "{\"s\":\"open\",\"fp\":\"0123456789abcdef\"}"),
+		"0123456789abcdef");
 	/* What neither begins nor ends has none. */
 	assert_str(fingerprint(by_id, "{\"s\":\"what\",\"id\":1,\"host\":\"a\"}"), "");
 }
@@ -169,13 +178,15 @@ static void refused(const char *yaml, const char *body, const char *want)
 
 static void bad_bodies_are_refused_with_their_place(void **state)
 {
-	static const char each[] = MAP("each: l.m, status: s, fingerprint: [id], labels: {a: x.0}, starts_at: t");
+	static const char each[] =
+		MAP("each: l.m, status: s, fingerprint: [id], labels: {a: x.0}, starts_at: t");
 
 	(void)state;
 	refused(each, "{\"l\":{\"m\":{}}}", "l.m: want an array, as 'each' says, got an object");
 	refused(each, "{\"l\":{\"m\":[{},{\"x\":[[]]}]}}",
 		"l.m[1].x.0: want a string, a number or a boolean, got an array");
-	refused(each, "{\"l\":{\"m\":[{\"s\":{}}]}}", "l.m[0].s: want a string, a number or a boolean, got an object");
+	refused(each, "{\"l\":{\"m\":[{\"s\":{}}]}}",
+		"l.m[0].s: want a string, a number or a boolean, got an object");
 	refused(each, "{\"l\":{\"m\":[{\"t\":\"noon\"}]}}",
 		"l.m[0].t: want a time as in RFC 3339, or seconds since 1970, got 'noon'");
 	refused(each, "{\"l\":{\"m\":[{\"s\":\"open\"}]}}",
@@ -243,7 +254,8 @@ static void times(void **state)
 		{"null", 0},
 		{"0", 0},
 	};
-	static const char *const bad[] = {"-1", "1e9", "\"1795375000.\"", "true", "\"99999999999999999999\"", "\"12:00\""};
+	static const char *const bad[] = {
+		"-1", "1e9", "\"1795375000.\"", "true", "\"99999999999999999999\"", "\"12:00\""};
 
 	(void)state;
 	struct bound b = bind(MAP("starts_at: t"));
@@ -271,8 +283,10 @@ static void times(void **state)
 
 static void words_of_status(void **state)
 {
-	static const char *const firing[] = {"firing", "ALERTING", "Problem", "alarm", "triggered", "open", "active", "down"};
-	static const char *const resolved[] = {"resolved", "OK", "Recovered", "recovery", "closed", "inactive", "up"};
+	static const char *const firing[] = {
+		"firing", "ALERTING", "Problem", "alarm", "triggered", "open", "active", "down"};
+	static const char *const resolved[] = {
+		"resolved", "OK", "Recovered", "recovery", "closed", "inactive", "up"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(firing) / sizeof(firing[0]); i++)
@@ -297,29 +311,39 @@ static void bad(const char *yaml, const char *findings)
 static void bad_maps_are_found_with_their_place(void **state)
 {
 	(void)state;
-	bad(MAP("statsu: s"), "f.yml:1:36: unknown key 'sources.g.map.statsu'; did you mean 'status'?\n");
+	bad(MAP("statsu: s"),
+		"f.yml:1:36: unknown key 'sources.g.map.statsu'; did you mean 'status'?\n");
 	bad(MAP("status: {path: s, firng: [a]}"),
 		"f.yml:1:54: unknown key 'sources.g.map.status.firng'; did you mean 'firing'?\n"
-		"f.yml:1:44: 'sources.g.map.status' needs 'firing' or 'resolved', as in {path: state, firing: [alarm], resolved: [ok]}\n");
-	bad(MAP("status: {firing: a}"),
-		"f.yml:1:44: 'sources.g.map.status' needs 'path', as in {path: state, firing: [alarm], resolved: [ok]}\n");
-	bad(MAP("fingerprint: []"), "f.yml:1:49: 'sources.g.map.fingerprint' has 0 entries; it must have from 1 to 64\n");
-	bad(MAP("summary: [a]"), "f.yml:1:45: 'sources.g.map.summary' is a list; it must be a text\n");
-	bad(MAP("summary: ''"), "f.yml:1:45: 'sources.g.map.summary' must not be empty; leave it out\n");
+		"f.yml:1:44: 'sources.g.map.status' needs 'firing' or 'resolved', as in {path: "
+		"state, firing: [alarm], resolved: [ok]}\n");
+	bad(MAP("status: {firing: a}"), "f.yml:1:44: 'sources.g.map.status' needs 'path', as in "
+					"{path: state, firing: [alarm], resolved: [ok]}\n");
+	bad(MAP("fingerprint: []"), "f.yml:1:49: 'sources.g.map.fingerprint' has 0 entries; it "
+				    "must have from 1 to 64\n");
+	bad(MAP("summary: [a]"),
+		"f.yml:1:45: 'sources.g.map.summary' is a list; it must be a text\n");
+	bad(MAP("summary: ''"),
+		"f.yml:1:45: 'sources.g.map.summary' must not be empty; leave it out\n");
 	bad("sources: {g: {kind: generic, map: [a]}}\n",
-		"f.yml:1:35: 'sources.g.map' is a list; it must be a map, as in {status: state, labels: {host: host.name}}\n");
+		"f.yml:1:35: 'sources.g.map' is a list; it must be a map, as in {status: state, "
+		"labels: {host: host.name}}\n");
 	bad(MAP("labels: {a: 'disk is full', b: x..y, c: '\"x', d: ''}"),
-		"f.yml:1:48: 'sources.g.map.labels.a': a path has no blanks and quotes in its names; put such a name in double quotes, "
-		"as in labels.\"disk name\", and a text of your own as a whole: '\"disk is full\"'\n"
+		"f.yml:1:48: 'sources.g.map.labels.a': a path has no blanks and quotes in its "
+		"names; put such a name in double quotes, "
+		"as in labels.\"disk name\", and a text of your own as a whole: '\"disk is "
+		"full\"'\n"
 		"f.yml:1:67: 'sources.g.map.labels.b': a part of this path is empty\n"
 		"f.yml:1:76: 'sources.g.map.labels.c': this double quote is never closed\n"
 		"f.yml:1:85: 'sources.g.map.labels.d': a part of this path is empty\n");
 	bad(MAP("summary: '{{ lables.a }}'"),
-		"f.yml:1:45: 'sources.g.map.summary': unknown path 'lables', did you mean 'labels'; known are labels.x annotations.x "
+		"f.yml:1:45: 'sources.g.map.summary': unknown path 'lables', did you mean "
+		"'labels'; known are labels.x annotations.x "
 		"data.x event.x match.x incident.x steps.NAME.x\n");
-	bad(MAP("each: '\"x\"'"), "f.yml:1:42: 'sources.g.map.each': want the path of a list, as in alerts\n");
-	bad(MAP("status: s"),
-		"f.yml:1:44: 'sources.g.map.status': an alert needs 'fingerprint' or 'labels', which tell that it is the same one\n");
+	bad(MAP("each: '\"x\"'"),
+		"f.yml:1:42: 'sources.g.map.each': want the path of a list, as in alerts\n");
+	bad(MAP("status: s"), "f.yml:1:44: 'sources.g.map.status': an alert needs 'fingerprint' or "
+			      "'labels', which tell that it is the same one\n");
 	bad("sources: {g: {kind: alertmanager, map: {labels: {a: a}}}}\n",
 		"f.yml:1:40: 'sources.g.map': only a source of kind 'generic' has a map\n");
 }
@@ -366,7 +390,11 @@ static void paths(void **state)
 	assert_str(v.literal, "a \"b\" c");
 	assert_int_equal(source_value_parse(&a, STR("{{ x }}"), &v, &e), 0);
 	assert_int_equal(v.kind, SOURCE_TEMPLATE);
-	assert_int_equal(source_value_parse(&a, STR("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.1.2.3.4.5.6.7"), &v, &e), -1);
+	assert_int_equal(
+		source_value_parse(&a,
+			STR("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.1.2.3.4.5.6.7"),
+			&v, &e),
+		-1);
 	assert_string_equal(e.text, "this path has too many parts");
 	arena_release(&a);
 }

@@ -1,5 +1,5 @@
-/* The GitHub source: golden files, forms, the header that names the event, which action fires, identity, the type of each
- * field, the limits; and real samples where they are at hand. */
+/* The GitHub source: golden files, forms, the header that names the event, which action fires,
+ * identity, the type of each field, the limits; and real samples where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
 #include "source/draft.h"
@@ -24,7 +24,8 @@ static const struct kv *headers(const char *event, const char *type)
 	static struct kv list[4];
 
 	list[0] = (struct kv){STR("x-github-event"), str_of(event)};
-	list[1] = (struct kv){STR("X-GitHub-Delivery"), STR("5c1d3b1e-0000-4000-8000-000000000001")};
+	list[1] =
+		(struct kv){STR("X-GitHub-Delivery"), STR("5c1d3b1e-0000-4000-8000-000000000001")};
 	list[2] = (struct kv){STR("content-type"), str_of(type)};
 	list[3] = (struct kv){STR(""), STR("")};
 	return list;
@@ -50,8 +51,9 @@ static void header_names_the_event(void **state)
 	rig.headers = headers("\xff", "application/json");
 	assert_str(one(STR("{}"))->type, "github");
 	/* One that is ours without what it is about is an info event, not refused. */
-	static const char *const ours[] = {"push", "pull_request", "workflow_run", "check_run", "deployment_status",
-		"status", "code_scanning_alert", "dependabot_alert", "secret_scanning_alert", "issues", "release"};
+	static const char *const ours[] = {"push", "pull_request", "workflow_run", "check_run",
+		"deployment_status", "status", "code_scanning_alert", "dependabot_alert",
+		"secret_scanning_alert", "issues", "release"};
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
 		rig.headers = headers(ours[i], "application/json");
 		ev = one(STR("{\"action\":\"created\"}"));
@@ -97,22 +99,33 @@ static void forms(void **state)
 
 static struct str finding(const char *action)
 {
-	return arena_printf(&rig.arena, "{\"action\":\"%s\",\"repository\":{\"full_name\":\"o/r\"},\"alert\":{\"number\":7,"
-		"\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-02T00:00:00Z\"}}", action);
+	return arena_printf(&rig.arena,
+		"{\"action\":\"%s\",\"repository\":{\"full_name\":\"o/r\"},\"alert\":{\"number\":7,"
+		"\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-02T00:00:00Z\"}}",
+		action);
 }
 
 static void actions(void **state)
 {
-	static const char *const kinds[] = {"code_scanning_alert", "dependabot_alert", "secret_scanning_alert"};
+	static const char *const kinds[] = {
+		"code_scanning_alert", "dependabot_alert", "secret_scanning_alert"};
 	static const struct {
 		const char *action;
 		enum event_status status;
 		int64_t day; /* of starts_ns; 0: not set */
 	} cases[] = {
-		{"created", EVENT_FIRING, 1}, {"reopened", EVENT_FIRING, 2}, {"reopened_by_user", EVENT_FIRING, 2},
-		{"reintroduced", EVENT_FIRING, 2}, {"auto_reopened", EVENT_FIRING, 2}, {"appeared_in_branch", EVENT_FIRING, 0},
-		{"fixed", EVENT_RESOLVED, 2}, {"closed_by_user", EVENT_RESOLVED, 2}, {"dismissed", EVENT_RESOLVED, 2},
-		{"auto_dismissed", EVENT_RESOLVED, 2}, {"resolved", EVENT_RESOLVED, 2}, {"assigned", EVENT_INFO, 0},
+		{"created", EVENT_FIRING, 1},
+		{"reopened", EVENT_FIRING, 2},
+		{"reopened_by_user", EVENT_FIRING, 2},
+		{"reintroduced", EVENT_FIRING, 2},
+		{"auto_reopened", EVENT_FIRING, 2},
+		{"appeared_in_branch", EVENT_FIRING, 0},
+		{"fixed", EVENT_RESOLVED, 2},
+		{"closed_by_user", EVENT_RESOLVED, 2},
+		{"dismissed", EVENT_RESOLVED, 2},
+		{"auto_dismissed", EVENT_RESOLVED, 2},
+		{"resolved", EVENT_RESOLVED, 2},
+		{"assigned", EVENT_INFO, 0},
 		{"updated_assignment", EVENT_INFO, 0},
 	};
 
@@ -124,25 +137,35 @@ static void actions(void **state)
 			const struct event *ev = one(finding(cases[i].action));
 			assert_int_equal(ev->status, cases[i].status);
 			if (cases[i].status == EVENT_INFO) {
-				assert_str(ev->type, arena_printf(&rig.arena, "github_%s", kinds[k]).p);
+				assert_str(ev->type,
+					arena_printf(&rig.arena, "github_%s", kinds[k]).p);
 				assert_int_equal(ev->fingerprint.n, 0);
 				continue;
 			}
 			assert_str(ev->type, "alert");
 			assert_true(str_eq(ev->fingerprint, fingerprint));
-			assert_true(ev->starts_ns ==
-				(cases[i].day ? (INT64_C(1767225600) + (cases[i].day - 1) * 86400) * 1000000000 : 0));
-			assert_true(ev->ends_ns == (cases[i].status == EVENT_RESOLVED ? ev->starts_ns : 0));
+			assert_true(
+				ev->starts_ns ==
+				(cases[i].day ? (INT64_C(1767225600) + (cases[i].day - 1) * 86400) *
+							1000000000
+					      : 0));
+			assert_true(ev->ends_ns ==
+				    (cases[i].status == EVENT_RESOLVED ? ev->starts_ns : 0));
 		}
 	}
 }
 
-static const struct event *workflow(const char *conclusion, const char *branch, const char *head_repo)
+static const struct event *workflow(
+	const char *conclusion, const char *branch, const char *head_repo)
 {
 	rig.headers = headers("workflow_run", "application/json");
-	return one(arena_printf(&rig.arena, "{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/r\"},\"workflow_run\":{"
-		"\"workflow_id\":5,\"name\":\"ci\",\"head_branch\":\"%s\",\"conclusion\":\"%s\",\"head_repository\":"
-		"{\"full_name\":\"%s\"}}}", branch, conclusion, head_repo));
+	return one(arena_printf(&rig.arena,
+		"{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/"
+		"r\"},\"workflow_run\":{"
+		"\"workflow_id\":5,\"name\":\"ci\",\"head_branch\":\"%s\",\"conclusion\":\"%s\","
+		"\"head_repository\":"
+		"{\"full_name\":\"%s\"}}}",
+		branch, conclusion, head_repo));
 }
 
 static void workflows(void **state)
@@ -151,14 +174,21 @@ static void workflows(void **state)
 		const char *conclusion;
 		enum event_status status;
 	} cases[] = {
-		{"failure", EVENT_FIRING}, {"timed_out", EVENT_FIRING}, {"startup_failure", EVENT_FIRING},
-		{"success", EVENT_RESOLVED}, {"cancelled", EVENT_INFO}, {"skipped", EVENT_INFO}, {"neutral", EVENT_INFO},
-		{"stale", EVENT_INFO}, {"action_required", EVENT_INFO},
+		{"failure", EVENT_FIRING},
+		{"timed_out", EVENT_FIRING},
+		{"startup_failure", EVENT_FIRING},
+		{"success", EVENT_RESOLVED},
+		{"cancelled", EVENT_INFO},
+		{"skipped", EVENT_INFO},
+		{"neutral", EVENT_INFO},
+		{"stale", EVENT_INFO},
+		{"action_required", EVENT_INFO},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(workflow(cases[i].conclusion, "main", "o/r")->status, cases[i].status);
+		assert_int_equal(
+			workflow(cases[i].conclusion, "main", "o/r")->status, cases[i].status);
 	struct str red = workflow("failure", "main", "o/r")->fingerprint;
 	assert_true(str_eq(red, workflow("success", "main", "o/r")->fingerprint));
 	assert_false(str_eq(red, workflow("success", "dev", "o/r")->fingerprint));
@@ -174,8 +204,10 @@ static void workflows(void **state)
 static struct str check_of(const char *app, const char *suite, const char *conclusion)
 {
 	rig.headers = headers("check_run", "application/json");
-	const struct event *ev = one(arena_printf(&rig.arena, "{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/r\"},"
-		"\"check_run\":{\"name\":\"build\",\"head_sha\":\"1f\",\"conclusion\":\"%s\",\"app\":%s,\"check_suite\":%s}}",
+	const struct event *ev = one(arena_printf(&rig.arena,
+		"{\"action\":\"completed\",\"repository\":{\"full_name\":\"o/r\"},"
+		"\"check_run\":{\"name\":\"build\",\"head_sha\":\"1f\",\"conclusion\":\"%s\","
+		"\"app\":%s,\"check_suite\":%s}}",
 		conclusion, app, suite));
 	assert_str(ev->type, "alert");
 	return ev->fingerprint;
@@ -189,7 +221,8 @@ static struct str check(const char *app, const char *conclusion)
 /* Apps name their checks as they like: one's success says nothing about another's failure. */
 static void checks(void **state)
 {
-	static const char ours[] = "{\"slug\":\"github-actions\"}", other[] = "{\"slug\":\"buildkite\"}";
+	static const char ours[] = "{\"slug\":\"github-actions\"}",
+			  other[] = "{\"slug\":\"buildkite\"}";
 
 	(void)state;
 	assert_true(str_eq(check(ours, "failure"), check(ours, "success")));
@@ -218,26 +251,41 @@ static void wrong_types(void **state)
 		{"push", "{\"ref\":1.5,\"action\":[]}", "action: want a string, got an array"},
 		{"push", "{\"ref\":[]}", "ref: want a string, got an array"},
 		{"push", "{\"repository\":[]}", "repository: want an object, got an array"},
-		{"push", "{\"repository\":{\"full_name\":{}}}", "repository.full_name: want a string, got an object"},
+		{"push", "{\"repository\":{\"full_name\":{}}}",
+			"repository.full_name: want a string, got an object"},
 		{"push", "{\"sender\":\"x\"}", "sender: want an object, got a string"},
-		{"push", "{\"ref\":\"refs/heads/a\",\"deleted\":\"no\"}", "deleted: want true or false, got a string"},
-		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":1e3}}", "repository.pushed_at: want a time, got 1e3"},
-		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":-1}}", "repository.pushed_at: want a time"},
-		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":9223372036}}", "repository.pushed_at: want a time"},
-		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":\"now\"}}", "repository.pushed_at: 'now' is no time"},
-		{"pull_request", "{\"pull_request\":7}", "pull_request: want an object, got a number"},
-		{"pull_request", "{\"pull_request\":{\"base\":\"main\"}}", "pull_request.base: want an object, got a string"},
-		{"pull_request", "{\"action\":\"closed\",\"pull_request\":{\"merged\":1}}", "pull_request.merged: want true or false"},
-		{"workflow_run", "{\"workflow_run\":{\"workflow_id\":true}}", "workflow_run.workflow_id: want a string, got a boolean"},
-		{"workflow_run", "{\"workflow_run\":{\"updated_at\":\"2026\"}}", "workflow_run.updated_at: '2026' is no time"},
-		{"check_run", "{\"check_run\":{\"check_suite\":[]}}", "check_run.check_suite: want an object"},
+		{"push", "{\"ref\":\"refs/heads/a\",\"deleted\":\"no\"}",
+			"deleted: want true or false, got a string"},
+		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":1e3}}",
+			"repository.pushed_at: want a time, got 1e3"},
+		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":-1}}",
+			"repository.pushed_at: want a time"},
+		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":9223372036}}",
+			"repository.pushed_at: want a time"},
+		{"push", "{\"ref\":\"refs/heads/a\",\"repository\":{\"pushed_at\":\"now\"}}",
+			"repository.pushed_at: 'now' is no time"},
+		{"pull_request", "{\"pull_request\":7}",
+			"pull_request: want an object, got a number"},
+		{"pull_request", "{\"pull_request\":{\"base\":\"main\"}}",
+			"pull_request.base: want an object, got a string"},
+		{"pull_request", "{\"action\":\"closed\",\"pull_request\":{\"merged\":1}}",
+			"pull_request.merged: want true or false"},
+		{"workflow_run", "{\"workflow_run\":{\"workflow_id\":true}}",
+			"workflow_run.workflow_id: want a string, got a boolean"},
+		{"workflow_run", "{\"workflow_run\":{\"updated_at\":\"2026\"}}",
+			"workflow_run.updated_at: '2026' is no time"},
+		{"check_run", "{\"check_run\":{\"check_suite\":[]}}",
+			"check_run.check_suite: want an object"},
 		{"deployment_status", "{\"deployment\":[]}", "deployment: want an object"},
 		{"status", "{\"state\":{}}", "state: want a string"},
-		{"code_scanning_alert", "{\"alert\":{\"rule\":\"x\"}}", "alert.rule: want an object"},
+		{"code_scanning_alert", "{\"alert\":{\"rule\":\"x\"}}",
+			"alert.rule: want an object"},
 		{"dependabot_alert", "{\"alert\":{\"number\":[]}}", "alert.number: want a string"},
-		{"secret_scanning_alert", "{\"alert\":{\"secret_type\":[]}}", "alert.secret_type: want a string"},
+		{"secret_scanning_alert", "{\"alert\":{\"secret_type\":[]}}",
+			"alert.secret_type: want a string"},
 		{"issues", "{\"issue\":[]}", "issue: want an object"},
-		{"release", "{\"release\":{\"published_at\":[]}}", "release.published_at: want a string"},
+		{"release", "{\"release\":{\"published_at\":[]}}",
+			"release.published_at: want a string"},
 	};
 
 	(void)state;
@@ -271,7 +319,8 @@ static void limits(void **state)
 	const struct event *ev = one(ref_of(SOURCE_VALUE_LIMIT));
 	assert_int_equal(event_label(ev, STR("branch")).n, SOURCE_VALUE_LIMIT);
 	assert_int_equal(ev->summary.n, SOURCE_SUMMARY_LIMIT);
-	rig_refused(&rig, ref_of(SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "label 'branch' has 1048577 bytes, at most 1048576");
+	rig_refused(&rig, ref_of(SOURCE_VALUE_LIMIT + 1), ERR_LIMIT,
+		"label 'branch' has 1048577 bytes, at most 1048576");
 	memset(longer, 'x', sizeof(longer) - 1);
 	rig.headers = headers(longer, "application/json");
 	assert_int_equal(one(STR("{}"))->type.n, strlen("github_") + DRAFT_WORD_LIMIT);
@@ -320,8 +369,10 @@ static void published_messages(void **state)
 	} files[] = {
 		{"code_scanning_alert-created.json", "code_scanning_alert", "alert", EVENT_FIRING},
 		{"code_scanning_alert-fixed.json", "code_scanning_alert", "alert", EVENT_RESOLVED},
-		{"pull_request-closed-merged-derived.json", "pull_request", "git_branch_merged", EVENT_INFO},
-		{"pull_request-closed-unmerged.json", "pull_request", "git_pull_request_closed", EVENT_INFO},
+		{"pull_request-closed-merged-derived.json", "pull_request", "git_branch_merged",
+			EVENT_INFO},
+		{"pull_request-closed-unmerged.json", "pull_request", "git_pull_request_closed",
+			EVENT_INFO},
 		{"push-branch-deleted.json", "push", "git_tag_deleted", EVENT_INFO},
 		{"push-compact-signed.json", "push", "git_push", EVENT_INFO},
 		{"push.json", "push", "git_push", EVENT_INFO},
@@ -334,7 +385,9 @@ static void published_messages(void **state)
 	if (access(SHARED_DIR "/payloads/github", R_OK) != 0)
 		return; /* the golden files have their shapes */
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct str body = rig_file(&rig, arena_printf(&rig.arena, SHARED_DIR "/payloads/github/%s", files[i].name).p);
+		struct str body = rig_file(&rig,
+			arena_printf(&rig.arena, SHARED_DIR "/payloads/github/%s", files[i].name)
+				.p);
 
 		for (unsigned guess = 0; guess < 2; guess++) {
 			rig.headers = guess ? NULL : headers(files[i].event, "application/json");
@@ -350,8 +403,10 @@ static void published_messages(void **state)
 		}
 	}
 	rig.headers = NULL;
-	assert_int_equal(rig_taken(&rig, rig_file(&rig, SHARED_DIR "/payloads/github/ping.json")).n, 0);
+	assert_int_equal(
+		rig_taken(&rig, rig_file(&rig, SHARED_DIR "/payloads/github/ping.json")).n, 0);
 }
 
-TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions), TEST(workflows), TEST(checks), TEST(checks_of_two_workflows), TEST(wrong_types),
+TESTS_MAIN(TEST(golden_files), TEST(header_names_the_event), TEST(forms), TEST(actions),
+	TEST(workflows), TEST(checks), TEST(checks_of_two_workflows), TEST(wrong_types),
 	TEST(limits), TEST(a_full_arena), TEST(published_messages))

@@ -1,4 +1,5 @@
-/* The Grafana source: golden files, both kinds of message, and types; and real messages where they are at hand. */
+/* The Grafana source: golden files, both kinds of message, and types; and real messages where they
+ * are at hand. */
 #include "unit.h"
 #include <unistd.h>
 #define RIG_KIND "grafana"
@@ -17,7 +18,8 @@ static void golden_files(void **state)
 
 static void keeps_what_alertmanager_keeps(void **state)
 {
-	struct source_batch out = rig_taken(&rig, STR("{\"alerts\":[],\"groupKey\":\"g\",\"truncatedAlerts\":3}"));
+	struct source_batch out =
+		rig_taken(&rig, STR("{\"alerts\":[],\"groupKey\":\"g\",\"truncatedAlerts\":3}"));
 
 	(void)state;
 	assert_int_equal(out.n, 0);
@@ -53,12 +55,20 @@ static void old_states(void **state)
 
 static void old_identity(void **state)
 {
-	struct str first = one("{\"ruleId\":1,\"orgId\":1,\"ruleName\":\"a\",\"state\":\"alerting\"}")->fingerprint;
+	struct str first =
+		one("{\"ruleId\":1,\"orgId\":1,\"ruleName\":\"a\",\"state\":\"alerting\"}")
+			->fingerprint;
 
 	(void)state;
-	assert_true(str_eq(first, one("{\"ruleId\":1,\"orgId\":1,\"ruleName\":\"b\",\"state\":\"ok\"}")->fingerprint));
-	assert_false(str_eq(first, one("{\"ruleId\":2,\"orgId\":1,\"ruleName\":\"a\",\"state\":\"ok\"}")->fingerprint));
-	assert_false(str_eq(first, one("{\"ruleId\":1,\"orgId\":2,\"ruleName\":\"a\",\"state\":\"ok\"}")->fingerprint));
+	assert_true(
+		str_eq(first, one("{\"ruleId\":1,\"orgId\":1,\"ruleName\":\"b\",\"state\":\"ok\"}")
+				      ->fingerprint));
+	assert_false(
+		str_eq(first, one("{\"ruleId\":2,\"orgId\":1,\"ruleName\":\"a\",\"state\":\"ok\"}")
+				      ->fingerprint));
+	assert_false(
+		str_eq(first, one("{\"ruleId\":1,\"orgId\":2,\"ruleName\":\"a\",\"state\":\"ok\"}")
+				      ->fingerprint));
 }
 
 static void others(void **state)
@@ -89,7 +99,8 @@ static void wrong_types(void **state)
 		{"{\"ruleId\":[]}", "ruleId: want a string, got an array"},
 		{"{\"ruleId\":1,\"state\":1}", "state: want a string, got a number"},
 		{"{\"evalMatches\":{}}", "evalMatches: want an array, got an object"},
-		{"{\"ruleName\":\"a\",\"tags\":[]}", "tags: want an object of strings, got an array"},
+		{"{\"ruleName\":\"a\",\"tags\":[]}",
+			"tags: want an object of strings, got an array"},
 		{"{\"ruleId\":1,\"tags\":{\"a\":1}}", "tags.a: want a string, got a number"},
 	};
 
@@ -113,5 +124,5 @@ static void real_messages(void **state)
 	assert_true(ev->ends_ns == INT64_C(1709259240000000000));
 }
 
-TESTS_MAIN(TEST(golden_files), TEST(keeps_what_alertmanager_keeps), TEST(old_states), TEST(old_identity), TEST(others),
-	TEST(wrong_types), TEST(real_messages))
+TESTS_MAIN(TEST(golden_files), TEST(keeps_what_alertmanager_keeps), TEST(old_states),
+	TEST(old_identity), TEST(others), TEST(wrong_types), TEST(real_messages))

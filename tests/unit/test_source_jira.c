@@ -1,10 +1,13 @@
-/* The Jira source: golden files, the changelog, links, the type of each field; and real samples where they are at hand. */
+/* The Jira source: golden files, the changelog, links, the type of each field; and real samples
+ * where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
 #define RIG_KIND "jira"
 #include "source_rig.h"
 
-static const struct kv delivery[] = {{STR("x-atlassian-webhook-identifier"), STR("2d8b7a64-1111-4222-8333-000000000001")}, {STR(""), STR("")}};
+static const struct kv delivery[] = {
+	{STR("x-atlassian-webhook-identifier"), STR("2d8b7a64-1111-4222-8333-000000000001")},
+	{STR(""), STR("")}};
 
 static void golden_files(void **state)
 {
@@ -43,11 +46,18 @@ static void changes(void **state)
 	assert_true(str_eq(most, changed(65)));
 	assert_int_equal(most.n, 10 * 2 + 54 * 3 + 63);
 	/* Numbers of custom fields are texts; what has no name is not named. */
-	/* The name of a field is shown in the reader's language, and a new issue's with a capital; its id is neither. */
-	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Status\",\"toString\":\"Open\"}]}}")), STR("status_to")), "Open");
-	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Zustand\",\"fieldId\":\"status\",\"toString\":\"Offen\"}]}}")),
-		STR("status_to")), "Offen");
-	const struct event *ev = one(STR("{\"changelog\":{\"items\":[{\"field\":\"status\",\"fromString\":1,\"toString\":2},{}]}}"));
+	/* The name of a field is shown in the reader's language, and a new issue's with a capital;
+	 * its id is neither. */
+	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Status\","
+				       "\"toString\":\"Open\"}]}}")),
+			   STR("status_to")),
+		"Open");
+	assert_str(event_label(one(STR("{\"changelog\":{\"items\":[{\"field\":\"Zustand\","
+				       "\"fieldId\":\"status\",\"toString\":\"Offen\"}]}}")),
+			   STR("status_to")),
+		"Offen");
+	const struct event *ev = one(STR("{\"changelog\":{\"items\":[{\"field\":\"status\","
+					 "\"fromString\":1,\"toString\":2},{}]}}"));
 	assert_str(event_label(ev, STR("status_from")), "1");
 	assert_str(event_label(ev, STR("status_to")), "2");
 	assert_str(event_label(ev, STR("changed")), "status");
@@ -57,13 +67,15 @@ static void changes(void **state)
 
 static size_t links(const char *self)
 {
-	return one(arena_printf(&rig.arena, "{\"issue\":{\"key\":\"A-1\",\"self\":\"%s\"}}", self))->links_n;
+	return one(arena_printf(&rig.arena, "{\"issue\":{\"key\":\"A-1\",\"self\":\"%s\"}}", self))
+		->links_n;
 }
 
 static void link_of_the_page(void **state)
 {
 	(void)state;
-	const struct event *ev = one(STR("{\"issue\":{\"key\":\"A-1\",\"self\":\"https://j.example/rest/api/2/issue/1\"}}"));
+	const struct event *ev = one(STR(
+		"{\"issue\":{\"key\":\"A-1\",\"self\":\"https://j.example/rest/api/2/issue/1\"}}"));
 
 	assert_int_equal(ev->links_n, 1);
 	assert_str(ev->links[0].value, "https://j.example/browse/A-1");
@@ -77,14 +89,19 @@ static void faults(void **state)
 {
 	(void)state;
 	rig_refused(&rig, STR("7"), ERR_INPUT, "body: want an object, got a number");
-	rig_refused(&rig, STR("{\"webhookEvent\":[]}"), ERR_INPUT, "webhookEvent: want a string, got an array");
-	rig_refused(&rig, STR("{\"timestamp\":\"now\"}"), ERR_INPUT, "timestamp: want a number of milliseconds, got a string");
+	rig_refused(&rig, STR("{\"webhookEvent\":[]}"), ERR_INPUT,
+		"webhookEvent: want a string, got an array");
+	rig_refused(&rig, STR("{\"timestamp\":\"now\"}"), ERR_INPUT,
+		"timestamp: want a number of milliseconds, got a string");
 	rig_refused(&rig, STR("{\"timestamp\":-1}"), ERR_INPUT, "timestamp: want a time, got -1");
-	rig_refused(&rig, STR("{\"issue\":\"A-1\"}"), ERR_INPUT, "issue: want an object, got a string");
+	rig_refused(
+		&rig, STR("{\"issue\":\"A-1\"}"), ERR_INPUT, "issue: want an object, got a string");
 	rig_refused(&rig, STR("{\"issue\":{\"fields\":{\"status\":\"Open\"}}}"), ERR_INPUT,
 		"issue.fields.status: want an object, got a string");
-	rig_refused(&rig, STR("{\"changelog\":{\"items\":{}}}"), ERR_INPUT, "changelog.items: want an array, got an object");
-	rig_refused(&rig, STR("{\"changelog\":{\"items\":[{},7]}}"), ERR_INPUT, "changelog.items[1]: want an object, got a number");
+	rig_refused(&rig, STR("{\"changelog\":{\"items\":{}}}"), ERR_INPUT,
+		"changelog.items: want an array, got an object");
+	rig_refused(&rig, STR("{\"changelog\":{\"items\":[{},7]}}"), ERR_INPUT,
+		"changelog.items[1]: want an object, got a number");
 	rig_refused(&rig, STR("{\"changelog\":{\"items\":[{\"field\":7}]}}"), ERR_INPUT,
 		"changelog.items[0].field: want a string, got a number");
 }
@@ -97,18 +114,22 @@ static void real_samples(void **state)
 		const char *name, *type, *status, *status_from;
 		int64_t ms;
 	} files[] = {
-		{"webhook-issue-created.json", "jira_issue_created", "To Do", "", INT64_C(1550286113023)},
-		{"webhook-issue-updated-resolved.json", "jira_issue_updated", "Done", "In Progress", INT64_C(1550286940507)},
-		{"webhook-server-old-issue-updated-no-event-type-assigned.json", "jira_issue_updated", "To Do", "",
-			INT64_C(1550287081752)},
-		{"webhook-cloud-comment-created.json", "jira_comment_created", "To Do", "", INT64_C(1550286678321)},
+		{"webhook-issue-created.json", "jira_issue_created", "To Do", "",
+			INT64_C(1550286113023)},
+		{"webhook-issue-updated-resolved.json", "jira_issue_updated", "Done", "In Progress",
+			INT64_C(1550286940507)},
+		{"webhook-server-old-issue-updated-no-event-type-assigned.json",
+			"jira_issue_updated", "To Do", "", INT64_C(1550287081752)},
+		{"webhook-cloud-comment-created.json", "jira_comment_created", "To Do", "",
+			INT64_C(1550286678321)},
 	};
 
 	(void)state;
 	if (access(SHARED_DIR "/payloads/jira", R_OK) != 0)
 		return; /* the golden files have their shapes */
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct str path = arena_printf(&rig.arena, SHARED_DIR "/payloads/jira/%s", files[i].name);
+		struct str path =
+			arena_printf(&rig.arena, SHARED_DIR "/payloads/jira/%s", files[i].name);
 		const struct event *ev = one(rig_file(&rig, path.p));
 
 		assert_str(ev->type, files[i].type);

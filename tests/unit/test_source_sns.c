@@ -1,4 +1,5 @@
-/* The SNS source: golden files, raw delivery, the type of each field, the limits; and real samples where they are at hand. */
+/* The SNS source: golden files, raw delivery, the type of each field, the limits; and real samples
+ * where they are at hand. */
 #include "unit.h"
 #include <unistd.h>
 #define RIG_KIND "sns"
@@ -12,16 +13,21 @@ static void golden_files(void **state)
 
 /* ---- raw delivery ---- */
 
-static const struct kv raw[] = {{STR("X-Amz-Sns-Rawdelivery"), STR("true")}, {STR("x-amz-sns-message-id"), STR("id-1")},
-	{STR("x-amz-sns-topic-arn"), STR("arn:aws:sns:eu-west-1:210987654321:oncall")}, {STR(""), STR("")}};
+static const struct kv raw[] = {{STR("X-Amz-Sns-Rawdelivery"), STR("true")},
+	{STR("x-amz-sns-message-id"), STR("id-1")},
+	{STR("x-amz-sns-topic-arn"), STR("arn:aws:sns:eu-west-1:210987654321:oncall")},
+	{STR(""), STR("")}};
 
-#define ALARM "\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"AlarmArn\":\"arn:aws:cloudwatch:eu-west-1:1:alarm:a\""
+#define ALARM                                                                                      \
+	"\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"AlarmArn\":\"arn:aws:cloudwatch:eu-"    \
+	"west-1:1:alarm:a\""
 
 static void raw_delivery(void **state)
 {
 	(void)state;
 	rig.headers = raw;
-	struct source_batch out = rig_taken(&rig, STR("{" ALARM ",\"StateChangeTime\":\"2026-11-20T09:15:27.123-0130\"}"));
+	struct source_batch out = rig_taken(
+		&rig, STR("{" ALARM ",\"StateChangeTime\":\"2026-11-20T09:15:27.123-0130\"}"));
 	const struct event *ev = &out.events[0];
 	assert_int_equal(out.n, 1);
 	assert_str(ev->type, "alert");
@@ -43,17 +49,20 @@ static void raw_delivery(void **state)
 	out = rig_taken(&rig, STR(""));
 	assert_int_equal(out.n, 1);
 	rig_refused(&rig, STR("ab\xff"), ERR_INPUT, "the message is not UTF-8");
-	rig_refused(&rig, STR("{" ALARM ",\"Region\":1}"), ERR_INPUT, "Message.Region: want a string, got a number");
+	rig_refused(&rig, STR("{" ALARM ",\"Region\":1}"), ERR_INPUT,
+		"Message.Region: want a string, got a number");
 }
 
 /* An envelope, or a bare message, by what the header says and not by what the body looks like. */
 static void raw_by_header_alone(void **state)
 {
-	static const struct kv not_raw[] = {{STR("x-amz-sns-rawdelivery"), STR("false")}, {STR(""), STR("")}};
+	static const struct kv not_raw[] = {
+		{STR("x-amz-sns-rawdelivery"), STR("false")}, {STR(""), STR("")}};
 
 	(void)state;
 	rig.headers = not_raw;
-	rig_refused(&rig, STR("{" ALARM "}"), ERR_INPUT, "Type: missing, want 'Notification' (of raw message delivery:");
+	rig_refused(&rig, STR("{" ALARM "}"), ERR_INPUT,
+		"Type: missing, want 'Notification' (of raw message delivery:");
 	rig_refused(&rig, STR("disk full"), ERR_INPUT, "");
 }
 
@@ -72,19 +81,28 @@ static void identity(void **state)
 	(void)state;
 	rig.headers = raw;
 	struct str one = fingerprint_of("{" ALARM "}");
-	assert_str(fingerprint_of("{\"AlarmName\":\"renamed\",\"NewStateValue\":\"OK\",\"AlarmArn\":"
-		"\"arn:aws:cloudwatch:eu-west-1:1:alarm:a\",\"Trigger\":{\"Namespace\":\"x\"}}"), one.p);
-	assert_false(str_eq(one, fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"AlarmArn\":"
-		"\"arn:aws:cloudwatch:eu-west-2:1:alarm:a\"}")));
-	struct str bare = fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"Region\":\"r\"}");
-	assert_str(fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"OK\",\"Region\":\"r\"}"), bare.p);
-	assert_false(str_eq(bare, fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"OK\",\"Region\":\"q\"}")));
+	assert_str(
+		fingerprint_of("{\"AlarmName\":\"renamed\",\"NewStateValue\":\"OK\",\"AlarmArn\":"
+			       "\"arn:aws:cloudwatch:eu-west-1:1:alarm:a\",\"Trigger\":{"
+			       "\"Namespace\":\"x\"}}"),
+		one.p);
+	assert_false(str_eq(
+		one, fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"AlarmArn\":"
+				    "\"arn:aws:cloudwatch:eu-west-2:1:alarm:a\"}")));
+	struct str bare = fingerprint_of(
+		"{\"AlarmName\":\"a\",\"NewStateValue\":\"ALARM\",\"Region\":\"r\"}");
+	assert_str(
+		fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"OK\",\"Region\":\"r\"}"),
+		bare.p);
+	assert_false(str_eq(bare,
+		fingerprint_of("{\"AlarmName\":\"a\",\"NewStateValue\":\"OK\",\"Region\":\"q\"}")));
 }
 
 /* ---- types ---- */
 
 #define ENVELOPE(members) "{\"Type\":\"Notification\"," members "}"
-#define INSIDE(members) "{\\\"AlarmName\\\":\\\"a\\\",\\\"NewStateValue\\\":\\\"ALARM\\\"," members "}"
+#define INSIDE(members)                                                                            \
+	"{\\\"AlarmName\\\":\\\"a\\\",\\\"NewStateValue\\\":\\\"ALARM\\\"," members "}"
 #define WITH_ALARM(members) "{\"Type\":\"Notification\",\"Message\":\"" INSIDE(members) "\"}"
 
 static void wrong_types(void **state)
@@ -106,28 +124,41 @@ static void wrong_types(void **state)
 		{ENVELOPE("\"Message\":\"\",\"Timestamp\":5"), "Timestamp: want a string"},
 		{ENVELOPE("\"Message\":\"\",\"Timestamp\":\"now\""), "Timestamp: 'now' is no time"},
 		{ENVELOPE("\"Message\":\"\",\"Signature\":5"), "Signature: want a string"},
-		{ENVELOPE("\"Message\":\"\",\"SignatureVersion\":1"), "SignatureVersion: want a string"},
-		{ENVELOPE("\"Message\":\"\",\"SigningCertURL\":1"), "SigningCertURL: want a string"},
+		{ENVELOPE("\"Message\":\"\",\"SignatureVersion\":1"),
+			"SignatureVersion: want a string"},
+		{ENVELOPE("\"Message\":\"\",\"SigningCertURL\":1"),
+			"SigningCertURL: want a string"},
 		{ENVELOPE("\"Message\":\"\",\"SubscribeURL\":1"), "SubscribeURL: want a string"},
 		{ENVELOPE("\"Message\":\"\",\"Token\":1"), "Token: want a string"},
-		{WITH_ALARM("\\\"AlarmName\\\":1"), "Message.AlarmName: want a string, got a number"},
+		{WITH_ALARM("\\\"AlarmName\\\":1"),
+			"Message.AlarmName: want a string, got a number"},
 		{WITH_ALARM("\\\"AlarmName\\\":\\\"\\\""), "Message.AlarmName: want a name"},
 		{WITH_ALARM("\\\"NewStateValue\\\":1"), "Message.NewStateValue: want a string"},
 		{WITH_ALARM("\\\"NewStateReason\\\":1"), "Message.NewStateReason: want a string"},
-		{WITH_ALARM("\\\"AlarmDescription\\\":[]"), "Message.AlarmDescription: want a string"},
+		{WITH_ALARM("\\\"AlarmDescription\\\":[]"),
+			"Message.AlarmDescription: want a string"},
 		{WITH_ALARM("\\\"AWSAccountId\\\":[]"), "Message.AWSAccountId: want a string"},
 		{WITH_ALARM("\\\"StateChangeTime\\\":1"), "Message.StateChangeTime: want a string"},
-		{WITH_ALARM("\\\"StateChangeTime\\\":\\\"2026-11-20T09:15:27.123+00\\\""), "Message.StateChangeTime: '2026-11-20T09:15:27.123+00' is no time"},
-		{WITH_ALARM("\\\"StateChangeTime\\\":\\\"2026-11-20T09:15:27.123+9999\\\""), "Message.StateChangeTime: "},
+		{WITH_ALARM("\\\"StateChangeTime\\\":\\\"2026-11-20T09:15:27.123+00\\\""),
+			"Message.StateChangeTime: '2026-11-20T09:15:27.123+00' is no time"},
+		{WITH_ALARM("\\\"StateChangeTime\\\":\\\"2026-11-20T09:15:27.123+9999\\\""),
+			"Message.StateChangeTime: "},
 		{WITH_ALARM("\\\"AlarmArn\\\":{}"), "Message.AlarmArn: want a string"},
 		{WITH_ALARM("\\\"Trigger\\\":[]"), "Message.Trigger: want an object, got an array"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Namespace\\\":1}"), "Message.Trigger.Namespace: want a string"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"MetricName\\\":1}"), "Message.Trigger.MetricName: want a string"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Metrics\\\":1}"), "Message.Trigger.Metrics: want an array"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":{}}"), "Message.Trigger.Dimensions: want an array"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[1]}"), "Message.Trigger.Dimensions[0]: want an object"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[{}]}"), "Message.Trigger.Dimensions[0].name: missing"},
-		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[{\\\"name\\\":\\\"a\\\",\\\"value\\\":1}]}"),
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Namespace\\\":1}"),
+			"Message.Trigger.Namespace: want a string"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"MetricName\\\":1}"),
+			"Message.Trigger.MetricName: want a string"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Metrics\\\":1}"),
+			"Message.Trigger.Metrics: want an array"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":{}}"),
+			"Message.Trigger.Dimensions: want an array"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[1]}"),
+			"Message.Trigger.Dimensions[0]: want an object"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[{}]}"),
+			"Message.Trigger.Dimensions[0].name: missing"},
+		{WITH_ALARM("\\\"Trigger\\\":{\\\"Dimensions\\\":[{\\\"name\\\":\\\"a\\\","
+			    "\\\"value\\\":1}]}"),
 			"Message.Trigger.Dimensions[0].value: want a string, got a number"},
 	};
 
@@ -138,7 +169,8 @@ static void wrong_types(void **state)
 
 static void says_the_byte(void **state)
 {
-	static const char body[] = "{\"Message\":\"{\\\"AlarmName\\\":1,\\\"NewStateValue\\\":\\\"\\\"}\",\"Type\":\"Notification\"}";
+	static const char body[] = "{\"Message\":\"{\\\"AlarmName\\\":1,\\\"NewStateValue\\\":"
+				   "\\\"\\\"}\",\"Type\":\"Notification\"}";
 	struct source_batch out;
 	struct err e;
 
@@ -146,7 +178,8 @@ static void says_the_byte(void **state)
 	assert_int_equal(rig_take(&rig, str_of(body), 7, &out, &e), -1);
 	assert_int_equal(e.offset, strstr(body, ",\"Type\"") - body);
 	rig.headers = raw;
-	assert_int_equal(rig_take(&rig, STR("{\"AlarmName\":1,\"NewStateValue\":\"\"}"), 7, &out, &e), -1);
+	assert_int_equal(
+		rig_take(&rig, STR("{\"AlarmName\":1,\"NewStateValue\":\"\"}"), 7, &out, &e), -1);
 	assert_int_equal(e.offset, strlen("{\"AlarmName\":1"));
 }
 
@@ -181,10 +214,13 @@ static void limits(void **state)
 	rig.headers = raw;
 	struct source_batch out = rig_taken(&rig, with_dimensions(SOURCE_LABELS_LIMIT, 7, 1));
 	assert_int_equal(out.events[0].labels_n, SOURCE_LABELS_LIMIT + 4);
-	rig_refused(&rig, with_dimensions(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT, "Dimensions: 257 elements, at most 256");
+	rig_refused(&rig, with_dimensions(SOURCE_LABELS_LIMIT + 1, 7, 1), ERR_LIMIT,
+		"Dimensions: 257 elements, at most 256");
 	rig_taken(&rig, with_dimensions(1, SOURCE_NAME_LIMIT, SOURCE_VALUE_LIMIT));
-	rig_refused(&rig, with_dimensions(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "a name of 1025");
-	rig_refused(&rig, with_dimensions(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT, "at most 1024 and 1048576");
+	rig_refused(
+		&rig, with_dimensions(1, SOURCE_NAME_LIMIT + 1, 1), ERR_LIMIT, "a name of 1025");
+	rig_refused(&rig, with_dimensions(1, 7, SOURCE_VALUE_LIMIT + 1), ERR_LIMIT,
+		"at most 1024 and 1048576");
 	/* Nesting counts inside Message, too: it becomes `data`. */
 	buf_init(&b, BUF_NO_LIMIT);
 	for (unsigned i = 0; i < SOURCE_DEPTH_LIMIT; i++)
@@ -209,14 +245,18 @@ static void many_metrics(void **state)
 		buf_init(&b, BUF_NO_LIMIT);
 		buf_puts(&b, "{" ALARM ",\"Trigger\":{\"Metrics\":[");
 		for (unsigned i = 0; i < n; i++)
-			buf_printf(&b, "%s{\"MetricStat\":{\"Metric\":{\"Namespace\":\"N\",\"MetricName\":\"M%u\"}}}", i ? "," : "", i);
+			buf_printf(&b,
+				"%s{\"MetricStat\":{\"Metric\":{\"Namespace\":\"N\",\"MetricName\":"
+				"\"M%u\"}}}",
+				i ? "," : "", i);
 		buf_puts(&b, "]}}");
 		if (n == SOURCE_LABELS_LIMIT) {
 			struct source_batch out = rig_taken(&rig, buf_as_str(&b));
 			assert_str(event_label(&out.events[0], STR("namespace")), "N");
 			assert_str(event_label(&out.events[0], STR("metric")), "");
 		} else {
-			rig_refused(&rig, buf_as_str(&b), ERR_LIMIT, "Message.Trigger.Metrics: 257 elements");
+			rig_refused(&rig, buf_as_str(&b), ERR_LIMIT,
+				"Message.Trigger.Metrics: 257 elements");
 		}
 		buf_release(&b);
 	}
@@ -281,7 +321,8 @@ static void published_messages(void **state)
 	if (access(SHARED_DIR "/payloads/aws-sns", R_OK) != 0)
 		return; /* the golden files have their shapes */
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct str path = arena_printf(&rig.arena, SHARED_DIR "/payloads/aws-sns/%s", files[i].name);
+		struct str path =
+			arena_printf(&rig.arena, SHARED_DIR "/payloads/aws-sns/%s", files[i].name);
 		struct source_batch out = rig_taken(&rig, rig_file(&rig, path.p));
 		const struct event *ev = &out.events[0];
 
@@ -295,9 +336,11 @@ static void published_messages(void **state)
 		fingerprint = ev->fingerprint;
 		assert_str(event_label(ev, STR("alertname")), "EXAMPLE");
 		assert_str(event_label(ev, STR("instance_id")), "TestInstance");
-		assert_true(ev->time_ns == (i < 2 ? INT64_C(1795374000) : INT64_C(1795374600)) * 1000000000);
+		assert_true(ev->time_ns ==
+			    (i < 2 ? INT64_C(1795374000) : INT64_C(1795374600)) * 1000000000);
 	}
 }
 
-TESTS_MAIN(TEST(golden_files), TEST(raw_delivery), TEST(raw_by_header_alone), TEST(identity), TEST(wrong_types), TEST(says_the_byte),
-	TEST(limits), TEST(many_metrics), TEST(a_full_arena), TEST(cuts_summaries), TEST(published_messages))
+TESTS_MAIN(TEST(golden_files), TEST(raw_delivery), TEST(raw_by_header_alone), TEST(identity),
+	TEST(wrong_types), TEST(says_the_byte), TEST(limits), TEST(many_metrics),
+	TEST(a_full_arena), TEST(cuts_summaries), TEST(published_messages))

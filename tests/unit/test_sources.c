@@ -1,4 +1,5 @@
-/* Sources of a configuration: what `labels` makes of an event, and what is found when a file is read. */
+/* Sources of a configuration: what `labels` makes of an event, and what is found when a file is
+ * read. */
 #include "unit.h"
 #include "conf/conf.h"
 #include "flow/sources.h"
@@ -55,22 +56,29 @@ static void deliveries_are_remembered_for_as_long_as_signatures_hold(void **stat
 	(void)state;
 	refused("limits: {delivery_window: 9m}\n"
 		"sources: {x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}}\n",
-		"f.yml:2:11: 'limits.delivery_window' is 9m: whoever catches a message of the source 'x' could send it again "
+		"f.yml:2:11: 'limits.delivery_window' is 9m: whoever catches a message of the "
+		"source 'x' could send it again "
 		"after that; make it 10m or more\n");
 	refused("limits: {delivery_window: 1h}\n"
-		"sources: {x: {kind: alertmanager, auth: {hmac: {header: S, timestamp_header: T, tolerance: 1h, secret_file: s}}}}\n",
-		"f.yml:2:11: 'limits.delivery_window' is 1h: whoever catches a message of the source 'x' could send it again "
+		"sources: {x: {kind: alertmanager, auth: {hmac: {header: S, timestamp_header: T, "
+		"tolerance: 1h, secret_file: s}}}}\n",
+		"f.yml:2:11: 'limits.delivery_window' is 1h: whoever catches a message of the "
+		"source 'x' could send it again "
 		"after that; make it 2h or more\n");
 	refused("sources: {x: {kind: logs, auth: {standard_webhooks: {secret_file: s}}}}\n",
-		"f.yml:1:11: the source 'x' takes lines of logs, which somebody who caught them could send again: a signed time "
-		"does not keep him from it; give it an auth of another kind, as bearer_file or client_cert\n");
-	struct bound b = bind_good("limits: {delivery_window: 10m}\nsources:\n"
-				   "  x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}\n"
-				   "  y: {kind: alertmanager, auth: {hmac: {header: S, secret_file: s}}}\n");
+		"f.yml:1:11: the source 'x' takes lines of logs, which somebody who caught them "
+		"could send again: a signed time "
+		"does not keep him from it; give it an auth of another kind, as bearer_file or "
+		"client_cert\n");
+	struct bound b =
+		bind_good("limits: {delivery_window: 10m}\nsources:\n"
+			  "  x: {kind: alertmanager, auth: {standard_webhooks: {secret_file: s}}}\n"
+			  "  y: {kind: alertmanager, auth: {hmac: {header: S, secret_file: s}}}\n");
 	release(&b);
 	b = bind_good("sources: {x: {kind: logs, auth: {github: {secret_file: s}}}}\n");
 	release(&b);
-	b = bind_good("limits: {delivery_window: 1m}\nsources: {y: {kind: alertmanager, auth: {github: {secret_file: s}}}}\n");
+	b = bind_good("limits: {delivery_window: 1m}\nsources: {y: {kind: alertmanager, auth: "
+		      "{github: {secret_file: s}}}}\n");
 	release(&b);
 }
 
@@ -102,16 +110,17 @@ static void assert_label(const struct event *ev, const char *name, const char *w
 static void labels_are_derived_and_renamed(void **state)
 {
 	(void)state;
-	struct bound b = bind_good("sources:\n"
-				   "  x:\n"
-				   "    kind: alertmanager\n"
-				   "    labels:\n"
-				   "      instance: '{{ labels.instance | host | lower }}'\n"
-				   "      service: '{{ labels.job }}'\n"
-				   "      job: ''\n"
-				   "      team: ops\n"
-				   "      note: '{{ annotations.note }} {{ event.type }} {{ data.status }}'\n"
-				   "      zone: '{{ labels.zone | default \"a\" }}'\n");
+	struct bound b = bind_good(
+		"sources:\n"
+		"  x:\n"
+		"    kind: alertmanager\n"
+		"    labels:\n"
+		"      instance: '{{ labels.instance | host | lower }}'\n"
+		"      service: '{{ labels.job }}'\n"
+		"      job: ''\n"
+		"      team: ops\n"
+		"      note: '{{ annotations.note }} {{ event.type }} {{ data.status }}'\n"
+		"      zone: '{{ labels.zone | default \"a\" }}'\n");
 	struct source_batch out = take(&b, BODY(",\"instance\":\"WEB-1:9100\",\"job\":\"node\""));
 
 	assert_int_equal(out.n, 1);
@@ -131,8 +140,9 @@ static void labels_are_derived_and_renamed(void **state)
 static void what_is_missing_leaves_the_label(void **state)
 {
 	(void)state;
-	struct bound b = bind_good("sources: {x: {kind: alertmanager, labels: {instance: '{{ labels.host }}', "
-				   "gone: '{{ labels.nothing | default \"\" }}'}}}\n");
+	struct bound b = bind_good(
+		"sources: {x: {kind: alertmanager, labels: {instance: '{{ labels.host }}', "
+		"gone: '{{ labels.nothing | default \"\" }}'}}}\n");
 	struct source_batch out = take(&b, BODY(",\"instance\":\"one\",\"gone\":\"stays\""));
 
 	assert_label(out.events, "instance", "one");
@@ -145,7 +155,8 @@ static void what_is_missing_leaves_the_label(void **state)
 static void every_template_sees_the_labels_as_they_came(void **state)
 {
 	(void)state;
-	struct bound b = bind_good("sources: {x: {kind: alertmanager, labels: {a: '{{ labels.b }}', b: '{{ labels.a }}'}}}\n");
+	struct bound b = bind_good("sources: {x: {kind: alertmanager, labels: {a: '{{ labels.b "
+				   "}}', b: '{{ labels.a }}'}}}\n");
 	struct source_batch out = take(&b, BODY(",\"a\":\"1\",\"b\":\"2\""));
 
 	assert_label(out.events, "a", "2");
@@ -170,12 +181,16 @@ static void bad_labels_are_found_with_their_place(void **state)
 {
 	(void)state;
 	refused("sources:\n  x:\n    kind: alertmanager\n    labels: {a: '{{ label.b }}'}\n",
-		"f.yml:4:17: 'sources.x.labels.a': unknown path 'label', did you mean 'labels'; known are labels.x "
+		"f.yml:4:17: 'sources.x.labels.a': unknown path 'label', did you mean 'labels'; "
+		"known are labels.x "
 		"annotations.x data.x event.x match.x incident.x steps.NAME.x\n");
-	refused("sources: {x: {kind: alertmanager, labels: {a: '{{ incident.id }}', b: '{{ match.x }}'}}}\n",
-		"f.yml:1:47: 'sources.x.labels.a': only the event is known here: labels.x, annotations.x, data.x, event.x but "
+	refused("sources: {x: {kind: alertmanager, labels: {a: '{{ incident.id }}', b: '{{ match.x "
+		"}}'}}}\n",
+		"f.yml:1:47: 'sources.x.labels.a': only the event is known here: labels.x, "
+		"annotations.x, data.x, event.x but "
 		"for event.id and event.received\n"
-		"f.yml:1:71: 'sources.x.labels.b': only the event is known here: labels.x, annotations.x, data.x, event.x but "
+		"f.yml:1:71: 'sources.x.labels.b': only the event is known here: labels.x, "
+		"annotations.x, data.x, event.x but "
 		"for event.id and event.received\n");
 	refused("sources: {x: {kind: alertmanager, labels: [a]}}\n",
 		"f.yml:1:43: 'sources.x.labels' is a list; it must be a map of texts\n");
@@ -197,7 +212,8 @@ static void so_many_labels(void **state)
 			buf_printf(&text, "l%d: v, ", i);
 		buf_puts(&text, "}}}\n");
 		if (more) {
-			refused(text.p, "f.yml:1:43: 'sources.x.labels' has 65 entries; it must have at most 64\n");
+			refused(text.p, "f.yml:1:43: 'sources.x.labels' has 65 entries; it must "
+					"have at most 64\n");
 			continue;
 		}
 		struct bound b = bind_good(text.p);
@@ -208,6 +224,8 @@ static void so_many_labels(void **state)
 }
 
 TESTS_MAIN(cmocka_unit_test(deliveries_are_remembered_for_as_long_as_signatures_hold),
-	cmocka_unit_test(labels_are_derived_and_renamed), cmocka_unit_test(what_is_missing_leaves_the_label),
-	cmocka_unit_test(every_template_sees_the_labels_as_they_came), cmocka_unit_test(the_fingerprint_is_the_senders),
+	cmocka_unit_test(labels_are_derived_and_renamed),
+	cmocka_unit_test(what_is_missing_leaves_the_label),
+	cmocka_unit_test(every_template_sees_the_labels_as_they_came),
+	cmocka_unit_test(the_fingerprint_is_the_senders),
 	cmocka_unit_test(bad_labels_are_found_with_their_place), cmocka_unit_test(so_many_labels))
