@@ -86,7 +86,7 @@ void access_chain_add(struct access_chain *c, struct str entry)
 	/* Of an IPv6 address without brackets each colon is its own. */
 	if (host.n && (host.p[0] == '[' || (colon && colon == memrchr(host.p, ':', host.n))))
 		host = without_port(host);
-	if (!cidr_parse_address(host, address)) {
+	if (++c->entries > ACCESS_CHAIN_MAX || !cidr_parse_address(host, address)) {
 		c->last = ACCESS_UNKNOWN;
 		return;
 	}

@@ -22,12 +22,15 @@ bool access_host_is_ours(struct str host, const struct str *listed, size_t n);
  * header? */
 bool access_origin_is_host(struct str origin, struct str host);
 
+#define ACCESS_CHAIN_MAX 64 /* entries; of a longer chain the client is not known */
+
 /* Whom a chain of proxies speaks for: entries in the order of a header's lines, each from left to right, the
  * nearest one last. The last that is no trusted proxy is the client; where all are, the first. What stands
  * before that one, anybody may have written. */
 struct access_chain {
 	bool (*trusted)(const void *ctx, const unsigned char *address);
 	const void *ctx;
+	size_t entries;
 	enum {
 		ACCESS_NOBODY,	/* there was no entry */
 		ACCESS_UNKNOWN, /* the client is no address: "unknown", "_hidden", or no text for one */

@@ -175,6 +175,20 @@ def test_page_of_a_browser_may_not_use_its_password(runbookd):
     assert post(rb, "place", body_of("a")).status == 200
 
 
+def test_path_of_an_alertmanager_asks_as_its_source_does(runbookd):
+    rb = make(runbookd, {})
+    rb.configure({"sources": {"prometheus": {"kind": "prometheus", "auth": AUTHS["basic"]}, "am": {"kind": "prometheus", "auth": AUTHS["github"]}}})
+    start(rb)
+    body = json.dumps([{"labels": {"alertname": "A", "instance": "p"}}]).encode()
+    for path in ("/api/v2/alerts", "/ingest/prometheus/api/v2/alerts", "/ingest/prometheus"):
+        assert http_request(rb.address, "POST", path, body).status == 401
+        assert http_request(rb.address, "POST", path, body, good("basic", body)).status == 200
+    path = "/ingest/am/api/v2/alerts"
+    assert http_request(rb.address, "POST", path, body, github("x", body)).status == 403
+    assert http_request(rb.address, "POST", path, body, github(SECRETS["hook"], body)).status == 200
+    assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="unauthorized") == 3
+
+
 def test_handshake_needs_no_signature(runbookd):
     rb = make(runbookd, {})
     rb.configure({"sources": {"ce": {"kind": "cloudevents", "auth": AUTHS["github"]},

@@ -97,6 +97,18 @@ static void lists_of_addresses(void **state)
 		assert_string_equal(client(access_chain_forwarded_for, v[i].one, v[i].two), v[i].want);
 }
 
+static void as_many_entries_as_may_be(void **state)
+{
+	char list[ACCESS_CHAIN_MAX * 10 + 1] = "";
+
+	(void)state;
+	for (int i = 1; i < ACCESS_CHAIN_MAX; i++)
+		strcat(list, "10.0.0.1,");
+	assert_string_equal(client(access_chain_forwarded_for, list, "192.0.2.1"), "192.0.2.1");
+	strcat(list, "10.0.0.1,");
+	assert_string_equal(client(access_chain_forwarded_for, list, "192.0.2.1"), "unknown");
+}
+
 static void forwarded_elements(void **state)
 {
 	static const struct {
@@ -138,6 +150,7 @@ static void bytes_of_loopback(void **state)
 	}
 }
 
-TESTS_MAIN(cmocka_unit_test(lists_of_addresses), cmocka_unit_test(forwarded_elements), cmocka_unit_test(bytes_of_loopback),
+TESTS_MAIN(cmocka_unit_test(lists_of_addresses), cmocka_unit_test(as_many_entries_as_may_be),
+	cmocka_unit_test(forwarded_elements), cmocka_unit_test(bytes_of_loopback),
 	cmocka_unit_test(names_of_strangers_are_not_ours),
 	cmocka_unit_test(origin_is_the_host_or_nobody))
