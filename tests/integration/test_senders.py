@@ -189,6 +189,28 @@ def test_path_of_an_alertmanager_asks_as_its_source_does(runbookd):
     assert rb.metric("runbookd_ingest_rejected_total", source="prometheus", reason="unauthorized") == 3
 
 
+def test_paths_of_log_shippers_ask_as_their_source_does(runbookd):
+    rb = make(runbookd, {})
+    rb.configure({"sources": {"logs": {"kind": "logs", "auth": AUTHS["bearer"]}, "signed": {"kind": "logs", "auth": AUTHS["github"]}}})
+    start(rb)
+    push = b'{"streams": [{"stream": {"job": "a"}, "values": [["1700000000000000000", "a line"]]}]}'
+    event = b'{"event": "a line"}'
+    json_type = {"Content-Type": "application/json"}
+    secret = SECRETS["bearer"]
+    for path, body, shown, status in (
+            ("/loki/api/v1/push", push, f"Bearer {secret}", 204),
+            ("/services/collector/event", event, f"Splunk {secret}", 200),
+            ("/ingest/logs", b"a line\n", f"Bearer {secret}", 200)):
+        headers = json_type if body[:1] == b"{" else {"Content-Type": "text/plain"}
+        assert http_request(rb.address, "POST", path, body, headers).status == 401, path
+        assert http_request(rb.address, "POST", path, body, {**headers, "Authorization": shown[:-1]}).status in (401, 403), path
+        answer = http_request(rb.address, "POST", path, body, {**headers, "Authorization": shown})
+        assert answer.status == status, (path, answer)
+    path = "/ingest/signed/loki/api/v1/push"
+    assert http_request(rb.address, "POST", path, push, {**json_type, **github("x", push)}).status == 403
+    assert http_request(rb.address, "POST", path, push, {**json_type, **github(SECRETS["hook"], push)}).status == 204
+
+
 def test_handshake_needs_no_signature(runbookd):
     rb = make(runbookd, {})
     rb.configure({"sources": {"ce": {"kind": "cloudevents", "auth": AUTHS["github"]},
@@ -490,7 +512,7 @@ def test_nginx_that_nobody_named(runbookd):
 
 def test_nginx_on_a_unix_socket(runbookd):
     """That has no address: the word unix names it."""
-    rb = make(runbookd, {"place": {"allow": ["198.51.100.0/24"]}})
+    rb = make(runbookd, {"place": {"allow": ["198.51.100.0/24"]}, "here": {"allow": ["127.0.0.1"]}})
     path = rb.folder / "api.sock"
     rb.configure({"http": {"listen": ["127.0.0.1:0", f"unix:{path}"], "trusted_proxies": ["unix", "127.0.0.1"]}})
     start(rb)
@@ -500,6 +522,12 @@ def test_nginx_on_a_unix_socket(runbookd):
         rb.configure({"http": {**rb.conf["http"], "trusted_proxies": ["127.0.0.1"]}})
         assert rb.api("POST", "/-/reload").status == 200
         assert "is not known" in problem(post(rb, "place", body_of("a"), {"X-Forwarded-For": "198.51.100.7"}, address), 403)
+    connection = http.client.HTTPConnection("localhost", timeout=DEADLINE)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    with contextlib.closing(connection) as c:
+        assert request_on(c, "POST", "/ingest/here", body_of("b")).status == 200, "who comes by itself counts as 127.0.0.1"
+        assert request_on(c, "POST", "/ingest/place", body_of("b")).status == 403
 
 
 def test_headers_of_others_mean_nothing(runbookd):

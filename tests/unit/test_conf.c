@@ -615,6 +615,30 @@ static void auth_that_contradicts_itself(void **state)
 		"arn:aws:sns:eu-west-1:123456789012:NAME\n");
 }
 
+/* before, n different values as `value` makes them of a number, after. */
+static void refuse_list(const char *before, size_t n, const char *value, const char *after, const char *part)
+{
+	struct buf b;
+	buf_init(&b, BUF_NO_LIMIT);
+	buf_puts(&b, before);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%s%s%zu", i ? ", " : "", value, i);
+	buf_puts(&b, after);
+	refuse_one(b.p, part);
+	buf_release(&b);
+}
+
+static void lists_of_senders_have_limits(void **state)
+{
+	(void)state;
+	refuse_list("sources: {a: {kind: x, auth: {allow: [", CONF_RANGES_MAX + 1, "2001:db8::", "]}}}\n",
+		"'sources.a.auth.allow' has 257 entries; it must have from 1 to 256");
+	refuse_list("sources: {a: {kind: x, auth: {client_cert: {names: [", CONF_CERT_NAMES_MAX + 1, "n", "]}}}}\n",
+		"'sources.a.auth.client_cert.names' has 65 entries; it must have from 1 to 64");
+	refuse_list("http: {trusted_proxies: [", CONF_RANGES_MAX + 1, "2001:db8::", "]}\n",
+		"'http.trusted_proxies' has 257 entries; it must have from 0 to 256");
+}
+
 static void trusted_proxies(void **state)
 {
 	(void)state;
@@ -993,7 +1017,7 @@ TESTS_MAIN(T(defaults_are_the_documented_ones), T(every_field_of_the_struct_is_i
 	T(table_is_sound), T(sections_stand_together), T(keys_that_need_a_restart),
 	T(numbers_at_their_bounds), T(every_choice), T(awkward_texts), T(lists_and_maps),
 	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(auth_of_a_source), T(auth_that_contradicts_itself),
-	T(trusted_proxies), T(other_addresses), T(wrong_kinds_of_values),
+	T(lists_of_senders_have_limits), T(trusted_proxies), T(other_addresses), T(wrong_kinds_of_values),
 	T(broken_yaml), T(tokens_are_read), T(tokens_with_errors), T(tokens_have_a_limit), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
 	T(names_are_checked), T(loads_a_file), T(relative_paths_become_absolute), T(no_file),
 	T(loose_mode_with_a_password_is_a_warning), T(restarts), T(manual_has_every_key))
