@@ -13,15 +13,15 @@
 #include "line/line.h"
 
 #define LINE_LIMIT ((size_t)64 << 10)	   /* of line_options.line_limit, where nobody sets it */
-#define LINE_ITEM_LIMIT ((size_t)32 << 20) /* memory for one item of a body: an object, a stream   \
-					    */
-#define LINE_DOCUMENT_LIMIT ((size_t)1 << 20) /* bytes of one line of _bulk */
+/* Memory for one item of a body: an object, a stream. */
+#define LINE_ITEM_LIMIT ((size_t)32 << 20)
+#define LINE_DOCUMENT_LIMIT ((size_t)1 << 20) /* bytes of a line of _bulk, of an event of msgpack */
 #define LINE_ENTRY_LIMIT ((size_t)1 << 20)    /* bytes kept of one entry of the journal */
 #define LINE_JSON_DEPTH 48		      /* nesting of one item */
 #define LINE_JSON_NODES 300000		      /* values in one item */
 #define LINE_NAME_LIMIT 256		      /* bytes of a label's name; what is longer is cut */
-#define LINE_PATH_DEPTH                                                                            \
-	4 /* objects in one another whose scalars become labels; deeper ones do not */
+/* Objects in one another whose scalars become labels; deeper ones do not. */
+#define LINE_PATH_DEPTH 4
 
 #define LINE_TYPE_TRACE_ERROR "trace_error" /* label `type` of a span that failed */
 
@@ -31,6 +31,7 @@ extern const struct line_kind line_kind_text;
 extern const struct line_kind line_kind_json;
 /* What the first bytes look like: an array of objects is JSON, all else text. */
 extern const struct line_kind line_kind_any;
+extern const struct line_kind line_kind_msgpack; /* Fluent Bit's */
 extern const struct line_kind line_kind_loki_json, line_kind_loki_proto; /* the latter inflated */
 extern const struct line_kind line_kind_bulk;
 extern const struct line_kind line_kind_splunk;

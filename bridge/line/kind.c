@@ -63,8 +63,8 @@ const struct line_kind *line_kind_of(struct str content_type, struct err *e)
 		{"application/json-lines", &line_kind_json, NULL},
 		{"application/vnd.fdo.journal", &line_kind_journal, NULL},
 		{"application/logplex-1", &line_kind_syslog, NULL},
-		{"application/msgpack", NULL, "JSON; Fluent Bit: 'format json_lines'"},
-		{"application/x-msgpack", NULL, "JSON; Fluent Bit: 'format json_lines'"},
+		{"application/msgpack", &line_kind_msgpack, NULL},
+		{"application/x-msgpack", &line_kind_msgpack, NULL},
 		{"application/x-protobuf", NULL, "it to /loki/api/v1/push, /v1/logs or /v1/traces"},
 	};
 	struct str type = bare(content_type);

@@ -294,6 +294,13 @@ def test_syslog_ng_says_in_headers_who_it_is(rb):
     assert (found(rb)["1"]["host"], found(rb)["1"]["program"]) == ("web-3", "sshd")
 
 
+def test_fluent_bits_own_form(rb):
+    body = (GOLDEN / "msgpack" / "fluent-bit.body").read_bytes().replace(b"Killed process 77", b"needle 0000000077")
+    answer = post(rb, "/ingest/logs", gzip.compress(body), {"Content-Type": "application/msgpack", "Content-Encoding": "gzip"}).json()
+    assert (answer["events"], answer["new"]) == (7, 1)
+    assert found(rb)["0000000077"]["kubernetes_pod_name"] == "cart-2"
+
+
 def shown_as(scheme, token):
     return {"Authorization": f"{scheme} {token}"}
 

@@ -204,6 +204,30 @@ static void large_entry(void **state)
 	free_text(dump);
 }
 
+/* ---- msgpack ---- */
+
+static void broken_msgpack(void **state)
+{
+	struct str deep = repeated("\x91", 33), half = repeated("0123456789abcdef", LINE_DOCUMENT_LIMIT / 16);
+	struct buf b;
+
+	(void)state;
+	rig_refused(&rig, &line_kind_msgpack, STR("\x81\xa1" "a\x01\xc1"), ERR_INPUT, 4, "no event begins here");
+	rig_refused(&rig, &line_kind_msgpack, STR("\x92\x01\x02"), ERR_INPUT, 0, "want events, [TIME, {…}] each");
+	rig_refused(&rig, &line_kind_msgpack, STR("\x07"), ERR_INPUT, 0, "want events");
+	rig_refused(&rig, &line_kind_msgpack, STR("\x80\x81\xa1" "a"), ERR_INPUT, 1, "it breaks off");
+	rig_refused(&rig, &line_kind_msgpack, STR("\xdf\xff\xff\xff\xff"), ERR_INPUT, 0, "it breaks off");
+	rig_refused(&rig, &line_kind_msgpack, deep, ERR_INPUT, 0, "nested too deep");
+	buf_init(&b, BUF_NO_LIMIT);
+	buf_add(&b, "\x81\xa1" "a\xdb\x00\x20\x00\x00", 8);
+	buf_str(&b, half);
+	buf_str(&b, half);
+	rig_refused(&rig, &line_kind_msgpack, buf_as_str(&b), ERR_INPUT, 0, "an event has more than 1 MiB");
+	buf_release(&b);
+	free_text(deep);
+	free_text(half);
+}
+
 /* ---- protobuf ---- */
 
 static void broken_protobuf(void **state)
@@ -451,6 +475,7 @@ int main(void)
 		TEST(clock_goes_on),
 		TEST(broken_journal),
 		TEST(large_entry),
+		TEST(broken_msgpack),
 		TEST(broken_protobuf),
 		TEST(otlp_one_bad),
 		TEST(otlp_shape),

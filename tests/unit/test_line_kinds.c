@@ -13,6 +13,7 @@ static const struct {
 	{"text", &line_kind_text},
 	{"json", &line_kind_json},
 	{"any", &line_kind_any},
+	{"msgpack", &line_kind_msgpack},
 	{"loki", &line_kind_loki_json},
 	{"loki_proto", &line_kind_loki_proto},
 	{"bulk", &line_kind_bulk},
