@@ -72,6 +72,7 @@ struct lines {
 	const struct line_kind *kind;
 	struct line_decoder *decoder; /* NULL: none */
 	int64_t now_ns, now_ms; /* of the body's begin, and of its latest piece */
+	int64_t repeated_ns;
 	size_t line_limit;
 	char salt[ID_LEN + 1];
 
@@ -91,7 +92,8 @@ struct lines {
 	struct store_line_in *in;
 	struct store_event_in *events;
 	struct arena gone;  /* of what is being stored */
-	struct piece *sent; /* NULL: there is none */
+	struct piece *sent; /* of what is gone, which is the next one that is not stored; NULL: there is none */
+	bool busy;	    /* it is on its way */
 	size_t to_store;    /* lines that are not stored yet */
 	bool guessed;
 	bool orphan; /* lines_free was called */
@@ -143,6 +145,7 @@ static int begin_decoder(struct lines *l, const struct lines_options *o, struct 
 	l->now_ns = options.now_ns;
 	l->now_ms = options.now_ns / NS_PER_MS;
 	l->line_limit = options.line_limit;
+	l->repeated_ns = o->repeated_ns;
 	if (!l->kind)
 		return 0;
 	l->decoder = l->kind->new (&options, &sink, e);
@@ -191,7 +194,7 @@ void lines_free(struct lines *l)
 	if (!l)
 		return;
 	l->orphan = true;
-	if (l->sent)
+	if (l->busy)
 		return; /* its answer comes, and then this again */
 	if (l->decoder)
 		l->kind->free(l->decoder);
@@ -275,7 +278,7 @@ static int make_mark(struct lines *l, const struct line *whole, const struct lin
 	} else {
 		buf_i64(&b, line->time_ns);
 		buf_putc(&b, ' ');
-		buf_u64(&b, tally_next(&l->tally, hash_line(whole)));
+		buf_u64(&b, line->time_ns < l->repeated_ns ? 0 : tally_next(&l->tally, hash_line(whole)));
 		put_part(&b, whole->message);
 		for (size_t i = 0; i < whole->labels_n; i++) {
 			put_part(&b, whole->labels[i].name);
@@ -503,9 +506,15 @@ int lines_end(struct lines *l, struct err *e)
 	return l->kind->finish(l->decoder, e);
 }
 
+void lines_now(struct lines *l, int64_t now_ns)
+{
+	l->now_ns = now_ns;
+	l->now_ms = now_ns / NS_PER_MS;
+}
+
 size_t lines_wanted(const struct lines *l)
 {
-	return l->waiting;
+	return l->waiting + (l->busy ? 0 : l->to_store);
 }
 
 /* ---- into the store ---- */
@@ -542,10 +551,10 @@ static void stored(struct lines *l, const struct err *e)
 {
 	lines_cb cb = l->cb;
 
-	l->sent = NULL;
-	l->to_store = 0;
+	l->busy = false;
 	arena_release(&l->asked);
-	arena_release(&l->gone);
+	if (!e)
+		arena_release(&l->gone);
 	tell_metrics(l);
 	if (l->orphan)
 		lines_free(l);
@@ -656,27 +665,32 @@ static int send_piece(struct lines *l, bool guess, struct err *e)
 	return store_lines(l->store, &call, on_piece, l, e);
 }
 
-int lines_store(struct lines *l, lines_cb cb, void *ctx, struct err *e)
+/* What waits is what is sent from now on; what comes waits in its place. */
+static void take_waiting(struct lines *l)
 {
-	l->cb = cb;
-	l->ctx = ctx;
-	if (l->waiting == 0) { /* nothing to store: nothing can be lost */
-		tell_metrics(l);
-		cb(ctx, NULL);
-		return 0;
-	}
 	struct arena empty = l->gone;
+
 	l->gone = l->kept;
 	l->kept = empty;
 	l->sent = l->first;
 	l->to_store = l->waiting;
 	l->first = l->last = NULL;
 	l->waiting = 0;
-	if (send_piece(l, true, e) == 0)
+}
+
+int lines_store(struct lines *l, lines_cb cb, void *ctx, struct err *e)
+{
+	l->cb = cb;
+	l->ctx = ctx;
+	if (!l->sent && l->waiting == 0) { /* nothing to store: nothing can be lost */
+		tell_metrics(l);
+		cb(ctx, NULL);
 		return 0;
-	l->sent = NULL;
-	l->to_store = 0;
-	return -1;
+	}
+	if (!l->sent)
+		take_waiting(l);
+	l->busy = send_piece(l, true, e) == 0;
+	return l->busy ? 0 : -1;
 }
 
 /* ---- the answer ---- */

@@ -24,6 +24,7 @@ struct lines_options {
 	const struct line_kind *kind;	  /* how the body is read */
 	bool on_arrival;		  /* lines count when they arrive, whatever time they say */
 	struct line_options line;	  /* line_limit 0: the configuration's; now_ns 0: the clock's */
+	int64_t repeated_ns;		  /* lines with a time before this that are equal are one, sent again; else they are several */
 };
 
 struct lines_counts {
@@ -52,9 +53,12 @@ int lines_take(struct lines *l, const struct line *line, struct err *e);
 
 /* e NULL: all that waited is durable. Called once, on the loop. */
 typedef void (*lines_cb)(void *ctx, const struct err *e);
-/* Stores what waits; one at a time. What comes meanwhile waits for the next one. -1: cb will not be called. */
+/* Stores what waits; one at a time. What comes meanwhile waits for the next one. With an error, and after -1 (cb will not be
+ * called), what is not stored waits still: called again, it is sent again, and counts once. */
 int lines_store(struct lines *l, lines_cb cb, void *ctx, struct err *e);
 
+/* Of a stream: what the clock says; before its next piece. */
+void lines_now(struct lines *l, int64_t now_ns);
 struct lines_counts lines_counts(const struct lines *l);
 /* The first regex that gave up: "pattern 'x': …"; "" none did. */
 const char *lines_failure(const struct lines *l);
