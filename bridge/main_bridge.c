@@ -1,11 +1,11 @@
 /* main_bridge.c: runbook-bridge: HTTP in, events through the rules, into Redis.
  *
  * Wiring only: options, signals, and who is started and ended in which order.
- *   start:  configuration and rules (all or nothing), state_dir, store, listener, clockwork
+ *   start:  configuration and rules (all or nothing), state_dir, store, listeners, clockwork
  *   reload: everything is read again, beside the loop (flow/reload.c); one pointer is swapped when all
  *           of it is good, and the old rules are freed once no request holds them any more
- *   stop:   the listener closes, requests under way end, then clockwork and store, then the
- *           connections
+ *   stop:   the listeners close, requests and pieces of syslog under way end, then clockwork and
+ *           store, then the connections
  *
  * This program parses what the network sends, so it starts no other program: it imports no exec,
  * fork or spawn. Exit status: 0 stopped by a signal, 1 the system said no, 2 usage, 3 bad
@@ -35,6 +35,7 @@
 #include "http/server.h"
 #include "main_options.h"
 #include "store/store.h"
+#include "syslog/server.h"
 
 #define STOP_WITHIN_MS 10000 /* for requests under way */
 /* One that loads, one that gets files, and one more should a name of Redis be slow to resolve. */
@@ -46,6 +47,7 @@ struct bridge {
 	struct loaded *loaded;
 	struct ingest_ctx ic;
 	struct server *server;
+	struct syslog_server *syslog;
 	struct sns_gate *sns; /* NULL: nobody asked for it */
 	bool sns_closed;
 	struct tick *tick;
@@ -56,7 +58,7 @@ struct bridge {
 	bool was_up, said_down, tick_failed;
 	char unaudited[RELOAD_WHO_MAX]; /* who reloaded while Redis was away; "" */
 	bool stopping;
-	int closing; /* of tick and store */
+	int draining, closing; /* listeners; then tick and store; then connections */
 	int status;
 };
 
@@ -70,18 +72,31 @@ static void on_closed(void *ctx)
 		uv_close((uv_handle_t *)&b->signals[i], NULL);
 }
 
-static void on_part_closed(void *ctx)
+static void on_server_closed(void *ctx)
 {
 	struct bridge *b = ctx;
 
 	if (--b->closing == 0)
-		server_close(b->server, on_closed, b);
+		on_closed(b);
+}
+
+static void on_part_closed(void *ctx)
+{
+	struct bridge *b = ctx;
+
+	if (--b->closing > 0)
+		return;
+	b->closing = 2;
+	syslog_close(b->syslog, on_server_closed, b);
+	server_close(b->server, on_server_closed, b);
 }
 
 static void on_drained(void *ctx)
 {
 	struct bridge *b = ctx;
 
+	if (--b->draining > 0)
+		return;
 	reload_close(b->reload);
 	b->closing = 2 + (b->sns != NULL);
 	if (b->sns)
@@ -99,6 +114,8 @@ static void stop(struct bridge *b, int status, const char *why)
 	b->stopping = true;
 	b->status = status;
 	watch_close(b->watch);
+	b->draining = 2;
+	syslog_drain(b->syslog, STOP_WITHIN_MS, on_drained, b);
 	server_drain(b->server, STOP_WITHIN_MS, on_drained, b);
 }
 
@@ -236,7 +253,7 @@ static bool same_as_before(const struct loaded *old, const struct loaded *now)
 	same = str_eq(buf_as_str(&x), buf_as_str(&y)) &&
 	       strcmp(old->rules->hash, now->rules->hash) == 0 &&
 	       sources_same(old->sources, now->sources) && certs_same(old->certs, now->certs) &&
-	       auth_same(old->auth, now->auth);
+	       certs_same(old->syslog_certs, now->syslog_certs) && auth_same(old->auth, now->auth);
 	buf_release(&x);
 	buf_release(&y);
 	return same;
@@ -270,6 +287,7 @@ static void take(struct bridge *b, struct loaded *now, const char *who)
 	b->ic.sources = now->sources;
 	b->ic.auth = now->auth;
 	server_use_certs(b->server, now->certs);
+	syslog_use_certs(b->syslog, now->syslog_certs);
 	log_init("runbook-bridge", now->conf->log.format, now->conf->log.level);
 	log_kv(LOG_INFO, "reloaded", "who", who, "rules", log_i64((long long)now->rules->rules_n),
 		"runbooks", log_i64((long long)now->rules->runbooks.n), "ruleset", now->rules->hash,
@@ -439,6 +457,7 @@ static struct sns_gate *on_sns(void *ctx, struct err *e)
 static int start(struct bridge *b, struct err *e)
 {
 	struct server_app app = {&b->ic, on_reload_request, on_sns, b, b->loaded->certs};
+	struct syslog_app syslog = {&b->ic, b->loaded->syslog_certs};
 	struct reload_app reloads = {before_load, on_loaded, b};
 
 	if (file_mkdirs(b->ic.conf->state_dir.p, 0750, e) != 0)
@@ -448,6 +467,9 @@ static int start(struct bridge *b, struct err *e)
 		return -1;
 	b->server = server_new(&b->loop, b->ic.conf, &app, e);
 	if (!b->server)
+		return -1;
+	b->syslog = syslog_new(&b->loop, b->ic.conf, &syslog, e);
+	if (!b->syslog)
 		return -1;
 	b->tick = tick_new(&b->loop, &b->ic, on_tick, b);
 	b->ic.tick = b->tick;
@@ -480,6 +502,7 @@ static int serve(struct bridge *b)
 	}
 	log_kv(LOG_INFO, "listening", "addresses", server_addresses(b->server), "rules",
 		log_i64((long long)b->loaded->rules->rules_n), "ruleset", b->loaded->rules->hash,
+		"syslog", syslog_addresses(b->syslog)[0] ? syslog_addresses(b->syslog) : NULL,
 		(char *)NULL);
 	uv_run(&b->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&b->loop);

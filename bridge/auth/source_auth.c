@@ -134,7 +134,8 @@ static void check_rest(struct auth_load *l, const struct source_auth *s)
 		say_auth(l, DIAG_ERROR, s,
 			"it asks for a token, and 'tokens' has none; runbookctl token new makes "
 			"one");
-	if (kind == CONF_AUTH_CLIENT_CERT && c->http.tls.client_ca.n == 0)
+	if (kind == CONF_AUTH_CLIENT_CERT && c->http.tls.client_ca.n == 0 &&
+		!(c->syslog.listen.n && str_eq(c->syslog.source, s->conf->name)))
 		say_auth(l, DIAG_ERROR, s,
 			"client_cert needs http.tls with client_ca, which says who signs clients' "
 			"certificates");

@@ -171,6 +171,14 @@ struct conf {
 		struct conf_tls tls;
 		struct conf_list trusted_proxies;	/* ranges of addresses, or CONF_UNIX */
 	} http;
+	struct {
+		struct conf_list listen;	/* as http.listen; n == 0: nobody listens */
+		struct conf_tls tls;
+		struct str source;		/* whose lines they are */
+		int64_t connection_limit;
+		int64_t connections_per_address;
+		int64_t idle_timeout_ms;
+	} syslog;
 	struct conf_text redis;		/* embedded | redis://… | unix:/path */
 	bool redis_embedded;
 	enum conf_redis_fsync redis_fsync;

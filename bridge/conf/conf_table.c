@@ -58,6 +58,28 @@ const struct conf_key conf_keys[] = {
 		"(X-Forwarded-For, Forwarded) is believed: the last address that is no trusted proxy "
 		"is the client's. Its connections do not count for http.connections_per_address. "
 		"From others these headers mean nothing but that the request is not this machine's."},
+	{"syslog.listen", CONF_LIST, AT(syslog.listen), "[]", 0, 16, conf_check_listen, NULL, true,
+		"Addresses that take syslog over TCP, as in [\"0.0.0.0:6514\"]; none by default. Port 0 "
+		"picks a free one; the chosen addresses are in syslog.addr in state_dir. Syslog has no "
+		"tokens: where other machines can reach an address, either syslog.tls needs client_ca, or "
+		"the source must say who may send."},
+	{"syslog.tls", CONF_TLS, AT(syslog.tls), "none", 0, 0, NULL, NULL, false,
+		"The same as http.tls for syslog.listen, but with client_ca each sender must show a "
+		"certificate that it vouches for."},
+	{"syslog.source", CONF_TEXT, AT(syslog.source), "logs", 1, 64, conf_check_source, NULL, false,
+		"The source, of kind logs, that these lines belong to."},
+	{"syslog.connection_limit", CONF_INT, AT(syslog.connection_limit), "1000", 1, 1000000, NULL,
+		NULL, true,
+		"Connections that may be open at once on each address of syslog.listen; a further one is "
+		"closed."},
+	{"syslog.connections_per_address", CONF_INT, AT(syslog.connections_per_address), "100", 1,
+		1000000, NULL, NULL, true,
+		"Connections that one address may have open at once, on each address of syslog.listen; a "
+		"further one is closed. Those over unix sockets do not count."},
+	{"syslog.idle_timeout", CONF_DURATION, AT(syslog.idle_timeout_ms), "24h", SECOND, 365 * DAY,
+		NULL, NULL, true,
+		"A connection over which nothing came for so long is closed. Many senders lose the "
+		"message that they find this out by, so it is long."},
 	{"redis", CONF_PLACED, AT(redis), "embedded", 1, 4096, conf_check_redis, NULL, true,
 		"Where the state lives: embedded (a redis-server of its own, started by "
 		"runbookd), redis://[user:password@]host:port[/db] or unix:/path."},

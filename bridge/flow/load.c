@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/yaml.h"
+#include "conf/conf_table.h"
 #include "contract/contract.h"
 #include "flow/contracts.h"
 
@@ -569,11 +570,73 @@ static void check_tokens(const struct conf *c, const struct sources *sources, st
 	}
 }
 
+/* Where syslog shows nothing but where it comes from, or a certificate. */
+static void check_syslog_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	enum conf_auth_kind kind = s->auth.kind;
+
+	if (kind == CONF_AUTH_CLIENT_CERT && c->syslog.tls.client_ca.n == 0)
+		diag_add(d, DIAG_ERROR, c->path.p, s->auth.line, s->auth.column,
+			"client_cert of the source '%.*s', which is syslog.source, needs syslog.tls with client_ca, "
+			"which says who signs senders' certificates",
+			STR_ARG(s->name));
+	else if (kind != CONF_AUTH_CLIENT_CERT && kind != CONF_AUTH_NONE)
+		diag_add(d, DIAG_ERROR, c->path.p, s->auth.line, s->auth.column,
+			"'auth' of the source '%.*s', which is syslog.source, asks for what syslog cannot show; it may "
+			"have client_cert and allow, or name another source for HTTP",
+			STR_ARG(s->name));
+}
+
+/* Whoever can reach an address may send there: where nothing says who it is, that is to be this machine only. */
+static void check_syslog_open(const struct conf *c, const struct conf_source *s, struct diags *d)
+{
+	const struct conf_list *listen = &c->syslog.listen;
+
+	if (c->syslog.tls.client_ca.n || (s && s->auth.allow.n))
+		return;
+	for (size_t i = 0; i < listen->n; i++) {
+		if (!conf_listen_is_local(listen->v[i].text))
+			diag_add(d, DIAG_ERROR, c->path.p, listen->v[i].line, listen->v[i].column,
+				"'syslog.listen' is '%.*s', where anybody could send; set syslog.tls with client_ca, or auth "
+				"with allow for the source '%.*s', or listen on loopback or unix:/path",
+				STR_ARG(listen->v[i].text), STR_ARG(c->syslog.source));
+	}
+}
+
+static void check_syslog(const struct conf *c, const struct sources *sources, struct diags *d)
+{
+	const struct bound_source *b = sources_find(sources, c->syslog.source);
+	const struct conf_text *at = c->syslog.listen.v;
+
+	if (c->syslog.listen.n == 0)
+		return;
+	if (!b)
+		diag_add(d, DIAG_ERROR, c->path.p, at->line, at->column,
+			"'syslog.source' is '%.*s', which is no source; add it under 'sources', of kind logs",
+			STR_ARG(c->syslog.source));
+	else if (b->kind && !b->kind->lines)
+		diag_add(d, DIAG_ERROR, c->path.p, at->line, at->column,
+			"'syslog.source' is '%.*s', which is of kind %s; syslog needs one of kind logs",
+			STR_ARG(c->syslog.source), b->kind->name);
+	if (b && b->conf)
+		check_syslog_auth(c, b->conf, d);
+	check_syslog_open(c, b ? b->conf : NULL, d);
+}
+
 enum load_how {
 	LOAD_TRIAL,	/* who may change a runbook does not matter, nor who may send */
 	LOAD_SAFE,
 	LOAD_CHECK,	/* and look closer at rules that are good */
 };
+
+static void load_certs(struct loaded *l, struct diags *d)
+{
+	const struct conf *c = l->conf;
+	int64_t now_ms = clock_wall_ms();
+
+	l->certs = certs_new(c, &c->http.tls, "http.tls", now_ms, d);
+	l->syslog_certs = certs_new(c, &c->syslog.tls, "syslog.tls", now_ms, d);
+}
 
 /* Takes conf over; where it has errors, the rules are still read, so that all findings come at once. before: errors in d
  * when it began. */
@@ -591,15 +654,16 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
 		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
 		if (how != LOAD_TRIAL) {
-			l->certs = certs_new(l->conf, &l->conf->http.tls, "http.tls",
-				clock_wall_ms(), d);
+			load_certs(l, d);
 			l->auth = auth_new(l->conf, d);
 		}
 	}
 	if (l->rules && how == LOAD_CHECK)
 		ruleset_check(l->rules, d);
-	if (l->sources)
+	if (l->sources) {
 		check_tokens(l->conf, l->sources, d);
+		check_syslog(l->conf, l->sources, d);
+	}
 	if (!l->rules || !l->sources || (how != LOAD_TRIAL && !l->auth) || d->errors > before) {
 		loaded_free(l);
 		return NULL;
@@ -696,6 +760,7 @@ void loaded_free(struct loaded *l)
 	sources_unref(l->sources);
 	auth_unref(l->auth);
 	certs_unref(l->certs);
+	certs_unref(l->syslog_certs);
 	conf_free(l->conf);
 	free(l);
 }
@@ -761,18 +826,24 @@ static void watch_pattern(const struct conf *c, const struct conf_text *t, struc
 	globfree(&g);
 }
 
+static void watch_tls(const struct conf_tls *tls, struct paths *out)
+{
+	if (tls->cert.n) {
+		paths_add(out, tls->cert);
+		paths_add(out, tls->key);
+	}
+	if (tls->client_ca.n)
+		paths_add(out, tls->client_ca);
+}
+
 size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 {
 	struct paths p = {.a = a};
 
 	if (c->path.n)
 		paths_add(&p, c->path);
-	if (c->http.tls.cert.n) {
-		paths_add(&p, c->http.tls.cert);
-		paths_add(&p, c->http.tls.key);
-	}
-	if (c->http.tls.client_ca.n)
-		paths_add(&p, c->http.tls.client_ca);
+	watch_tls(&c->http.tls, &p);
+	watch_tls(&c->syslog.tls, &p);
 	for (size_t i = 0; i < c->sources_n; i++) {
 		for (size_t k = 0; k < c->sources[i].auth.secrets.n; k++)
 			paths_add(&p, c->sources[i].auth.secrets.v[k].text);

@@ -19,6 +19,7 @@ struct loaded {
 	struct sources *sources;
 	struct auth *auth;   /* NULL where rules are only tried out */
 	struct certs *certs; /* of http.tls; NULL: there is none */
+	struct certs *syslog_certs; /* of syslog.tls; the same */
 };
 
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.

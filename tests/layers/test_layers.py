@@ -133,7 +133,7 @@ def test_library_layer_does_not_log(folder):
     assert not wrong, f"{folder}/ returns errors and does not log, but calls {wrong}"
 
 
-@pytest.mark.parametrize("folder", ["base", "conf", "auth", "fetch", "event", "line", "source", "rule", "store", "flow", "trial", "http", "cli"])
+@pytest.mark.parametrize("folder", ["base", "conf", "auth", "fetch", "event", "line", "source", "rule", "store", "flow", "trial", "http", "syslog", "cli"])
 def test_only_run_starts_processes(folder):
     wrong = sorted(s for s in undefined(f"lib{folder}.a") if EXEC.match(s))
     assert not wrong, f"only run/ starts processes, but {folder}/ calls {wrong}"

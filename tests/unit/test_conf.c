@@ -163,6 +163,8 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "tls: {cert: c, key: /k, client_ca: a}, trusted_proxies: [unix], "
 		      "connections_per_address: 4, "
 		      "request_timeout: 1s}\n"
+		      "syslog: {listen: ['127.0.0.1:0'], tls: {cert: c, key: /k}, source: sys, connection_limit: 6, "
+		      "connections_per_address: 3, idle_timeout: 2s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
 		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\npatterns: [p]\nrunbooks: [y]\ncontracts: [z]\n"
 		      "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
@@ -183,6 +185,8 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  request_timeout: 1s\n"
 		"  tls: {cert: /etc/rb/c, key: /k, client_ca: /etc/rb/a}\n"
 		"  trusted_proxies: [unix]\n"
+		"syslog:\n  listen: [\"127.0.0.1:0\"]\n  tls: {cert: /etc/rb/c, key: /k}\n  source: sys\n"
+		"  connection_limit: 6\n  connections_per_address: 3\n  idle_timeout: 2s\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
 		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\npatterns: [p]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
 		"worker:\n  enabled: false\n  pools: [\"host:a\"]\n  slots: 1\n  user: root\n"
@@ -198,9 +202,9 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"tokens: []\n"
 		"audit:\n  retention: 1d\nlog:\n  format: json\n  level: debug\n");
 	assert_false(c->redis_embedded);
-	assert_int_equal(c->redis.line, 2);
+	assert_int_equal(c->redis.line, 3);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 17);
+	assert_int_equal(c->sources[0].line, 18);
 	conf_free(c);
 }
 
@@ -306,7 +310,8 @@ static void keys_that_need_a_restart(void **state)
 	static const char *const wanted[] = {
 		"http.listen", "redis", "redis_fsync", "namespace", "state_dir", "redis_slow_after",
 		"http.connection_limit", "http.connections_per_address", "http.request_timeout",
-		"sns.ca_file", "sns.connect_to"};
+		"sns.ca_file", "sns.connect_to", "syslog.listen", "syslog.connection_limit",
+		"syslog.connections_per_address", "syslog.idle_timeout"};
 	size_t n = 0;
 	for (size_t i = 0; i < conf_keys_n; i++)
 		n += conf_keys[i].restart;
