@@ -24,8 +24,8 @@
 
 struct source_rig {
 	const char *kind, *source;
-	const struct kv *headers;	/* ended by a name of no bytes; NULL: none */
-	int64_t now_ms;			/* 0: not known */
+	const struct kv *headers; /* ended by a name of no bytes; NULL: none */
+	int64_t now_ms;		  /* 0: not known */
 	struct arena arena;
 };
 
@@ -130,6 +130,36 @@ static inline void rig_refused(
 	assert_has(str_of(e.text), want);
 	assert_int_equal(e.code, code);
 	assert_true(e.offset <= body.n);
+}
+
+/* ---- a request as bytes: a line, headers, an empty line, the body; CRLF or LF ---- */
+
+#define RIG_HEADERS_MAX 64
+
+/* Its headers are the rig's from now on; the body. */
+static inline struct str rig_http(struct source_rig *r, struct str s)
+{
+	struct kv *headers = arena_array(&r->arena, RIG_HEADERS_MAX + 1, sizeof(*headers));
+	const char *p = memchr(s.p, '\n', s.n);
+	size_t seen = 0;
+
+	assert_non_null(p);
+	r->headers = headers;
+	for (p++;;) {
+		const char *eol = memchr(p, '\n', (size_t)(s.p + s.n - p));
+		assert_non_null(eol);
+		size_t n = (size_t)(eol - p) - (eol > p && eol[-1] == '\r');
+		const char *colon = memchr(p, ':', n);
+		if (!colon) {
+			headers[seen] = (struct kv){STR(""), STR("")};
+			return (struct str){eol + 1, (size_t)(s.p + s.n - eol - 1)};
+		}
+		const char *value = colon + 1 + strspn(colon + 1, " ");
+		assert_true(seen < RIG_HEADERS_MAX);
+		headers[seen++] =
+			(struct kv){{p, (size_t)(colon - p)}, {value, (size_t)(p + n - value)}};
+		p = eol + 1;
+	}
 }
 
 /* ---- files ---- */

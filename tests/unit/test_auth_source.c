@@ -612,6 +612,28 @@ static void published_of_github(void **state)
 	}
 }
 
+/* The body that was signed is not published with it: it must not fit those that are. */
+static void published_of_pagerduty(void **state)
+{
+	static const char *const others[] = {"{\"body_file\":\"v3-triggered.json\"}", "{\"body_file\":\"v3-resolved.json\"}"};
+	const struct json *v = published("pagerduty/v3-signature-vector.json");
+	struct err e;
+
+	(void)state;
+	if (!v)
+		return;
+	write_file("more", json_str(json_get(v, "secret")), 0600);
+	HEADERS("X-PagerDuty-Signature", text_of(v, "value"));
+	assert_str(json_str(json_get(v, "header")), headers[0].name.p);
+	const struct source_auth *s = load("{pagerduty: {secret_file: more}}");
+	for (size_t i = 0; i < 2; i++) {
+		struct str body = body_of(json_parse(&arena, str_of(others[i]), &e), "pagerduty");
+
+		assert_true(body.n > 1000);
+		assert_int_equal(verdict(s, body, 4096), AUTH_WRONG);
+	}
+}
+
 static void published_of_standard_webhooks(void **state)
 {
 	const struct json *v = published("standard-webhooks/vector.json");
@@ -657,7 +679,7 @@ int main(void)
 		T(a_changed_secret_makes_another_auth), T(only_sources_with_an_auth_have_one), T(addresses), T(proxies),
 		T(bearer), T(basic), T(names_of_certificates), T(github), T(rotation), T(pagerduty),
 		T(as_many_signatures_as_may_be), T(hmac_by_word_of_the_configuration), T(with_a_time),
-		T(at_the_edges_of_the_tolerance), T(standard_webhooks), T(published_of_github),
+		T(at_the_edges_of_the_tolerance), T(standard_webhooks), T(published_of_github), T(published_of_pagerduty),
 		T(published_of_standard_webhooks), T(published_of_grafana)};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

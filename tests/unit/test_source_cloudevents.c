@@ -6,42 +6,12 @@
 #define RIG_SOURCE "ce"
 #include "source_rig.h"
 
-/* ---- a request, as bytes: a line, headers, an empty line, the body; CRLF or LF ---- */
-
-#define HEADERS_MAX 64
-
-/* Its headers are the rig's from now on; the body. */
-static struct str parse(struct str s)
-{
-	struct kv *headers = arena_array(&rig.arena, HEADERS_MAX + 1, sizeof(*headers));
-	const char *p = memchr(s.p, '\n', s.n);
-	size_t seen = 0;
-
-	assert_non_null(p);
-	rig.headers = headers;
-	for (p++;;) {
-		const char *eol = memchr(p, '\n', (size_t)(s.p + s.n - p));
-		assert_non_null(eol);
-		size_t n = (size_t)(eol - p) - (eol > p && eol[-1] == '\r');
-		const char *colon = memchr(p, ':', n);
-		if (!colon) {
-			headers[seen] = (struct kv){STR(""), STR("")};
-			return (struct str){eol + 1, (size_t)(s.p + s.n - eol - 1)};
-		}
-		const char *value = colon + 1 + strspn(colon + 1, " ");
-		assert_true(seen < HEADERS_MAX);
-		headers[seen++] =
-			(struct kv){{p, (size_t)(colon - p)}, {value, (size_t)(p + n - value)}};
-		p = eol + 1;
-	}
-}
-
 /* ---- golden files ---- */
 
 static void compare(struct source_rig *r, const char *name, size_t piece)
 {
 	struct source_batch out =
-		rig_taken_golden(r, name, parse(rig_golden(r, name, ".http")), piece);
+		rig_taken_golden(r, name, rig_http(r, rig_golden(r, name, ".http")), piece);
 	struct buf got;
 
 	buf_init(&got, BUF_NO_LIMIT);
@@ -62,7 +32,7 @@ static void golden_files(void **state)
 
 static void refused(const char *request, const char *want)
 {
-	rig_refused(&rig, parse(str_of(request)), ERR_INPUT, want);
+	rig_refused(&rig, rig_http(&rig, str_of(request)), ERR_INPUT, want);
 }
 
 #define STRUCTURED(body) "POST / HTTP/1.1\nContent-Type: application/cloudevents+json\n\n" body
@@ -143,7 +113,7 @@ static void so_many_extensions(void **state)
 	for (int i = 0; i <= SOURCE_LABELS_LIMIT; i++)
 		buf_printf(&b, ",\"x%d\":1", i);
 	buf_puts(&b, "}");
-	assert_int_equal(rig_take(&rig, parse(buf_as_str(&b)), RIG_PIECE, &out, &e), -1);
+	assert_int_equal(rig_take(&rig, rig_http(&rig, buf_as_str(&b)), RIG_PIECE, &out, &e), -1);
 	assert_int_equal(e.code, ERR_LIMIT);
 	assert_true(e.offset > 0);
 	buf_release(&b);
@@ -153,10 +123,11 @@ static void so_many_extensions(void **state)
 
 static struct str delivery(const char *source, const char *id)
 {
-	return rig_one(&rig, parse(arena_printf(&rig.arena,
-				     STRUCTURED("{\"specversion\":\"1.0\",\"type\":\"t\","
-						"\"source\":\"%s\",\"id\":\"%s\"}"),
-				     source, id)))
+	return rig_one(
+		&rig, rig_http(&rig, arena_printf(&rig.arena,
+					     STRUCTURED("{\"specversion\":\"1.0\",\"type\":\"t\","
+							"\"source\":\"%s\",\"id\":\"%s\"}"),
+					     source, id)))
 		->delivery;
 }
 
