@@ -20,8 +20,10 @@
 #define QUERY_PIECE 200 /* rows asked for at once where a filter drops some */
 #define QUERY_MATCH_LIMIT 1000000
 
-/* What one body gave is an event that can be read again: its values, and what we put around them. */
-_Static_assert(SOURCE_NODES_LIMIT + 3 * SOURCE_LABELS_LIMIT + 100000 < JSON_NODES_LIMIT, "events have few enough values");
+/* What one body gave is an event that can be read again: its values, and what we put around them.
+ */
+_Static_assert(SOURCE_NODES_LIMIT + 3 * SOURCE_LABELS_LIMIT + 100000 < JSON_NODES_LIMIT,
+	"events have few enough values");
 
 struct query_run {
 	struct store *store;
@@ -155,7 +157,9 @@ static int row_wanted(struct query_run *q, struct str row, struct err *e)
 		return 0;
 	if (!j || row_event(&q->row, q->what, j, &ev) != 0)
 		return err_set(e, ERR_LIMIT,
-			"a row of %zu bytes is too large to be held against 'filter'; leave it out by 'since' and 'until'",
+			"a row of %zu bytes is too large to be held against 'filter'; ask without "
+			"it, "
+			"or leave the row out by 'since' and 'until'",
 			row.n);
 	r = matchers_eval(&q->filter, q->scratch, &q->row, &ev, NULL, e);
 	if (r < 0)

@@ -12,7 +12,8 @@
 #define QUERY_LIMIT_DEFAULT 50
 #define QUERY_LIMIT_MAX 1000
 #define QUERY_SCAN_MAX 20000
-#define QUERY_ROW_ARENA ((size_t)64 << 20) /* bytes that a row may take, as values, to be held against a filter */
+#define QUERY_ROW_ARENA                                                                            \
+	((size_t)64 << 20) /* bytes that a row may take, as values, to be held against a filter */
 
 struct query {
 	enum store_list what;
