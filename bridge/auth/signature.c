@@ -51,7 +51,8 @@ struct signature {
 	char header[65]; /* for the refusal */
 	uint8_t shown[AUTH_SIGNATURES_MAX][DIGEST_MAX];
 	size_t shown_n;
-	struct str id; /* of the sender; "" */
+	int64_t until_ms; /* it holds */
+	struct str id;	  /* of the sender; "" */
 	bool is_named; /* its name is: */
 	struct sha256_ctx name;
 	char name_text[BASE16_ENCODE_LENGTH(SHA256_DIGEST_SIZE)];
@@ -234,6 +235,16 @@ static bool take_shown(struct signature *g, const struct form *f, struct str lis
 	return true;
 }
 
+/* NULL: all are there. */
+static const char *missing(const struct form *f, struct str list, struct str id, struct str time)
+{
+	if (list.n == 0)
+		return f->header;
+	if (f->id_header && id.n == 0)
+		return f->id_header;
+	return f->time_header && time.n == 0 ? f->time_header : NULL;
+}
+
 static enum auth_verdict nothing_shown(const char *header, struct err *e)
 {
 	err_set(e, ERR_INPUT, "this source takes what is signed; the header '%s' is missing",
@@ -257,7 +268,7 @@ static bool parse_seconds(struct str s, int64_t *out)
 }
 
 static enum auth_verdict check_time(
-	const struct signing *s, struct str text, int64_t now_ms, struct err *e)
+	const struct signing *s, struct str text, int64_t now_ms, int64_t *until_ms, struct err *e)
 {
 	int64_t seconds;
 
@@ -266,8 +277,8 @@ static enum auth_verdict check_time(
 			s->form.time_header);
 		return AUTH_FORBIDDEN;
 	}
-	if (seconds * 1000 >= now_ms - s->tolerance_ms &&
-		seconds * 1000 <= now_ms + s->tolerance_ms)
+	*until_ms = seconds * 1000 + s->tolerance_ms;
+	if (now_ms <= *until_ms && now_ms >= seconds * 1000 - s->tolerance_ms)
 		return AUTH_GOOD;
 	err_set(e, ERR_INPUT,
 		"this was signed %lld seconds %s, more than the source's tolerance; send it signed "
@@ -333,17 +344,14 @@ enum auth_verdict signature_begin(const struct signing *s,
 	struct str id = f->id_header ? header(ctx, f->id_header) : STR_NONE;
 	struct str time = f->time_header ? header(ctx, f->time_header) : STR_NONE;
 	enum auth_verdict v = AUTH_GOOD;
+	int64_t until_ms = INT64_MAX;
 	struct signature *g;
 
 	*out = NULL;
-	if (list.n == 0)
-		return nothing_shown(f->header, e);
-	if (f->id_header && id.n == 0)
-		return nothing_shown(f->id_header, e);
-	if (f->time_header && time.n == 0)
-		return nothing_shown(f->time_header, e);
+	if (missing(f, list, id, time))
+		return nothing_shown(missing(f, list, id, time), e);
 	if (f->time_header)
-		v = check_time(s, time, now_ms, e);
+		v = check_time(s, time, now_ms, &until_ms, e);
 	if (v != AUTH_GOOD)
 		return v;
 	g = signature_new(s);
@@ -357,6 +365,7 @@ enum auth_verdict signature_begin(const struct signing *s,
 		return v;
 	}
 	snprintf(g->header, sizeof(g->header), "%s", f->header);
+	g->until_ms = until_ms;
 	g->id = id;
 	g->is_named = f->time_header && !f->id_header;
 	feed_head(g, f, id, time);
@@ -382,7 +391,7 @@ static void name_it(struct signature *g)
 	base16_encode_update(g->name_text, sizeof(digest), digest);
 }
 
-enum auth_verdict signature_end(struct signature *g, struct err *e)
+enum auth_verdict signature_end(struct signature *g, int64_t now_ms, struct err *e)
 {
 	uint8_t mine[DIGEST_MAX];
 	int good = 0;
@@ -404,6 +413,12 @@ enum auth_verdict signature_end(struct signature *g, struct err *e)
 		g->header);
 	if (!good)
 		return AUTH_WRONG;
+	if (now_ms > g->until_ms) {
+		err_set(e, ERR_INPUT,
+			"the body ended later than the source's tolerance after it was signed; "
+			"send it signed anew");
+		return AUTH_FORBIDDEN;
+	}
 	e->code = ERR_NONE;
 	e->text[0] = '\0';
 	return AUTH_GOOD;

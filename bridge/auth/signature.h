@@ -44,8 +44,8 @@ struct signature;
 enum auth_verdict signature_begin(const struct signing *s, struct str (*header)(void *ctx, const char *name), void *ctx,
 	int64_t now_ms, struct signature **out, struct err *e);
 void signature_feed(struct signature *g, struct str piece);
-/* Once. AUTH_GOOD or AUTH_WRONG with e. */
-enum auth_verdict signature_end(struct signature *g, struct err *e);
+/* Once. AUTH_GOOD, AUTH_WRONG, or AUTH_FORBIDDEN where by now its time is too long ago. */
+enum auth_verdict signature_end(struct signature *g, int64_t now_ms, struct err *e);
 /* After that: what names this very message, where its time is signed, too, so that it cannot be taken twice within the
  * tolerance; else "". Lives as long as g. */
 struct str signature_delivery(const struct signature *g);

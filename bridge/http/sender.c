@@ -215,7 +215,7 @@ bool request_signature_holds(struct request *r)
 {
 	struct err e = {0};
 
-	if (!r->signature || signature_end(r->signature, &e) == AUTH_GOOD)
+	if (!r->signature || signature_end(r->signature, clock_wall_ms(), &e) == AUTH_GOOD)
 		return true;
 	r->answered = false; /* whatever was said of the body meanwhile */
 	r->unproven = true;

@@ -35,7 +35,7 @@ static struct auth *auth;
 static struct arena arena;
 
 static struct kv headers[HEADERS_MAX];
-static int64_t now_ms;
+static int64_t now_ms, took_ms; /* when the headers came; how long after them the body */
 static struct signature *done; /* of the last verdict */
 
 static void write_file(const char *name, struct str bytes, mode_t mode)
@@ -81,6 +81,7 @@ static int setup(void **state)
 	diags_init(&diags);
 	arena_init(&arena, (size_t)64 << 20);
 	now_ms = NOW_MS;
+	took_ms = 0;
 	return 0;
 }
 
@@ -351,7 +352,7 @@ static enum auth_verdict verdict(const struct source_auth *s, struct str body, s
 	for (size_t at = 0; done && at < body.n; at += piece)
 		signature_feed(done, (struct str){body.p + at, body.n - at < piece ? body.n - at : piece});
 	if (done)
-		v = signature_end(done, &e);
+		v = signature_end(done, now_ms + took_ms, &e);
 	assert_int_equal(v == AUTH_GOOD, e.code == ERR_NONE);
 	return v;
 }
@@ -524,6 +525,24 @@ static void at_the_edges_of_the_tolerance(void **state)
 	assert_int_equal(of_body(s), AUTH_FORBIDDEN);
 }
 
+/* What is begun in time and then sent a byte a second would outlast the memory of its first delivery. */
+static void a_body_that_comes_too_late(void **state)
+{
+	const struct source_auth *s = load("{hmac: {header: X-Sig, timestamp_header: X-Time, tolerance: 10s, secret_file: first}}");
+
+	(void)state;
+	HEADERS("X-Sig", TIMED, "X-Time", "1700000000");
+	now_ms = NOW_MS + 9000;
+	took_ms = 1000;
+	assert_int_equal(of_body(s), AUTH_GOOD);
+	took_ms = 1001;
+	assert_int_equal(of_body(s), AUTH_FORBIDDEN);
+	s = load("{hmac: {header: X-Sig, secret_file: first}}");
+	HEADERS("X-Sig", FIRST);
+	took_ms = 86400000;
+	assert_int_equal(of_body(s), AUTH_GOOD);
+}
+
 static void standard_webhooks(void **state)
 {
 	const struct source_auth *s = load("{standard_webhooks: {secret_files: [whsec]}}");
@@ -679,7 +698,8 @@ int main(void)
 		T(a_changed_secret_makes_another_auth), T(only_sources_with_an_auth_have_one), T(addresses), T(proxies),
 		T(bearer), T(basic), T(names_of_certificates), T(github), T(rotation), T(pagerduty),
 		T(as_many_signatures_as_may_be), T(hmac_by_word_of_the_configuration), T(with_a_time),
-		T(at_the_edges_of_the_tolerance), T(standard_webhooks), T(published_of_github), T(published_of_pagerduty),
+		T(at_the_edges_of_the_tolerance), T(a_body_that_comes_too_late), T(standard_webhooks), T(published_of_github),
+		T(published_of_pagerduty),
 		T(published_of_standard_webhooks), T(published_of_grafana)};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
