@@ -12,7 +12,7 @@ METRIC(LOG_LINES, "runbookd_log_lines_total", METRIC_COUNTER, "source", "Lines o
 METRIC(LOG_MATCHED, "runbookd_log_lines_matched_total", METRIC_COUNTER, "pattern", "Lines that a log pattern wanted: those that raise, count for, or resolve an alert.")
 METRIC(LOG_REFUSED, "runbookd_log_lines_refused_total", METRIC_COUNTER, "pattern,reason", "Lines that a log pattern could not take: it follows as many alerts as its series allows, or its regex gave up.")
 METRIC(DECISIONS, "runbookd_decisions_total", METRIC_COUNTER, "rule,decision", "Decisions of rules about events.")
-METRIC(LIMIT_HELD, "runbookd_limit_held_total", METRIC_COUNTER, "rule,limit", "Times that a limit began to hold rules back; rule is the first one that it held.")
+METRIC(LIMIT_HELD, "runbookd_limit_held_total", METRIC_COUNTER, "rule,limit", "Times that a limit began to hold rules back; rule is the first one that it held, or the log pattern that has too many series.")
 METRIC(RUNS, "runbookd_runs_total", METRIC_COUNTER, "runbook,rule,outcome", "Runs that ended.")
 METRIC(RUN_SECONDS, "runbookd_run_seconds", METRIC_HISTOGRAM, "runbook", "Time from a run's start to its end.")
 METRIC(EVENT_TO_START_SECONDS, "runbookd_event_to_start_seconds", METRIC_HISTOGRAM, "rule", "Time from an event's arrival to the start of the first run it caused.")

@@ -313,7 +313,9 @@ void decide_count(
 	if (out->outcome == STORE_DUPLICATE)
 		metric_add(METRIC_EVENTS_DUPLICATE, 1, &ev->source);
 	if (decide_is_limit(ev)) {
-		struct str held[] = {event_label(ev, STR("rule")), event_label(ev, STR("limit"))};
+		struct str rule = event_label(ev, STR("rule"));
+		struct str held[] = {rule.n ? rule : event_label(ev, STR("pattern")),
+			event_label(ev, STR("limit"))};
 
 		metric_add(METRIC_LIMIT_HELD, 1, held);
 	}

@@ -1,19 +1,21 @@
 /* lines.c: lines of a body against the patterns of a ruleset, and what they want into the store.
  *
- * Most lines match nothing, so that is the way that counts: one walk over a line's bytes (patterns_candidates), and it is
- * forgotten. Only a line that some pattern may want has its header split off, its labels sorted and renamed, and its
- * regexes tried.
+ * Most lines match nothing, so that is the way that counts: one walk over a line's bytes
+ * (patterns_candidates), and it is forgotten. Only a line that some pattern may want has its header
+ * split off, its labels sorted and renamed, and its regexes tried.
  *
- * Guarantees: what is wanted is stored in the order of the lines, in pieces of STORE_LINES_MAX, one after the other; the
- * callback comes once, and without an error only after Redis has confirmed the last one. When a piece fails those before it stay
- * stored: the sender sends all of it again, and lines are known by their marks. The ruleset that looked at the first line
- * looks at the last one.
+ * Guarantees: what is wanted is stored in the order of the lines, in pieces of STORE_LINES_MAX, one
+ * after the other; the callback comes once, and without an error only after Redis has confirmed the
+ * last one. When a piece fails those before it stay stored: the sender sends all of it again, and
+ * lines are known by their marks. The ruleset that looked at the first line looks at the last one.
  *
- * A mark is made of a line's own time, its text, its labels, and which of several equal lines of its body it is. A line without a
- * time of its own cannot be told from one that is sent again: it counts each time.
+ * A mark is made of a line's own time, its text, its labels, and which of several equal lines of
+ * its body it is. A line without a time of its own cannot be told from one that is sent again: it
+ * counts each time.
  *
- * An alert that is known to fire has its further lines sent without JSON and rules, by a table that is a guess, as
- * ingest.c has one: where it is wrong the store says so before it writes, and the piece is sent again with all there is.
+ * An alert that is known to fire has its further lines sent without JSON and rules, by a table that
+ * is a guess, as ingest.c has one: where it is wrong the store says so before it writes, and the
+ * piece is sent again with all there is.
  */
 #include "flow/lines.h"
 
@@ -55,7 +57,7 @@ struct tally {
 	struct tally_slot {
 		uint64_t hash;
 		uint64_t n; /* 0: free */
-	} *v;
+	} * v;
 	size_t n, size;
 };
 
@@ -63,15 +65,15 @@ struct lines {
 	struct store *store;
 	struct tick *tick;
 	struct ruleset *rules; /* a reference */
-	struct matcher_scratch *scratch;
 	struct store_limits limits;
 	int64_t chain_depth, max_age_ms, max_ahead_ms;
 	bool trusted; /* of any age */
 	bool on_arrival;
+	struct sources *sources; /* a reference, for bound; NULL: whose it is keeps it */
 	const struct bound_source *bound;
 	const struct line_kind *kind;
 	struct line_decoder *decoder; /* NULL: none */
-	int64_t now_ns, now_ms; /* of the body's begin, and of its latest piece */
+	int64_t now_ns, now_ms;	      /* of the body's begin, and of its latest piece */
 	int64_t repeated_ns;
 	size_t line_limit;
 	char salt[ID_LEN + 1];
@@ -92,7 +94,8 @@ struct lines {
 	struct store_line_in *in;
 	struct store_event_in *events;
 	struct arena gone;  /* of what is being stored */
-	struct piece *sent; /* of what is gone, which is the next one that is not stored; NULL: there is none */
+	struct piece *sent; /* of what is gone, which is the next one that is not stored; NULL:
+			       there is none */
 	bool busy;	    /* it is on its way */
 	size_t to_store;    /* lines that are not stored yet */
 	bool guessed;
@@ -111,7 +114,9 @@ static int no_memory(struct err *e)
 
 static int too_large(struct err *e)
 {
-	return err_set(e, ERR_LIMIT, "the lines that patterns want need more memory than a request may have; send fewer at once");
+	return err_set(e, ERR_LIMIT,
+		"the lines that patterns want need more memory than a request may have; send fewer "
+		"at once");
 }
 
 /* ---- life ---- */
@@ -163,6 +168,7 @@ struct lines *lines_new(const struct lines_options *o, struct err *e)
 	l->store = o->ic->store;
 	l->tick = o->ic->tick;
 	l->rules = ruleset_ref(o->ic->rules);
+	l->sources = o->ic->sources ? sources_ref(o->ic->sources) : NULL;
 	l->bound = o->bound;
 	l->kind = o->kind;
 	l->on_arrival = o->on_arrival;
@@ -200,6 +206,7 @@ void lines_free(struct lines *l)
 		l->kind->free(l->decoder);
 	tell_metrics(l);
 	ruleset_unref(l->rules);
+	sources_unref(l->sources);
 	arena_release(&l->line);
 	arena_release(&l->kept);
 	arena_release(&l->gone);
@@ -266,7 +273,8 @@ static void put_part(struct buf *b, struct str s)
 }
 
 /* whole: the line as it came; line: without its header. */
-static int make_mark(struct lines *l, const struct line *whole, const struct line *line, char mark[STORE_MARK_HEX], struct err *e)
+static int make_mark(struct lines *l, const struct line *whole, const struct line *line,
+	char mark[STORE_MARK_HEX], struct err *e)
 {
 	char hex[HASH_SHA256_HEX];
 	struct buf b;
@@ -278,7 +286,9 @@ static int make_mark(struct lines *l, const struct line *whole, const struct lin
 	} else {
 		buf_i64(&b, line->time_ns);
 		buf_putc(&b, ' ');
-		buf_u64(&b, line->time_ns < l->repeated_ns ? 0 : tally_next(&l->tally, hash_line(whole)));
+		buf_u64(&b, line->time_ns < l->repeated_ns
+				    ? 0
+				    : tally_next(&l->tally, hash_line(whole)));
 		put_part(&b, whole->message);
 		for (size_t i = 0; i < whole->labels_n; i++) {
 			put_part(&b, whole->labels[i].name);
@@ -302,7 +312,9 @@ static int make_mark(struct lines *l, const struct line *whole, const struct lin
 static struct wanted *new_wanted(struct lines *l, struct err *e)
 {
 	if (l->waiting + l->to_store >= LINES_WANTED_MAX) {
-		err_set(e, ERR_LIMIT, "patterns want more than %d lines of one body; send fewer at once", LINES_WANTED_MAX);
+		err_set(e, ERR_LIMIT,
+			"patterns want more than %d lines of one body; send fewer at once",
+			LINES_WANTED_MAX);
 		return NULL;
 	}
 	if (!l->last || l->last->n == STORE_LINES_MAX) {
@@ -340,11 +352,12 @@ static bool add_note(struct arena *a, struct event *ev, const char *name, struct
 
 static bool is_of_age(const struct lines *l, int64_t time_ms)
 {
-	return l->trusted || (time_ms >= l->now_ms - l->max_age_ms && time_ms <= l->now_ms + l->max_ahead_ms);
+	return l->trusted ||
+	       (time_ms >= l->now_ms - l->max_age_ms && time_ms <= l->now_ms + l->max_ahead_ms);
 }
 
-/* When it happened, by the line where it says so. A time that is too far off does not order the line, and the event says
- * so. */
+/* When it happened, by the line where it says so. A time that is too far off does not order the
+ * line, and the event says so. */
 static void set_time(struct lines *l, const struct line *line, struct wanted *w)
 {
 	char text[CLOCK_RFC3339_MAX];
@@ -369,7 +382,8 @@ static int line_event(struct lines *l, const struct line *line, struct event *ou
 	if (!v)
 		return too_large(e);
 	for (size_t i = 0; i < n; i++)
-		v[i] = (struct kv){line_text(&l->line, line->labels[i].name), line_text(&l->line, line->labels[i].value)};
+		v[i] = (struct kv){line_text(&l->line, line->labels[i].name),
+			line_text(&l->line, line->labels[i].value)};
 	event_sort_labels(v, &n, true);
 	*out = (struct event){
 		.source = l->bound->name,
@@ -380,7 +394,8 @@ static int line_event(struct lines *l, const struct line *line, struct event *ou
 		.labels = v,
 		.labels_n = n,
 	};
-	return arena_failed(&l->line) ? too_large(e) : relabel_apply(l->bound->relabel, &l->line, out, e);
+	return arena_failed(&l->line) ? too_large(e)
+				      : relabel_apply(l->bound->relabel, &l->line, out, e);
 }
 
 static void note_failure(struct lines *l, const struct pattern *p, const struct err *why)
@@ -399,7 +414,8 @@ static bool keep_event(struct arena *a, struct event *ev)
 	struct kv *v = arena_array(a, ev->labels_n + 1, sizeof(*v));
 
 	for (size_t i = 0; v && i < ev->labels_n; i++)
-		v[i] = (struct kv){arena_strdup(a, ev->labels[i].name), arena_strdup(a, ev->labels[i].value)};
+		v[i] = (struct kv){
+			arena_strdup(a, ev->labels[i].name), arena_strdup(a, ev->labels[i].value)};
 	ev->labels = v;
 	ev->fingerprint = arena_strdup(a, ev->fingerprint);
 	ev->summary = arena_strdup(a, ev->summary);
@@ -419,7 +435,9 @@ static struct str evidence_of(struct arena *a, const struct line *whole, const s
 {
 	struct str s = whole->raw ? whole->message : line->message;
 
-	s.n = s.n < STORE_LINE_TEXT_MAX + 4 ? s.n : STORE_LINE_TEXT_MAX + 4; /* the store cuts at a character */
+	s.n = s.n < STORE_LINE_TEXT_MAX + 4
+		      ? s.n
+		      : STORE_LINE_TEXT_MAX + 4; /* the store cuts at a character */
 	return arena_strdup(a, line_text(a, s));
 }
 
@@ -437,7 +455,8 @@ static int keep(struct lines *l, struct looked *at, const struct pattern *p, boo
 		if (make_mark(l, at->whole, &at->line, at->mark, e) != 0)
 			return -1;
 	}
-	if (pattern_event(p, resolves, groups, &l->line, &at->event, at->line.message, &w->event, e) != 0)
+	if (pattern_event(
+		    p, resolves, groups, &l->line, &at->event, at->line.message, &w->event, e) != 0)
 		return -1;
 	w->pattern = p;
 	w->text = at->text;
@@ -445,7 +464,8 @@ static int keep(struct lines *l, struct looked *at, const struct pattern *p, boo
 	if (!keep_event(&l->kept, &w->event))
 		return too_large(e);
 	set_time(l, &at->line, w);
-	if (at->whole->cut && !add_note(&l->kept, &w->event, "line_cut", STR("it was longer than logs.line_limit")))
+	if (at->whole->cut && !add_note(&l->kept, &w->event, "line_cut",
+				      STR("it was longer than logs.line_limit")))
 		return too_large(e);
 	l->last->n++;
 	l->waiting++;
@@ -454,7 +474,8 @@ static int keep(struct lines *l, struct looked *at, const struct pattern *p, boo
 	return arena_failed(&l->kept) ? too_large(e) : 0;
 }
 
-static int look(struct lines *l, const struct line *whole, const uint32_t *candidates, size_t n, struct err *e)
+static int look(struct lines *l, const struct line *whole, const uint32_t *candidates, size_t n,
+	struct err *e)
 {
 	struct looked at = {.whole = whole};
 
@@ -477,7 +498,7 @@ static int look(struct lines *l, const struct line *whole, const uint32_t *candi
 		if (v == PATTERN_FAILED)
 			note_failure(l, p, &why);
 		else if ((v == PATTERN_MATCHED || v == PATTERN_RESOLVES) &&
-			keep(l, &at, p, v == PATTERN_RESOLVES, &groups, e) != 0)
+			 keep(l, &at, p, v == PATTERN_RESOLVES, &groups, e) != 0)
 			return -1;
 	}
 	return arena_failed(&l->line) ? too_large(e) : 0;
@@ -510,6 +531,11 @@ void lines_now(struct lines *l, int64_t now_ns)
 {
 	l->now_ns = now_ns;
 	l->now_ms = now_ns / NS_PER_MS;
+}
+
+size_t lines_held(const struct lines *l)
+{
+	return l->kept.used + l->gone.used + l->asked.used;
 }
 
 size_t lines_wanted(const struct lines *l)
@@ -574,7 +600,8 @@ static void note_event(struct lines *l, const struct wanted *w, const struct sto
 	ingest_write_decisions(&l->decisions, in, out);
 }
 
-static void note_line(struct lines *l, size_t i, enum store_line_outcome out, const struct store_event_out *event)
+static void note_line(
+	struct lines *l, size_t i, enum store_line_outcome out, const struct store_event_out *event)
 {
 	const struct wanted *w = &l->sent->v[i];
 	const struct str refused[] = {w->pattern->name, STR("series")};
@@ -645,7 +672,9 @@ static int fill_line(struct lines *l, const struct wanted *w, bool guess, size_t
 	memcpy(in->mark, w->mark, sizeof(in->mark));
 	l->guessed |= light;
 	l->events[i] = (struct store_event_in){.event = &w->event};
-	return light ? 0 : decide_event(l->rules, l->chain_depth, &l->asked, &w->event, &l->events[i], e);
+	return light ? 0
+		     : decide_event(
+			       l->rules, l->chain_depth, &l->asked, &w->event, &l->events[i], e);
 }
 
 static int send_piece(struct lines *l, bool guess, struct err *e)

@@ -1,8 +1,10 @@
-/* flow/lines.h: the way of a line: body -> lines -> those that patterns want -> what rules say -> one store call a piece.
+/* flow/lines.h: the way of a line: body -> lines -> those that patterns want -> what rules say ->
+ * one store call a piece.
  *
- * Owns the order of the steps. Lines are looked at as they come and forgotten at once; only what a pattern wants is kept
- * until the body is whole, so a body of any length takes little memory, and one that is refused leaves nothing. A stream
- * without end is stored as it comes, by lines_store whenever its owner likes to.
+ * Owns the order of the steps. Lines are looked at as they come and forgotten at once; only what a
+ * pattern wants is kept until the body is whole, so a body of any length takes little memory, and
+ * one that is refused leaves nothing. A stream without end is stored as it comes, by lines_store
+ * whenever its owner likes to.
  */
 #ifndef RB_FLOW_LINES_H
 #define RB_FLOW_LINES_H
@@ -14,17 +16,18 @@
 #include "flow/sources.h"
 #include "line/line.h"
 
-#define LINES_WANTED_MAX 100000 /* lines that patterns want, of one body */
+#define LINES_WANTED_MAX 100000		 /* lines that patterns want, of one body */
 #define LINES_MEMORY ((size_t)128 << 20) /* that these may take */
-#define LINE_SCRATCH ((size_t)16 << 20) /* that one line may take while it is looked at */
+#define LINE_SCRATCH ((size_t)16 << 20)	 /* that one line may take while it is looked at */
 
 struct lines_options {
 	const struct ingest_ctx *ic;	  /* only during the call; the ruleset is held */
 	const struct bound_source *bound; /* lives as long as the lines */
 	const struct line_kind *kind;	  /* how the body is read */
 	bool on_arrival;		  /* lines count when they arrive, whatever time they say */
-	struct line_options line;	  /* line_limit 0: the configuration's; now_ns 0: the clock's */
-	int64_t repeated_ns;		  /* lines with a time before this that are equal are one, sent again; else they are several */
+	struct line_options line; /* line_limit 0: the configuration's; now_ns 0: the clock's */
+	int64_t repeated_ns; /* lines with a time before this that are equal are one, sent again;
+				else they are several */
 };
 
 struct lines_counts {
@@ -46,6 +49,8 @@ void lines_free(struct lines *l);
 int lines_feed(struct lines *l, struct str piece, struct err *e);
 /* The last byte was fed. */
 int lines_end(struct lines *l, struct err *e);
+/* Bytes that they take now. */
+size_t lines_held(const struct lines *l);
 /* Lines that wait to be stored. */
 size_t lines_wanted(const struct lines *l);
 /* One line that no decoder read; lines_feed is then not used. */
@@ -53,8 +58,9 @@ int lines_take(struct lines *l, const struct line *line, struct err *e);
 
 /* e NULL: all that waited is durable. Called once, on the loop. */
 typedef void (*lines_cb)(void *ctx, const struct err *e);
-/* Stores what waits; one at a time. What comes meanwhile waits for the next one. With an error, and after -1 (cb will not be
- * called), what is not stored waits still: called again, it is sent again, and counts once. */
+/* Stores what waits; one at a time. What comes meanwhile waits for the next one. With an error, and
+ * after -1 (cb will not be called), what is not stored waits still: called again, it is sent again,
+ * and counts once. */
 int lines_store(struct lines *l, lines_cb cb, void *ctx, struct err *e);
 
 /* Of a stream: what the clock says; before its next piece. */

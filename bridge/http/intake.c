@@ -1,7 +1,8 @@
 /* intake.c: a request that brings something from a source, from its headers to its refusal.
  *
- * 503 means "send it again", and is given at once where Redis is known to be away. Each refusal is counted with its
- * reason, and the operator hears of bodies that cannot be read: one line in ten seconds at most.
+ * 503 means "send it again", and is given at once where Redis is known to be away. Each refusal is
+ * counted with its reason, and the operator hears of bodies that cannot be read: one line in ten
+ * seconds at most.
  *
  * Does not read bodies, and does not say what a good request is answered.
  */
@@ -20,7 +21,8 @@
 void ingest_complain(struct request *r, const struct err *e)
 {
 	struct server *s = r->server;
-	struct str source = r->route->handler == &handler_emit ? STR(SOURCES_EMITTED) : ingest_source(r);
+	struct str source =
+		r->route->handler == &handler_emit ? STR(SOURCES_EMITTED) : ingest_source(r);
 	int64_t now = (int64_t)uv_now(s->loop);
 	char client[CIDR_TEXT_MAX];
 
@@ -30,8 +32,9 @@ void ingest_complain(struct request *r, const struct err *e)
 	}
 	source = arena_strdup(&r->arena, source);
 	log_kv(LOG_WARN, "refused a request", "source", source.p, "error", e->text, "offset",
-		r->data ? log_i64((long long)e->offset) : NULL, "client", request_client_text(r, client),
-		"more_since_last", s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
+		r->data ? log_i64((long long)e->offset) : NULL, "client",
+		request_client_text(r, client), "more_since_last",
+		s->complaints ? log_i64(s->complaints) : NULL, (char *)NULL);
 	s->complained_ms = now;
 	s->complaints = 0;
 }
@@ -163,7 +166,8 @@ static const char *reason_of(unsigned status)
 static void count_refusal(struct request *r, const struct intake *in)
 {
 	struct str name = ingest_source(r);
-	bool known = r->route->handler == &handler_emit || sources_find(r->server->app.ic->sources, name);
+	bool known = r->route->handler == &handler_emit ||
+		     sources_find(r->server->app.ic->sources, name);
 	const char *reason = in && !r->unproven ? in->reason : NULL;
 	struct str labels[] = {known ? name : STR("unknown"), STR_NONE};
 

@@ -1,10 +1,12 @@
 /* logs.c: a request that brings lines of logs, from its headers to its answer.
  *
- * Lines are looked at as they come, so a body may be of any length; what patterns want of it goes to the store when its last
- * byte was there and good, and the answer comes when Redis has confirmed it. So 200 means durable, and a body that is refused
- * leaves nothing behind. A body without end is stored as it comes: what was confirmed stays.
+ * Lines are looked at as they come, so a body may be of any length; what patterns want of it goes
+ * to the store when its last byte was there and good, and the answer comes when Redis has confirmed
+ * it. So 200 means durable, and a body that is refused leaves nothing behind. A body without end is
+ * stored as it comes: what was confirmed stays.
  *
- * That a regex gave up on a line, or that lines were cut, is told to the operator, one line in ten seconds at most.
+ * That a regex gave up on a line, or that lines were cut, is told to the operator, one line in ten
+ * seconds at most.
  */
 #include "http/logs.h"
 
@@ -29,7 +31,8 @@ static void answer_plain(struct request *r, const struct lines *l)
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
 }
 
-static const struct line_kind *kind_of(struct request *r, const struct logs_options *o, struct err *e)
+static const struct line_kind *kind_of(
+	struct request *r, const struct logs_options *o, struct err *e)
 {
 	struct str type = request_header(r, MHD_HTTP_HEADER_CONTENT_TYPE);
 
@@ -82,10 +85,12 @@ static void tell_operator(struct request *r, const struct logs *l)
 	struct lines_counts c = lines_counts(l->lines);
 	int64_t now = (int64_t)uv_now(s->loop);
 
-	if ((c.failed == 0 && c.cut == 0) || (s->lines_told_ms && now - s->lines_told_ms < INTAKE_COMPLAIN_MS))
+	if ((c.failed == 0 && c.cut == 0) ||
+		(s->lines_told_ms && now - s->lines_told_ms < INTAKE_COMPLAIN_MS))
 		return;
-	log_kv(LOG_WARN, c.failed ? "a log pattern gave up on lines" : "lines of a log were cut", "source",
-		l->intake.source.p, "lines", log_i64((long long)(c.failed ? c.failed : c.cut)), "error",
+	log_kv(LOG_WARN, c.failed ? "a log pattern gave up on lines" : "lines of a log were cut",
+		"source", l->intake.source.p, "lines",
+		log_i64((long long)(c.failed ? c.failed : c.cut)), "error",
 		c.failed ? lines_failure(l->lines) : "longer than logs.line_limit", (char *)NULL);
 	s->lines_told_ms = now;
 }
@@ -125,8 +130,10 @@ static int store_part(struct request *r, struct logs *l, struct err *e)
 int logs_feed(struct request *r, struct str piece, struct err *e)
 {
 	struct logs *l = r->data;
+	int rc = lines_feed(l->lines, piece, e);
 
-	if (lines_feed(l->lines, piece, e) == 0)
+	r->aside = lines_held(l->lines);
+	if (rc == 0)
 		return l->as_it_comes ? store_part(r, l, e) : 0;
 	intake_refuse(r, e);
 	return -1;
@@ -136,7 +143,8 @@ int logs_feed(struct request *r, struct str piece, struct err *e)
 
 static void answer(struct request *r, struct logs *l)
 {
-	metric_observe(METRIC_INGEST_SECONDS, (double)(clock_mono_us() - l->intake.whole_us) / 1e6, NULL);
+	metric_observe(
+		METRIC_INGEST_SECONDS, (double)(clock_mono_us() - l->intake.whole_us) / 1e6, NULL);
 	tell_operator(r, l);
 	l->answer(r, l->lines);
 }

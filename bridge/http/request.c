@@ -650,7 +650,7 @@ void request_go_on(struct request *r)
 /* What this request holds is counted with what all of them do. */
 static void update_held(struct request *r)
 {
-	size_t now = r->arena.used + (r->inflating ? inflate_held(&r->inflate) : 0);
+	size_t now = r->arena.used + r->aside + (r->inflating ? inflate_held(&r->inflate) : 0);
 
 	r->server->held += now - r->held;
 	r->held = now;

@@ -86,7 +86,8 @@ struct request {
 	int64_t put_off_ms; /* loop time since when it waits for a turn; 0: it does not */
 	bool inflating;
 	struct inflate inflate;
-	size_t held; /* bytes of the arena counted in server->held */
+	size_t aside; /* bytes that the handler holds beside the arena */
+	size_t held; /* bytes of both, counted in server->held */
 	struct arena_mark before_body; /* of the arena */
 
 	/* the answer */

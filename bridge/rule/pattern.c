@@ -1,8 +1,9 @@
 /* pattern.c: one line against one pattern, and the alert that comes of it.
  *
- * Guarantee: the identity of an alert (its fingerprint) hangs on the pattern's name and the values of its `by` labels alone, so
- * that lines of the same trouble are one alert, whatever else they say; a line that resolves has the same identity as one that
- * raises. An alert has the labels of the line that is at hand.
+ * Guarantee: the identity of an alert (its fingerprint) hangs on the pattern's name and the values
+ * of its `by` labels alone, so that lines of the same trouble are one alert, whatever else they
+ * say; a line that resolves has the same identity as one that raises. An alert has the labels of
+ * the line that is at hand.
  *
  * Does not count, and does not know a line's form: whoever calls has split its header off.
  */
@@ -22,8 +23,8 @@ size_t patterns_candidates(const struct patterns *p, struct str text, const uint
 }
 
 /* As regex_on, and its groups. */
-static int with_groups(const struct regex *r, struct str what, struct matcher_scratch *s, struct arena *a,
-	struct str message, struct matcher_groups *g, struct err *e)
+static int with_groups(const struct regex *r, struct str what, struct matcher_scratch *s,
+	struct arena *a, struct str message, struct matcher_groups *g, struct err *e)
 {
 	int rc = matcher_regex_on(r, what, s, message, e);
 
@@ -32,13 +33,14 @@ static int with_groups(const struct regex *r, struct str what, struct matcher_sc
 	g->n = 0;
 	g->v = arena_array(a, r->names_n ? r->names_n : 1, sizeof(*g->v));
 	if (!g->v)
-		return err_set(e, ERR_LIMIT, "the groups of a match do not fit the memory of a request");
+		return err_set(
+			e, ERR_LIMIT, "the groups of a match do not fit the memory of a request");
 	matcher_regex_groups(r, s, message, g);
 	return 1;
 }
 
-static enum pattern_verdict try_match(const struct pattern *p, struct matcher_scratch *s, struct arena *a,
-	struct str message, struct matcher_groups *groups, struct err *e)
+static enum pattern_verdict try_match(const struct pattern *p, struct matcher_scratch *s,
+	struct arena *a, struct str message, struct matcher_groups *groups, struct err *e)
 {
 	int rc = with_groups(p->match, p->match_text, s, a, message, groups, e);
 
@@ -50,8 +52,9 @@ static enum pattern_verdict try_match(const struct pattern *p, struct matcher_sc
 	return rc < 0 ? PATTERN_FAILED : rc ? PATTERN_MATCHED : PATTERN_NOT;
 }
 
-enum pattern_verdict pattern_try(const struct pattern *p, struct matcher_scratch *s, struct arena *a,
-	const struct event *line, struct str message, struct matcher_groups *groups, struct err *e)
+enum pattern_verdict pattern_try(const struct pattern *p, struct matcher_scratch *s,
+	struct arena *a, const struct event *line, struct str message,
+	struct matcher_groups *groups, struct err *e)
 {
 	int rc = p->source.n ? matchers_eval(&p->source, s, a, line, NULL, e) : 1;
 
@@ -79,8 +82,8 @@ static struct str cut(struct str s, size_t most)
 	return (struct str){s.p, most};
 }
 
-/* A group may cut a character in two only where the message was no UTF-8, which it is here; still, what a regex calls a
- * match is not to be trusted with that. */
+/* A group may cut a character in two only where the message was no UTF-8, which it is here; still,
+ * what a regex calls a match is not to be trusted with that. */
 static struct str sound(struct str s)
 {
 	return (struct str){s.p, utf8_valid(s)};
@@ -123,8 +126,8 @@ static int put_identity(const struct pattern *p, struct arena *a, struct event *
 }
 
 /* A summary that lacks a value is no reason to lose the alert: the line says the rest. */
-static void put_summary(const struct pattern *p, const struct matcher_groups *g, struct arena *a, struct str message,
-	struct event *out)
+static void put_summary(const struct pattern *p, const struct matcher_groups *g, struct arena *a,
+	struct str message, struct event *out)
 {
 	const struct template_ctx ctx = {.event = out, .match = g->v, .match_n = g->n};
 	struct err ignored;
@@ -135,8 +138,9 @@ static void put_summary(const struct pattern *p, const struct matcher_groups *g,
 	out->summary = cut(out->summary, PATTERN_SUMMARY_LIMIT);
 }
 
-int pattern_event(const struct pattern *p, bool resolves, const struct matcher_groups *groups, struct arena *a,
-	const struct event *line, struct str message, struct event *out, struct err *e)
+int pattern_event(const struct pattern *p, bool resolves, const struct matcher_groups *groups,
+	struct arena *a, const struct event *line, struct str message, struct event *out,
+	struct err *e)
 {
 	*out = (struct event){
 		.source = line->source,

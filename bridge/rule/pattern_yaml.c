@@ -1,7 +1,9 @@
-/* pattern_yaml.c: what a file says about log patterns, as struct pattern, with every finding at its byte.
+/* pattern_yaml.c: what a file says about log patterns, as struct pattern, with every finding at its
+ * byte.
  *
- * Guarantee: where no finding was added, a pattern is complete: its regexes are compiled, its values are within the bounds of
- * pattern.h, its name is the only one, and what its counter-pattern must give to find the alert, it gives.
+ * Guarantee: where no finding was added, a pattern is complete: its regexes are compiled, its
+ * values are within the bounds of pattern.h, its name is the only one, and what its counter-pattern
+ * must give to find the alert, it gives.
  */
 #include "rule/pattern_yaml.h"
 
@@ -37,11 +39,14 @@ static void read_name(struct reader *r, const struct yaml *y, void *into)
 	if (!reader_text(r, y, &s))
 		return;
 	if (!is_name(s)) {
-		reader_error(r, y, "'%.*s' cannot be a pattern's name: use letters, digits, - and _, at most %d of them",
+		reader_error(r, y,
+			"'%.*s' cannot be a pattern's name: use letters, digits, - and _, at most "
+			"%d of them",
 			(int)(s.n < 200 ? s.n : 200), s.p, PATTERN_NAME_LIMIT);
 		return;
 	}
-	b->all->pattern_places[b->all->rs->patterns.n - 1] = (struct rules_place){y->line, y->column};
+	b->all->pattern_places[b->all->rs->patterns.n - 1] =
+		(struct rules_place){y->line, y->column};
 	b->p->name = s;
 }
 
@@ -61,8 +66,8 @@ static void read_source(struct reader *r, const struct yaml *y, void *into)
 	reader_list(r, y, true, &v, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct matchers m;
-		p->source_text = arena_printf(r->arena, "%.*s%s%.*s", STR_ARG(p->source_text), i ? ", " : "",
-			STR_ARG(v[i]->text));
+		p->source_text = arena_printf(r->arena, "%.*s%s%.*s", STR_ARG(p->source_text),
+			i ? ", " : "", STR_ARG(v[i]->text));
 		if (matchers_parse_pooled(r->arena, v[i]->text, b->all->regexes, &m, &e) != 0) {
 			reader_error_in(r, v[i], "", &e);
 		} else if (matchers_join(r->arena, &p->source, &m, &e) < 0) {
@@ -74,7 +79,8 @@ static void read_source(struct reader *r, const struct yaml *y, void *into)
 
 static void read_severity(struct reader *r, const struct yaml *y, void *into)
 {
-	static const char *const names[] = {"unknown", "info", "warning", "error", "critical", NULL};
+	static const char *const names[] = {
+		"unknown", "info", "warning", "error", "critical", NULL};
 	int i;
 
 	if (reader_choice(r, y, names, &i))
@@ -93,7 +99,9 @@ static void read_summary(struct reader *r, const struct yaml *y, void *into)
 	if (!p->summary)
 		reader_error_in(r, y, "", &e);
 	else if (template_is_late(p->summary))
-		reader_error(r, y, "a summary is made when the line comes: incident, steps, event.id and event.received are "
+		reader_error(r, y,
+			"a summary is made when the line comes: incident, steps, event.id and "
+			"event.received are "
 			"not known then");
 }
 
@@ -119,7 +127,8 @@ static struct regex *read_regex(struct reader *r, const struct yaml *y, struct s
 	if (!reader_text(r, y, text))
 		return NULL;
 	if (text->n > MATCHER_REGEX_LIMIT) {
-		reader_error(r, y, "a regex of %zu bytes, at most %d are taken", text->n, MATCHER_REGEX_LIMIT);
+		reader_error(r, y, "a regex of %zu bytes, at most %d are taken", text->n,
+			MATCHER_REGEX_LIMIT);
 		return NULL;
 	}
 	re = regex_anywhere(*text, &at, &e);
@@ -158,7 +167,8 @@ static void read_count(struct reader *r, const struct yaml *y, void *into)
 
 static void read_within(struct reader *r, const struct yaml *y, void *into)
 {
-	reader_duration(r, y, 1, PATTERN_DURATION_MAX_MS, &((struct pattern_build *)into)->p->within_ms);
+	reader_duration(
+		r, y, 1, PATTERN_DURATION_MAX_MS, &((struct pattern_build *)into)->p->within_ms);
 }
 
 static void read_by(struct reader *r, const struct yaml *y, void *into)
@@ -182,7 +192,9 @@ static void read_by(struct reader *r, const struct yaml *y, void *into)
 		if (field_parse(r->arena, v[i]->text, &f, &e) != 0)
 			reader_error_in(r, v[i], "", &e);
 		else if (f.kind != FIELD_LABEL)
-			reader_error(r, v[i], "'%.*s' is no label; a pattern counts by labels of the line and named groups",
+			reader_error(r, v[i],
+				"'%.*s' is no label; a pattern counts by labels of the line and "
+				"named groups",
 				STR_ARG(v[i]->text));
 		else
 			b->p->by[b->p->by_n++] = f.name;
@@ -203,14 +215,17 @@ static void read_threshold(struct reader *r, const struct yaml *y, void *into)
 		return;
 	count = yaml_get(y, "count");
 	if ((count && !str_is(count->text, "1")) != (yaml_get(y, "within") != NULL))
-		reader_error(r, y, "'threshold' needs both 'count' and 'within', as in {count: 5, within: 2m}");
+		reader_error(r, y,
+			"'threshold' needs both 'count' and 'within', as in {count: 5, within: "
+			"2m}");
 }
 
 /* ---- resolve ---- */
 
 static void read_after(struct reader *r, const struct yaml *y, void *into)
 {
-	reader_duration(r, y, 1, PATTERN_DURATION_MAX_MS, &((struct pattern_build *)into)->p->resolve_after_ms);
+	reader_duration(r, y, 1, PATTERN_DURATION_MAX_MS,
+		&((struct pattern_build *)into)->p->resolve_after_ms);
 }
 
 static void read_resolve_match(struct reader *r, const struct yaml *y, void *into)
@@ -274,12 +289,15 @@ static void check_groups(struct reader *r, const struct pattern_build *b)
 	const struct pattern *p = b->p;
 
 	if (has_group(p->match, STR("alertname")))
-		reader_error(r, b->match, "a group cannot be called 'alertname': that label is the pattern's name");
+		reader_error(r, b->match,
+			"a group cannot be called 'alertname': that label is the pattern's name");
 	for (size_t i = 0; p->resolve && i < p->by_n; i++)
 		if (has_group(p->match, p->by[i]) && !has_group(p->resolve, p->by[i]))
 			reader_error(r, b->resolve_match,
-				"it lacks the group '%.*s', by which the alert is told from others; add (?<%.*s>…)%s",
-				STR_ARG(p->by[i]), STR_ARG(p->by[i]), p->by_given ? "" : ", or set threshold.by");
+				"it lacks the group '%.*s', by which the alert is told from "
+				"others; add (?<%.*s>…)%s",
+				STR_ARG(p->by[i]), STR_ARG(p->by[i]),
+				p->by_given ? "" : ", or set threshold.by");
 }
 
 /* ---- one pattern, a list of them ---- */
@@ -306,7 +324,8 @@ static struct pattern *new_pattern(struct rules_build *b)
 
 	if (p->n == b->patterns_cap) {
 		size_t cap = b->patterns_cap ? b->patterns_cap * 2 : 16;
-		struct pattern *v = arena_grow(&b->rs->arena, p->v, b->patterns_cap * sizeof(*v), cap * sizeof(*v));
+		struct pattern *v = arena_grow(
+			&b->rs->arena, p->v, b->patterns_cap * sizeof(*v), cap * sizeof(*v));
 		struct rules_place *places = arena_grow(&b->rs->arena, b->pattern_places,
 			b->patterns_cap * sizeof(*places), cap * sizeof(*places));
 		if (!v || !places)
@@ -360,7 +379,8 @@ void patterns_read(struct reader *r, const struct yaml *y, void *into)
 	}
 	for (const struct yaml *c = y->child; c; c = c->next) {
 		if (all->rs->patterns.n == PATTERNS_LIMIT) {
-			reader_error(r, c, "there are %d patterns already, and no more are taken", PATTERNS_LIMIT);
+			reader_error(r, c, "there are %d patterns already, and no more are taken",
+				PATTERNS_LIMIT);
 			return;
 		}
 		read_pattern(r, c, all);
@@ -380,7 +400,8 @@ static int by_name_and_order(const void *a, const void *b)
 void patterns_check_names(struct rules_build *b)
 {
 	struct patterns *p = &b->rs->patterns;
-	const struct pattern **v = arena_array(&b->rs->arena, p->n + 1, sizeof(const struct pattern *));
+	const struct pattern **v =
+		arena_array(&b->rs->arena, p->n + 1, sizeof(const struct pattern *));
 
 	for (size_t i = 0; v && i < p->n; i++)
 		v[i] = &p->v[i];
@@ -390,7 +411,8 @@ void patterns_check_names(struct rules_build *b)
 		const struct rules_place *at = &b->pattern_places[v[i] - p->v];
 		if (v[i]->name.n > 0 && str_eq(v[i - 1]->name, v[i]->name))
 			diag_add(b->diags, DIAG_ERROR, v[i]->file.p, at->line, at->column,
-				"there is a pattern '%.*s' already, in %.*s:%d; names are unique across files",
+				"there is a pattern '%.*s' already, in %.*s:%d; names are unique "
+				"across files",
 				STR_ARG(v[i]->name), STR_ARG(v[i - 1]->file), v[i - 1]->line);
 	}
 }

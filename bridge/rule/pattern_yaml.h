@@ -4,8 +4,8 @@
 
 #include "rule/rule_yaml.h"
 
-/* Reads the list below `patterns`; into: a struct rules_build. Findings go to its diags; patterns with findings may be
- * incomplete. */
+/* Reads the list below `patterns`; into: a struct rules_build. Findings go to its diags; patterns
+ * with findings may be incomplete. */
 void patterns_read(struct reader *r, const struct yaml *y, void *into);
 /* After the last file: names that stand twice. */
 void patterns_check_names(struct rules_build *b);

@@ -1,15 +1,15 @@
 /* prefilter.c: an Aho-Corasick automaton as one table, and the texts that go into it.
  *
- * Owns the automaton and what one scan notes. The table has a row a state and a column a class of bytes: those that no text
- * has are one class, letters are of one class in either case. States are numbered as a walk from the root meets them,
- * so that the few that most bytes lead to lie side by side; those where a text ends come last, so that one comparison a byte tells
- * them apart.
+ * Owns the automaton and what one scan notes. The table has a row a state and a column a class of
+ * bytes: those that no text has are one class, letters are of one class in either case. States are
+ * numbered as a walk from the root meets them, so that the few that most bytes lead to lie side by
+ * side; those where a text ends come last, so that one comparison a byte tells them apart.
  *
- * Guarantee: a pattern whose regex matches a text is a candidate of that text, and of each that holds it. The other way
- * round nothing is promised.
+ * Guarantee: a pattern whose regex matches a text is a candidate of that text, and of each that
+ * holds it. The other way round nothing is promised.
  *
- * Letters in either case are more than ASCII's: with (?i) PCRE2 takes U+017F for s and U+212A for k. A text that holds one
- * of these two, which no log has, makes all such patterns candidates.
+ * Letters in either case are more than ASCII's: with (?i) PCRE2 takes U+017F for s and U+212A for
+ * k. A text that holds one of these two, which no log has, makes all such patterns candidates.
  */
 #include "rule/prefilter.h"
 
@@ -25,20 +25,20 @@
 
 struct prefilter {
 	uint8_t class[BYTES];
-	unsigned shift;		/* a row has 1 << shift columns */
-	uint32_t accepting;	/* states from here on end a text */
+	unsigned shift;	    /* a row has 1 << shift columns */
+	uint32_t accepting; /* states from here on end a text */
 	uint16_t *next;
 	uint32_t states, classes;
-	uint32_t *first, *shorter; /* by state - accepting: its list in `outs`; the next shorter text that ends there, too,
-				    * as such a state, or NONE */
-	uint32_t *outs;		/* numbers of patterns; a list ends with NONE */
+	uint32_t *first, *shorter; /* by state - accepting: its list in `outs`; the next shorter
+				    * text that ends there, too, as such a state, or NONE */
+	uint32_t *outs;		   /* numbers of patterns; a list ends with NONE */
 	uint32_t *always;
 	size_t always_n;
-	bool empty;		/* the automaton has no text */
+	bool empty; /* the automaton has no text */
 
 	/* of the scan under way */
 	uint32_t scan;
-	uint32_t *seen;		/* by pattern: the last scan that found it */
+	uint32_t *seen; /* by pattern: the last scan that found it */
 	uint32_t *found;
 	size_t found_n, patterns_n;
 	size_t bytes;
@@ -112,12 +112,12 @@ struct prefilter_need prefilter_need_of(struct arena *a, struct str regex, bool 
 
 struct building {
 	struct prefilter *f;
-	struct arena *a;	/* what the automaton keeps */
-	uint16_t *trie;		/* 0: no such state */
-	uint32_t *ends;		/* by state: first entry, or NONE */
+	struct arena *a; /* what the automaton keeps */
+	uint16_t *trie;	 /* 0: no such state */
+	uint32_t *ends;	 /* by state: first entry, or NONE */
 	struct ending {
 		uint32_t pattern, next;
-	} *endings;
+	} * endings;
 	size_t endings_n, endings_cap;
 	uint32_t states;
 };
@@ -157,7 +157,8 @@ static bool add_text(struct building *b, struct str s, uint32_t pattern)
 	uint32_t state = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		uint16_t *next = &b->trie[(size_t)state << f->shift | f->class[(unsigned char)s.p[i]]];
+		uint16_t *next =
+			&b->trie[(size_t)state << f->shift | f->class[(unsigned char)s.p[i]]];
 		if (*next == 0) {
 			if (b->states >= PREFILTER_STATES_MAX)
 				return false;
@@ -179,7 +180,8 @@ static bool add_text(struct building *b, struct str s, uint32_t pattern)
 	return true;
 }
 
-static bool add_need(struct building *b, const struct prefilter_need *need, size_t longest, uint32_t pattern)
+static bool add_need(
+	struct building *b, const struct prefilter_need *need, size_t longest, uint32_t pattern)
 {
 	for (size_t k = 0; k < need->n; k++) {
 		struct str s = need->v[k];
@@ -200,10 +202,10 @@ static void start_over(struct building *b)
 	b->f->empty = true;
 }
 
-/* With texts of at most `longest` bytes; strict: false where there are too many states, else the patterns for which no room
- * is left are always candidates. */
-static bool add_all(struct building *b, const struct prefilter_need *needs, const bool *caseless, size_t n,
-	size_t longest, bool strict)
+/* With texts of at most `longest` bytes; strict: false where there are too many states, else the
+ * patterns for which no room is left are always candidates. */
+static bool add_all(struct building *b, const struct prefilter_need *needs, const bool *caseless,
+	size_t n, size_t longest, bool strict)
 {
 	struct prefilter *f = b->f;
 
@@ -212,7 +214,7 @@ static bool add_all(struct building *b, const struct prefilter_need *needs, cons
 		const struct str odd[] = {STR(LONG_S), STR(KELVIN)};
 		const struct prefilter_need either = {odd, 2};
 		bool fits = needs[i].n > 0 && add_need(b, &needs[i], longest, (uint32_t)i) &&
-			(!caseless[i] || add_need(b, &either, longest, (uint32_t)i));
+			    (!caseless[i] || add_need(b, &either, longest, (uint32_t)i));
 		if (needs[i].n > 0 && !fits && strict)
 			return false;
 		if (fits)
@@ -223,8 +225,9 @@ static bool add_all(struct building *b, const struct prefilter_need *needs, cons
 	return true;
 }
 
-/* A walk from the root, level by level: order[i] is the i-th state met, fail[s] the state of the longest text that ends where s
- * does. Empty places of the table become what the failed state says. */
+/* A walk from the root, level by level: order[i] is the i-th state met, fail[s] the state of the
+ * longest text that ends where s does. Empty places of the table become what the failed state says.
+ */
 static void link_states(struct building *b, uint16_t *order, uint16_t *fail)
 {
 	const struct prefilter *f = b->f;
@@ -249,7 +252,8 @@ static void link_states(struct building *b, uint16_t *order, uint16_t *fail)
 }
 
 /* number[s]: what state s is called in the end. The root stays 0, since no text is empty. */
-static void number_states(struct building *b, const uint16_t *order, const uint16_t *fail, bool *accepts, uint16_t *number)
+static void number_states(struct building *b, const uint16_t *order, const uint16_t *fail,
+	bool *accepts, uint16_t *number)
 {
 	uint32_t n = 0;
 
@@ -265,7 +269,8 @@ static void number_states(struct building *b, const uint16_t *order, const uint1
 			number[order[i]] = (uint16_t)n++;
 }
 
-static bool keep_ends(struct building *b, const uint16_t *fail, const bool *accepts, const uint16_t *number)
+static bool keep_ends(
+	struct building *b, const uint16_t *fail, const bool *accepts, const uint16_t *number)
 {
 	struct prefilter *f = b->f;
 	size_t accepting = f->states - f->accepting, n = 0;
@@ -320,7 +325,8 @@ static bool finish(struct building *b)
 	return good;
 }
 
-static bool build(struct building *b, const struct prefilter_need *needs, const bool *caseless, size_t n)
+static bool build(
+	struct building *b, const struct prefilter_need *needs, const bool *caseless, size_t n)
 {
 	static const size_t lengths[] = {PREFILTER_TEXT_MAX, 8, 5, 3};
 	const size_t rows = (size_t)PREFILTER_STATES_MAX << b->f->shift;
@@ -337,7 +343,8 @@ static bool build(struct building *b, const struct prefilter_need *needs, const 
 	return finish(b);
 }
 
-struct prefilter *prefilter_new(struct arena *a, const struct prefilter_need *needs, const bool *caseless, size_t n)
+struct prefilter *prefilter_new(
+	struct arena *a, const struct prefilter_need *needs, const bool *caseless, size_t n)
 {
 	size_t before = a->used;
 	struct prefilter *f = arena_zalloc(a, sizeof(*f));

@@ -1,6 +1,8 @@
-/* store_lines.c: lines and the events that they would raise into one function call, and what came of each out of its answer.
+/* store_lines.c: lines and the events that they would raise into one function call, and what came
+ * of each out of its answer.
  *
- * The words of the call are described at rb_lines_v1 in runbookd.lua. Lines of one call are one step: an error stores none.
+ * The words of the call are described at rb_lines_v1 in runbookd.lua. Lines of one call are one
+ * step: an error stores none.
  */
 #include "store/lines.h"
 
@@ -28,7 +30,8 @@ static void lines_free(struct lines_call *c)
 	free(c);
 }
 
-static struct lines_call *lines_new(const struct store_lines *in, store_lines_cb cb, void *ctx, struct err *e)
+static struct lines_call *lines_new(
+	const struct store_lines *in, store_lines_cb cb, void *ctx, struct err *e)
 {
 	const struct store_ingest events = {.events = in->events, .n = in->n};
 	struct lines_call *c = store_call(sizeof(*c), e);
@@ -89,7 +92,8 @@ static const char letters[] = {
 	[STORE_LINE_REFUSED] = 's',
 };
 
-static bool take_line(struct lines_call *c, size_t i, struct store_decision_out *d, const redisReply *reply, size_t *at)
+static bool take_line(struct lines_call *c, size_t i, struct store_decision_out *d,
+	const redisReply *reply, size_t *at)
 {
 	struct str s = store_text_at(reply, *at);
 
@@ -121,13 +125,15 @@ static void on_answer(void *ctx, const struct err *e, const redisReply *reply)
 	lines_free(c);
 }
 
-int store_lines(struct store *s, const struct store_lines *in, store_lines_cb cb, void *ctx, struct err *e)
+int store_lines(
+	struct store *s, const struct store_lines *in, store_lines_cb cb, void *ctx, struct err *e)
 {
 	struct lines_call *c;
 	size_t words = HEAD_WORDS;
 
 	if (in->n > STORE_LINES_MAX)
-		return err_set(e, ERR_LIMIT, "%zu lines in one call, at most %d", in->n, STORE_LINES_MAX);
+		return err_set(
+			e, ERR_LIMIT, "%zu lines in one call, at most %d", in->n, STORE_LINES_MAX);
 	c = lines_new(in, cb, ctx, e);
 	for (size_t i = 0; i < in->n; i++)
 		words += LINE_WORDS + store_event_words(&in->events[i]);

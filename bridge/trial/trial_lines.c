@@ -1,7 +1,8 @@
 /* trial_lines.c: a line of a log in a trial.
  *
- * It goes the way that lines go in the bridge (flow/lines.h): decoder, patterns, one call of the store. Each line is a body of
- * its own and counts when it arrives: lines of a test are copies of one another more often than they are sent again.
+ * It goes the way that lines go in the bridge (flow/lines.h): decoder, patterns, one call of the
+ * store. Each line is a body of its own and counts when it arrives: lines of a test are copies of
+ * one another more often than they are sent again.
  */
 #include "flow/lines.h"
 #include "line/decoder.h"

@@ -140,7 +140,7 @@ def test_a_body_that_is_refused_leaves_nothing(runbookd):
     answer = send(rb, broken, expect=400, headers={"Content-Type": "application/json"})
     assert answer.json()["offset"] >= len(json.dumps({"message": "boom"}) * 1000)
     assert rb.items("alerts") == []
-    assert send(rb, b"\x81\xa3abc\x01", expect=415, headers={"Content-Type": "application/msgpack"})
+    assert send(rb, "boom", expect=415, headers={"Content-Type": "image/png"})
     assert send(rb, "boom", source="nobody", expect=404)
     assert rb.metric("runbookd_ingest_rejected_total", source="logs", reason="encoding") == 1
 
@@ -342,3 +342,36 @@ def test_patterns_are_read_anew(runbookd):
     answer = rb.api("POST", "/-/reload")
     assert answer.status == 422 and "patterns.yml:1:" in answer.text
     assert send(rb, ["boom 3"])["new"] == 1
+
+
+def test_an_alert_that_ended_by_quiet_fires_again(runbookd):
+    """The bridge thinks that it still fires, and sends less at first: Redis knows better."""
+    patterns = "patterns: [{name: boom, match: 'boom', resolve: {after: 1s}}]\n"
+    rules = "rules: [{name: look, match: 'alertname = boom', steps: [{runbook: block, with: {ip: x}}]}]\n"
+    rb = logs(runbookd, patterns, rules).start()
+    for round_ in range(1, 4):
+        answer = send(rb, ["boom", "boom", "boom"])
+        assert answer["new"] == 1 and len(answer["decisions"]) == 1, (round_, answer)
+        assert send(rb, ["boom"])["new"] == 0
+        wait_for(lambda: rb.items("alerts", status="resolved"), "the alert to end")
+        assert rb.items("alerts")[0]["occurrences"] == round_
+    rb.wait_runs(lambda runs: len(runs) == 3, "a run for each time")
+
+
+def test_more_lines_than_patterns_may_want_of_one_body(runbookd):
+    patterns = "patterns: [{name: boom, match: 'boom', lines: 1}]\n"
+    rb = logs(runbookd, patterns, "rules: []\n").start()
+    answer = send(rb, "boom\n" * 100001, expect=413)
+    assert "patterns want more than 100000 lines of one body" in answer.json()["detail"]
+    assert rb.items("alerts") == []
+    assert send(rb, "boom\n" * 1000)["matched"] == 1000
+
+
+def test_many_large_requests_at_once_are_bounded(runbookd):
+    """What patterns want of bodies that are not whole yet counts with what all requests hold together."""
+    patterns = "patterns: [{name: boom, match: 'boom', lines: 1}]\n"
+    rb = logs(runbookd, patterns, "rules: []\n", {"http": {"body_limit": "64KiB"}}).start()
+    answer = send(rb, "boom\n" * 90000, expect=503)
+    assert "too many large requests at once" in answer.json()["detail"]
+    assert rb.items("alerts") == []
+    assert send(rb, "boom\n" * 1000)["new"] == 1

@@ -39,8 +39,8 @@ static void without_room_there_is_none(void **state)
 
 static void the_last_label_of_a_name_counts(void **state)
 {
-	const struct line_label labels[] = {
-		{STR("host"), STR("a")}, {STR("unit"), STR("ssh.service")}, {STR("host"), STR("b")}};
+	const struct line_label labels[] = {{STR("host"), STR("a")},
+		{STR("unit"), STR("ssh.service")}, {STR("host"), STR("b")}};
 	const struct line l = {.labels = labels, .labels_n = 3};
 
 	(void)state;
@@ -49,5 +49,6 @@ static void the_last_label_of_a_name_counts(void **state)
 	assert_null(line_label(&l, STR("hos")).p);
 }
 
-TESTS_MAIN(cmocka_unit_test(text_is_itself_where_it_is_text), cmocka_unit_test(what_is_no_text_is_replaced),
-	cmocka_unit_test(without_room_there_is_none), cmocka_unit_test(the_last_label_of_a_name_counts))
+TESTS_MAIN(cmocka_unit_test(text_is_itself_where_it_is_text),
+	cmocka_unit_test(what_is_no_text_is_replaced), cmocka_unit_test(without_room_there_is_none),
+	cmocka_unit_test(the_last_label_of_a_name_counts))

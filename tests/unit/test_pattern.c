@@ -1,5 +1,5 @@
-/* Log patterns: what a file says, which lines they take, the alert that comes of one, and that the prefilter never hides a line:
- * with it and without it the same patterns match. */
+/* Log patterns: what a file says, which lines they take, the alert that comes of one, and that the
+ * prefilter never hides a line: with it and without it the same patterns match. */
 #include "unit.h"
 #include "rule/prefilter.h"
 #include "rule/ruleset.h"
@@ -88,7 +88,8 @@ static void reads_a_pattern(void **state)
 static void what_is_not_said_has_a_default(void **state)
 {
 	(void)state;
-	build("rules: []\npatterns:\n  - {name: Oom_1, match: 'Killed process (?<pid>\\d+) \\((?<program>.+)\\)'}\n");
+	build("rules: []\npatterns:\n  - {name: Oom_1, match: 'Killed process (?<pid>\\d+) "
+	      "\\((?<program>.+)\\)'}\n");
 	const struct pattern *p = &rules->patterns.v[0];
 	assert_int_equal(p->count, 1);
 	assert_int_equal(p->resolve_after_ms, 0);
@@ -107,11 +108,13 @@ static void what_is_not_said_has_a_default(void **state)
 
 static void bounds(void **state)
 {
-	static const char *const good[] = {"threshold: {count: 10000, within: 30d}", "threshold: {count: 1}",
-		"threshold: {by: [a]}", "lines: 0", "lines: 200", "series: 1000000", "resolve: {after: 30d}"};
-	static const char *const bad[] = {"threshold: {count: 10001, within: 1m}", "threshold: {count: 2, within: 31d}",
-		"threshold: {by: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]}", "lines: 201", "series: 1000001",
-		"resolve: {after: 31d}"};
+	static const char *const good[] = {"threshold: {count: 10000, within: 30d}",
+		"threshold: {count: 1}", "threshold: {by: [a]}", "lines: 0", "lines: 200",
+		"series: 1000000", "resolve: {after: 30d}"};
+	static const char *const bad[] = {"threshold: {count: 10001, within: 1m}",
+		"threshold: {count: 2, within: 31d}",
+		"threshold: {by: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]}", "lines: 201",
+		"series: 1000001", "resolve: {after: 31d}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -120,7 +123,8 @@ static void bounds(void **state)
 		rules = NULL;
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_null(build_of(arena_printf(&arena, "patterns: [{name: a, match: x, %s}]\n", bad[i])));
+		assert_null(build_of(
+			arena_printf(&arena, "patterns: [{name: a, match: x, %s}]\n", bad[i])));
 		assert_int_equal(diags.errors, 1);
 		diags_release(&diags);
 		diags_init(&diags);
@@ -147,7 +151,8 @@ static void patterns_have_a_limit(void **state)
 	for (int i = 0; i <= PATTERNS_LIMIT; i++)
 		buf_printf(&b, "- {name: p%d, match: 'number %d '}\n", i, i);
 	assert_null(build_of(buf_as_str(&b)));
-	assert_findings(&diags, "p.yml:10002:3: there are 10000 patterns already, and no more are taken\n");
+	assert_findings(
+		&diags, "p.yml:10002:3: there are 10000 patterns already, and no more are taken\n");
 	buf_release(&b);
 }
 
@@ -161,21 +166,25 @@ static enum pattern_verdict try_line(size_t i, const struct event *line, const c
 
 	groups = (struct matcher_groups){0};
 	matcher_scratch_begin(scratch);
-	return pattern_try(&rules->patterns.v[i], scratch, &arena, line, str_of(message), &groups, &e);
+	return pattern_try(
+		&rules->patterns.v[i], scratch, &arena, line, str_of(message), &groups, &e);
 }
 
-static const char ssh[] = "patterns:\n"
-			  "  - name: ssh\n"
-			  "    source: unit = ssh\n"
-			  "    match: 'Failed password for (?<user>\\S+) from (?<ip>\\S+)'\n"
-			  "    exclude: 'from 10\\.'\n"
-			  "    threshold: {by: [ip, host]}\n"
-			  "    resolve: {match: '(Accepted|Failed) key for \\S+ from (?<ip>\\S+)'}\n"
-			  "    summary: '{{ match.ip }} guesses {{ labels.user }} on {{ labels.host }}'\n"
-			  "    severity: critical\n";
+static const char ssh[] =
+	"patterns:\n"
+	"  - name: ssh\n"
+	"    source: unit = ssh\n"
+	"    match: 'Failed password for (?<user>\\S+) from (?<ip>\\S+)'\n"
+	"    exclude: 'from 10\\.'\n"
+	"    threshold: {by: [ip, host]}\n"
+	"    resolve: {match: '(Accepted|Failed) key for \\S+ from (?<ip>\\S+)'}\n"
+	"    summary: '{{ match.ip }} guesses {{ labels.user }} on {{ labels.host }}'\n"
+	"    severity: critical\n";
 
-static struct kv labels[] = {{STR("host"), STR("web-1")}, {STR("ip"), STR("of the line")}, {STR("unit"), STR("ssh")}};
-static const struct event line = {.source = STR("logs"), .time_ns = 77, .labels = labels, .labels_n = 3};
+static struct kv labels[] = {
+	{STR("host"), STR("web-1")}, {STR("ip"), STR("of the line")}, {STR("unit"), STR("ssh")}};
+static const struct event line = {
+	.source = STR("logs"), .time_ns = 77, .labels = labels, .labels_n = 3};
 
 static void verdicts(void **state)
 {
@@ -183,14 +192,18 @@ static void verdicts(void **state)
 
 	(void)state;
 	build(ssh);
-	assert_int_equal(try_line(0, &line, "sshd: Failed password for root from 192.0.2.1 port 4"), PATTERN_MATCHED);
+	assert_int_equal(try_line(0, &line, "sshd: Failed password for root from 192.0.2.1 port 4"),
+		PATTERN_MATCHED);
 	assert_int_equal(groups.n, 2);
-	assert_int_equal(try_line(0, &line, "Failed password for root from 10.0.0.1"), PATTERN_EXCLUDED);
-	assert_int_equal(try_line(0, &line, "Accepted key for root from 10.0.0.1"), PATTERN_RESOLVES);
+	assert_int_equal(
+		try_line(0, &line, "Failed password for root from 10.0.0.1"), PATTERN_EXCLUDED);
+	assert_int_equal(
+		try_line(0, &line, "Accepted key for root from 10.0.0.1"), PATTERN_RESOLVES);
 	assert_int_equal(groups.n, 1);
 	assert_int_equal(try_line(0, &line, "failed password for root from 10.0.0.1"), PATTERN_NOT);
 	other.labels_n = 2;
-	assert_int_equal(try_line(0, &other, "Failed password for root from 192.0.2.1"), PATTERN_NOT);
+	assert_int_equal(
+		try_line(0, &other, "Failed password for root from 192.0.2.1"), PATTERN_NOT);
 }
 
 static void a_regex_that_gives_up_says_so(void **state)
@@ -202,8 +215,9 @@ static void a_regex_that_gives_up_says_so(void **state)
 	build("patterns: [{name: slow, match: '(a+)+$'}]\n");
 	memset(text, 'a', sizeof(text));
 	text[sizeof(text) - 1] = '!';
-	assert_int_equal(pattern_try(&rules->patterns.v[0], scratch, &arena, &line, (struct str){text, sizeof(text)},
-		&groups, &e), PATTERN_FAILED);
+	assert_int_equal(pattern_try(&rules->patterns.v[0], scratch, &arena, &line,
+				 (struct str){text, sizeof(text)}, &groups, &e),
+		PATTERN_FAILED);
 	assert_has(str_of(e.text), "'(a+)+$' gave up on a value of 200 bytes");
 }
 
@@ -220,8 +234,11 @@ static struct event alert_of(const char *message, bool resolves)
 	struct event out;
 	struct err e;
 
-	assert_int_equal(try_line(0, &line, message), resolves ? PATTERN_RESOLVES : PATTERN_MATCHED);
-	assert_int_equal(pattern_event(&rules->patterns.v[0], resolves, &groups, &arena, &line, str_of(message), &out, &e), 0);
+	assert_int_equal(
+		try_line(0, &line, message), resolves ? PATTERN_RESOLVES : PATTERN_MATCHED);
+	assert_int_equal(pattern_event(&rules->patterns.v[0], resolves, &groups, &arena, &line,
+				 str_of(message), &out, &e),
+		0);
 	return out;
 }
 
@@ -246,14 +263,17 @@ static void an_alert_has_the_labels_of_its_line(void **state)
 
 static void identity_is_the_by_labels(void **state)
 {
-	const struct kv by[] = {{STR("alertname"), STR("ssh")}, {STR("host"), STR("web-1")}, {STR("ip"), STR("192.0.2.1")}};
+	const struct kv by[] = {{STR("alertname"), STR("ssh")}, {STR("host"), STR("web-1")},
+		{STR("ip"), STR("192.0.2.1")}};
 
 	(void)state;
 	build(ssh);
 	struct str one = alert_of("Failed password for root from 192.0.2.1", false).fingerprint;
 	assert_true(str_eq(one, event_fingerprint(&arena, by, 3)));
-	assert_true(str_eq(one, alert_of("Failed password for eve from 192.0.2.1", false).fingerprint));
-	assert_false(str_eq(one, alert_of("Failed password for eve from 192.0.2.2", false).fingerprint));
+	assert_true(
+		str_eq(one, alert_of("Failed password for eve from 192.0.2.1", false).fingerprint));
+	assert_false(
+		str_eq(one, alert_of("Failed password for eve from 192.0.2.2", false).fingerprint));
 	struct event back = alert_of("Accepted key for eve from 192.0.2.1", true);
 	assert_int_equal(back.status, EVENT_RESOLVED);
 	assert_true(str_eq(one, back.fingerprint));
@@ -303,8 +323,9 @@ static void candidates(void **state)
 	      "  - {name: g, match: '(?i)dis\xC3\xA9k'}\n");
 	static const struct {
 		const char *text, *want;
-	} cases[] = {{"ushers", "abcdf"}, {"she 7", "abdf"}, {"xhisx", "cdf"}, {"nothing", "df"}, {"off", "def"},
-		{"", "df"}, {"HE", "adf"}, {"her\xC5\xBF", "acdfg"}, {"\xE2\x84\xAA", "cdfg"}, {"DIS\xC3\x89K", "dfg"}};
+	} cases[] = {{"ushers", "abcdf"}, {"she 7", "abdf"}, {"xhisx", "cdf"}, {"nothing", "df"},
+		{"off", "def"}, {"", "df"}, {"HE", "adf"}, {"her\xC5\xBF", "acdfg"},
+		{"\xE2\x84\xAA", "cdfg"}, {"DIS\xC3\x89K", "dfg"}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (size_t p = 0; p < 7; p++) {
@@ -337,12 +358,15 @@ static void add_some(struct buf *b, const char *const *v, size_t n, unsigned mos
 }
 
 #define COUNT(v) (sizeof(v) / sizeof((v)[0]))
-static const char *const regex_parts[] = {"disk", "Error", "k", "s", " ", "(?:ab|cd)", "(\\\\d+)", "[ab]", "a?", "e*", ".",
-	"\\\\s+", "timed out", "(err|fail|x)", "\\\\b", "(?:abc){2}", "\xC3\xA9", "(?:|no)", "\\\\.", "^", "$", "(?!x)", "(?i:Y)"};
-static const char *const text_parts[] = {"disk", "DISK", "Error", "error", "k", "s", "\xC5\xBF", "\xE2\x84\xAA", " ", "ab", "cd", "7",
-	"42", "a", "e", "timed out", "err", "fail", "x", "abcabc", "\xC3\xA9", "\xC3\x89", ".", "no", "y", "\xFF", "\n"};
+static const char *const regex_parts[] = {"disk", "Error", "k", "s", " ", "(?:ab|cd)", "(\\\\d+)",
+	"[ab]", "a?", "e*", ".", "\\\\s+", "timed out", "(err|fail|x)", "\\\\b", "(?:abc){2}",
+	"\xC3\xA9", "(?:|no)", "\\\\.", "^", "$", "(?!x)", "(?i:Y)"};
+static const char *const text_parts[] = {"disk", "DISK", "Error", "error", "k", "s", "\xC5\xBF",
+	"\xE2\x84\xAA", " ", "ab", "cd", "7", "42", "a", "e", "timed out", "err", "fail", "x",
+	"abcabc", "\xC3\xA9", "\xC3\x89", ".", "no", "y", "\xFF", "\n"};
 
-/* Random patterns over a small vocabulary, random lines over nearly the same one: what matches is a candidate. */
+/* Random patterns over a small vocabulary, random lines over nearly the same one: what matches is a
+ * candidate. */
 static void the_prefilter_hides_nothing(void **state)
 {
 	size_t matched = 0, spared = 0;
@@ -396,7 +420,8 @@ static void many_texts_stay_within_bounds(void **state)
 		struct prefilter_need *needs = arena_array(&arena, n, sizeof(*needs));
 		bool *caseless = arena_array(&arena, n, sizeof(*caseless));
 		for (size_t i = 0; i < n; i++) {
-			texts[i] = arena_printf(&arena, "%06zx is the number of this", i * 2654435761u % 16777216);
+			texts[i] = arena_printf(
+				&arena, "%06zx is the number of this", i * 2654435761u % 16777216);
 			needs[i] = (struct prefilter_need){&texts[i], 1};
 		}
 		struct prefilter *f = prefilter_new(&arena, needs, caseless, n);
@@ -426,8 +451,9 @@ static void without_patterns_there_are_no_candidates(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(T(reads_a_pattern), T(what_is_not_said_has_a_default), T(bounds), T(patterns_are_part_of_the_hash),
-	T(patterns_have_a_limit), T(verdicts), T(a_regex_that_gives_up_says_so), T(dot_stops_at_a_line_feed),
-	T(an_alert_has_the_labels_of_its_line), T(identity_is_the_by_labels), T(a_summary_without_its_value_is_the_line),
-	T(candidates), T(the_prefilter_hides_nothing), T(many_texts_stay_within_bounds),
-	T(without_patterns_there_are_no_candidates))
+TESTS_MAIN(T(reads_a_pattern), T(what_is_not_said_has_a_default), T(bounds),
+	T(patterns_are_part_of_the_hash), T(patterns_have_a_limit), T(verdicts),
+	T(a_regex_that_gives_up_says_so), T(dot_stops_at_a_line_feed),
+	T(an_alert_has_the_labels_of_its_line), T(identity_is_the_by_labels),
+	T(a_summary_without_its_value_is_the_line), T(candidates), T(the_prefilter_hides_nothing),
+	T(many_texts_stay_within_bounds), T(without_patterns_there_are_no_candidates))

@@ -1,5 +1,5 @@
-/* Lines of logs in Redis: when a threshold is reached, what is sent again, how an alert goes on and ends, and the bounds of
- * what is remembered. */
+/* Lines of logs in Redis: when a threshold is reached, what is sent again, how an alert goes on and
+ * ends, and the bounds of what is remembered. */
 #include "store_rig.h"
 #include "store/lines.h"
 
@@ -11,14 +11,14 @@
 struct line {
 	const char *fp;
 	const char *mark;
-	int64_t time;		/* ms; 0: arrival */
+	int64_t time; /* ms; 0: arrival */
 	bool resolves;
-	int64_t count;		/* 0: 3 */
-	int64_t within;		/* 0: a minute */
-	int64_t after;		/* 0: not by quiet */
-	int64_t series;		/* 0: 100 */
-	int64_t kept;		/* 0: 20 */
-	const char *text;	/* NULL: "line MARK" */
+	int64_t count;	  /* 0: 3 */
+	int64_t within;	  /* 0: a minute */
+	int64_t after;	  /* 0: not by quiet */
+	int64_t series;	  /* 0: 100 */
+	int64_t kept;	  /* 0: 20 */
+	const char *text; /* NULL: "line MARK" */
 	bool light;
 	bool no_rule;
 };
@@ -58,7 +58,7 @@ static enum err_code send_n(struct rig *r, const struct line *in, size_t n, stru
 	struct store_event_in *events_in = calloc(n, sizeof(*events_in));
 	struct event *events = calloc(n, sizeof(*events));
 	struct rig_event *rigged = calloc(n, sizeof(*rigged));
-	char (*json)[1024] = calloc(n, sizeof(*json)), (*text)[40] = calloc(n, sizeof(*text));
+	char(*json)[1024] = calloc(n, sizeof(*json)), (*text)[40] = calloc(n, sizeof(*text));
 	struct asked q = {r, said};
 
 	assert_true(v && events_in && events && rigged && json && text);
@@ -66,7 +66,8 @@ static enum err_code send_n(struct rig *r, const struct line *in, size_t n, stru
 		const struct line *l = &in[i];
 		rigged[i] = rig_alert(l->fp, l->resolves ? 'r' : 'f', 0);
 		if (!l->no_rule)
-			rigged[i] = rig_with_rule(rigged[i], "look", &rig_step, l->resolves ? 0 : 1, 0);
+			rigged[i] =
+				rig_with_rule(rigged[i], "look", &rig_step, l->resolves ? 0 : 1, 0);
 		if (l->resolves)
 			rigged[i].rules[0].ask = DECISION_ERROR;
 		rigged[i].source = "logs";
@@ -106,12 +107,12 @@ static struct said send_one(struct rig *r, struct line l)
 }
 
 #define SEND(r, ...) send_one(r, (struct line){__VA_ARGS__}).out
-#define assert_fires(said_)                                  \
-	do {                                                 \
-		struct said s_ = (said_);                    \
-		assert_int_equal(s_.out, STORE_LINE_EVENT);  \
-		assert_int_equal(s_.outcome, STORE_NEW);     \
-		assert_int_equal(s_.decision, DECISION_RUN); \
+#define assert_fires(said_)                                                                        \
+	do {                                                                                       \
+		struct said s_ = (said_);                                                          \
+		assert_int_equal(s_.out, STORE_LINE_EVENT);                                        \
+		assert_int_equal(s_.outcome, STORE_NEW);                                           \
+		assert_int_equal(s_.decision, DECISION_RUN);                                       \
 	} while (0)
 
 /* The alert that changed last, as lists show it. */
@@ -173,9 +174,12 @@ static void what_is_sent_again_counts_once(void **state)
 
 static void one_call_counts_its_own_lines(void **state)
 {
-	const struct line in[] = {{.fp = A, .mark = "1"}, {.fp = A, .mark = "1"}, {.fp = A, .mark = "2"}, {.fp = B, .mark = "1"}, {.fp = A, .mark = "3"}, {.fp = A, .mark = "4"}, {.fp = A, .mark = "4"}};
-	const enum store_line_outcome want[] = {STORE_LINE_COUNTED, STORE_LINE_KNOWN, STORE_LINE_COUNTED,
-		STORE_LINE_COUNTED, STORE_LINE_EVENT, STORE_LINE_FIRING, STORE_LINE_KNOWN};
+	const struct line in[] = {{.fp = A, .mark = "1"}, {.fp = A, .mark = "1"},
+		{.fp = A, .mark = "2"}, {.fp = B, .mark = "1"}, {.fp = A, .mark = "3"},
+		{.fp = A, .mark = "4"}, {.fp = A, .mark = "4"}};
+	const enum store_line_outcome want[] = {STORE_LINE_COUNTED, STORE_LINE_KNOWN,
+		STORE_LINE_COUNTED, STORE_LINE_COUNTED, STORE_LINE_EVENT, STORE_LINE_FIRING,
+		STORE_LINE_KNOWN};
 	struct said said[7];
 	struct rig r;
 
@@ -199,9 +203,12 @@ static void a_window_slides(void **state)
 	(void)state;
 	rig_start(&r, true);
 	assert_int_equal(SEND(&r, .fp = A, .mark = "1", .time = T0), STORE_LINE_COUNTED);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "2", .time = T0 + 30 * SECOND), STORE_LINE_COUNTED);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .time = T0 + 60 * SECOND), STORE_LINE_COUNTED); /* a whole minute */
-	assert_int_equal(SEND(&r, .fp = A, .mark = "4", .time = T0 + 90 * SECOND - 1), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "2", .time = T0 + 30 * SECOND), STORE_LINE_COUNTED);
+	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .time = T0 + 60 * SECOND),
+		STORE_LINE_COUNTED); /* a whole minute */
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "4", .time = T0 + 90 * SECOND - 1), STORE_LINE_EVENT);
 	/* By arrival, where a line has no time. */
 	assert_int_equal(SEND(&r, .fp = B, .mark = "1"), STORE_LINE_COUNTED);
 	rig_pass(&r, 40 * SECOND);
@@ -219,10 +226,13 @@ static void order_of_arrival_does_not_matter(void **state)
 
 	(void)state;
 	rig_start(&r, true);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "1", .time = T0 + 50 * SECOND), STORE_LINE_COUNTED);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "2", .time = T0 + 5 * MINUTE), STORE_LINE_COUNTED);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "1", .time = T0 + 50 * SECOND), STORE_LINE_COUNTED);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "2", .time = T0 + 5 * MINUTE), STORE_LINE_COUNTED);
 	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .time = T0), STORE_LINE_COUNTED);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "4", .time = T0 + 20 * SECOND), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "4", .time = T0 + 20 * SECOND), STORE_LINE_EVENT);
 	rig_stop(&r);
 }
 
@@ -249,7 +259,8 @@ static bool reached(const int64_t *times, size_t n, size_t count, int64_t within
 	return false;
 }
 
-/* Random times in random order and calls of random sizes: fires with the very line that makes a window full. */
+/* Random times in random order and calls of random sizes: fires with the very line that makes a
+ * window full. */
 static void counts_as_looking_at_all_of_them(void **state)
 {
 	struct rig r;
@@ -270,16 +281,23 @@ static void counts_as_looking_at_all_of_them(void **state)
 			for (size_t i = 0; i < size; i++, n++) {
 				times[n] = T0 + draw(600) * SECOND;
 				snprintf(marks[n], sizeof(marks[n]), "%zu", n);
-				in[i] = (struct line){.fp = fp, .mark = marks[n], .time = times[n],
-					.count = (int64_t)count, .within = 20 * SECOND, .no_rule = true};
+				in[i] = (struct line){.fp = fp,
+					.mark = marks[n],
+					.time = times[n],
+					.count = (int64_t)count,
+					.within = 20 * SECOND,
+					.no_rule = true};
 			}
 			assert_int_equal(send_n(&r, in, size, said), ERR_NONE);
 			for (size_t i = 0; i < size; i++) {
-				bool full = !fired && reached(times, from + i + 1, count, 20 * SECOND);
-				enum store_line_outcome want =
-					fired ? STORE_LINE_FIRING : full ? STORE_LINE_EVENT : STORE_LINE_COUNTED;
+				bool full =
+					!fired && reached(times, from + i + 1, count, 20 * SECOND);
+				enum store_line_outcome want = fired  ? STORE_LINE_FIRING
+							       : full ? STORE_LINE_EVENT
+								      : STORE_LINE_COUNTED;
 				if (said[i].out != want)
-					fail_msg("round %u, line %zu: %d, not %d", round, from + i, said[i].out, want);
+					fail_msg("round %u, line %zu: %d, not %d", round, from + i,
+						said[i].out, want);
 				fired |= full;
 			}
 		}
@@ -308,7 +326,9 @@ static void quiet_resolves_it_and_it_counts_anew(void **state)
 	(void)state;
 	rig_start(&r, true);
 	for (const char *m = "12"; *m; m++)
-		assert_int_equal(SEND(&r, .fp = A, .mark = (char[]){*m, '\0'}, .after = 10 * MINUTE), STORE_LINE_COUNTED);
+		assert_int_equal(
+			SEND(&r, .fp = A, .mark = (char[]){*m, '\0'}, .after = 10 * MINUTE),
+			STORE_LINE_COUNTED);
 	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .after = 10 * MINUTE), STORE_LINE_EVENT);
 	assert_alert(&r, "\"expires_at\":\"2025-11-22T20:10:00.000Z\"");
 	rig_pass(&r, 4 * MINUTE);
@@ -363,17 +383,24 @@ static void lines_are_in_order_of_their_times(void **state)
 
 	(void)state;
 	rig_start(&r, true);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "1", .time = T0 + 10, .count = 1), STORE_LINE_EVENT);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "2", .time = T0 + 30, .count = 1), STORE_LINE_FIRING);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "1", .time = T0 + 10, .count = 1), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "2", .time = T0 + 30, .count = 1), STORE_LINE_FIRING);
 	/* It was well in between, and then it was not. */
-	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .time = T0 + 20, .resolves = true), STORE_LINE_NOTHING);
+	assert_int_equal(SEND(&r, .fp = A, .mark = "3", .time = T0 + 20, .resolves = true),
+		STORE_LINE_NOTHING);
 	assert_alert(&r, "\"status\":\"firing\"");
-	assert_int_equal(SEND(&r, .fp = A, .mark = "4", .time = T0 + 40, .resolves = true), STORE_LINE_EVENT);
+	assert_int_equal(SEND(&r, .fp = A, .mark = "4", .time = T0 + 40, .resolves = true),
+		STORE_LINE_EVENT);
 	/* Older than what resolved it. */
-	assert_int_equal(SEND(&r, .fp = A, .mark = "5", .time = T0 + 35, .count = 1), STORE_LINE_NOTHING);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "5", .time = T0 + 35, .count = 1), STORE_LINE_KNOWN);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "5", .time = T0 + 35, .count = 1), STORE_LINE_NOTHING);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "5", .time = T0 + 35, .count = 1), STORE_LINE_KNOWN);
 	assert_alert(&r, "\"status\":\"resolved\"");
-	assert_int_equal(SEND(&r, .fp = A, .mark = "6", .time = T0 + 40, .count = 1), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "6", .time = T0 + 40, .count = 1), STORE_LINE_EVENT);
 	rig_stop(&r);
 }
 
@@ -451,8 +478,10 @@ static void series_have_a_bound(void **state)
 		assert_int_equal(number(&r, "EXISTS " RIG_KEY ":window:logs:%s", fp), 0);
 	}
 	/* Those that are there go on. */
-	assert_int_equal(SEND(&r, .fp = "0000000000000001", .mark = "2", .series = 5), STORE_LINE_COUNTED);
-	assert_int_equal(SEND(&r, .fp = "0000000000000001", .mark = "3", .series = 5), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = "0000000000000001", .mark = "2", .series = 5), STORE_LINE_COUNTED);
+	assert_int_equal(
+		SEND(&r, .fp = "0000000000000001", .mark = "3", .series = 5), STORE_LINE_EVENT);
 	/* It was said once. */
 	rig_list(&r, STORE_EVENTS, &page, rows);
 	size_t said = 0;
@@ -460,7 +489,8 @@ static void series_have_a_bound(void **state)
 		if (strstr(rows->v[i], "\"type\":\"limit\"")) {
 			said++;
 			assert_has(str_of(rows->v[i]), "\"limit\":\"series\",\"pattern\":\"ssh\"");
-			assert_has(str_of(rows->v[i]), "pattern 'ssh' is held back: it follows 5 alerts");
+			assert_has(str_of(rows->v[i]),
+				"pattern 'ssh' is held back: it follows 5 alerts");
 		}
 	assert_int_equal(said, 1);
 	assert_int_equal(number(&r, "XLEN " RIG_KEY ":inbox"), 1);
@@ -485,7 +515,8 @@ static void many_in_one_call_have_the_same_bound(void **state)
 	rig_start(&r, true);
 	for (int i = 0; i < 50; i++) {
 		snprintf(fps[i], sizeof(fps[i]), "%016x", i + 1);
-		in[i] = (struct line){.fp = fps[i], .mark = "1", .series = 7, .count = 1, .no_rule = true};
+		in[i] = (struct line){
+			.fp = fps[i], .mark = "1", .series = 7, .count = 1, .no_rule = true};
 	}
 	assert_int_equal(send_n(&r, in, 50, said), ERR_NONE);
 	for (int i = 0; i < 50; i++)
@@ -508,7 +539,8 @@ static void one_series_stays_small(void **state)
 		struct said said[250];
 		for (int k = 0; k < 250; k++) {
 			snprintf(marks[i + k], sizeof(marks[i + k]), "%d", i + k);
-			in[k] = (struct line){.fp = A, .mark = marks[i + k], .time = T0 + i + k, .no_rule = true};
+			in[k] = (struct line){
+				.fp = A, .mark = marks[i + k], .time = T0 + i + k, .no_rule = true};
 		}
 		assert_int_equal(send_n(&r, in, 250, said), ERR_NONE);
 	}
@@ -554,7 +586,8 @@ static void a_full_queue_stores_nothing(void **state)
 	r.limits.queue = 1;
 	send_one(&r, (struct line){.fp = A, .mark = "1"});
 	send_one(&r, (struct line){.fp = A, .mark = "2"});
-	assert_int_equal(SEND(&r, .fp = "cccccccccccccccc", .mark = "1", .count = 1), STORE_LINE_EVENT);
+	assert_int_equal(
+		SEND(&r, .fp = "cccccccccccccccc", .mark = "1", .count = 1), STORE_LINE_EVENT);
 	assert_int_equal(send_n(&r, in, 2, said), ERR_FULL);
 	assert_int_equal(number(&r, "EXISTS " RIG_KEY ":seen:logs:" B), 0);
 	assert_int_equal(number(&r, "ZCARD " RIG_KEY ":window:logs:" A), 2);
@@ -579,7 +612,8 @@ static void an_event_is_needed_where_it_is_raised(void **state)
 	l.light = false;
 	assert_int_equal(send_n(&r, &l, 1, &said), ERR_NONE);
 	assert_fires(said);
-	assert_int_equal(SEND(&r, .fp = A, .mark = "2", .count = 1, .light = true), STORE_LINE_FIRING);
+	assert_int_equal(
+		SEND(&r, .fp = A, .mark = "2", .count = 1, .light = true), STORE_LINE_FIRING);
 	rig_stop(&r);
 }
 
@@ -604,9 +638,12 @@ static void no_more_than_a_call_takes(void **state)
 
 #define T(f) cmocka_unit_test(f)
 
-TESTS_MAIN(T(fires_at_its_count), T(what_is_sent_again_counts_once), T(one_call_counts_its_own_lines), T(a_window_slides),
-	T(order_of_arrival_does_not_matter), T(counts_as_looking_at_all_of_them), T(without_a_threshold_each_line_fires),
-	T(quiet_resolves_it_and_it_counts_anew), T(a_counter_pattern_resolves_it), T(lines_are_in_order_of_their_times),
-	T(the_latest_lines_stay), T(long_and_odd_lines_are_kept_as_text), T(a_run_is_given_the_lines), T(series_have_a_bound),
-	T(many_in_one_call_have_the_same_bound), T(one_series_stays_small), T(time_forgets_all_of_it),
-	T(a_full_queue_stores_nothing), T(an_event_is_needed_where_it_is_raised), T(no_more_than_a_call_takes))
+TESTS_MAIN(T(fires_at_its_count), T(what_is_sent_again_counts_once),
+	T(one_call_counts_its_own_lines), T(a_window_slides), T(order_of_arrival_does_not_matter),
+	T(counts_as_looking_at_all_of_them), T(without_a_threshold_each_line_fires),
+	T(quiet_resolves_it_and_it_counts_anew), T(a_counter_pattern_resolves_it),
+	T(lines_are_in_order_of_their_times), T(the_latest_lines_stay),
+	T(long_and_odd_lines_are_kept_as_text), T(a_run_is_given_the_lines), T(series_have_a_bound),
+	T(many_in_one_call_have_the_same_bound), T(one_series_stays_small),
+	T(time_forgets_all_of_it), T(a_full_queue_stores_nothing),
+	T(an_event_is_needed_where_it_is_raised), T(no_more_than_a_call_takes))
