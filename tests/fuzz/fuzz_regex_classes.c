@@ -1,5 +1,5 @@
-/* A regex and, after the first NUL, a text: with its escapes put into classes it is still a regex, and says the same of the
- * text. Both are interpreted: what JIT gets wrong is not the question. */
+/* A regex and, after the first NUL, a text: with its escapes put into classes it is still a regex,
+ * and says the same of the text. Both are interpreted: what JIT gets wrong is not the question. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "base/regex_classes.h"
@@ -13,7 +13,8 @@ static pcre2_code *compile(struct str regex)
 	PCRE2_SIZE at;
 	int code;
 
-	return pcre2_compile((PCRE2_SPTR)(regex.p ? regex.p : ""), regex.n, OPTIONS, &code, &at, NULL);
+	return pcre2_compile(
+		(PCRE2_SPTR)(regex.p ? regex.p : ""), regex.n, OPTIONS, &code, &at, NULL);
 }
 
 static int match(const pcre2_code *code, struct str text, pcre2_match_data *data)
@@ -31,7 +32,8 @@ static int match(const pcre2_code *code, struct str text, pcre2_match_data *data
 
 static void hold(const pcre2_code *x, const pcre2_code *y, struct str text)
 {
-	pcre2_match_data *a = pcre2_match_data_create(16, NULL), *b = pcre2_match_data_create(16, NULL);
+	pcre2_match_data *a = pcre2_match_data_create(16, NULL),
+			 *b = pcre2_match_data_create(16, NULL);
 
 	FUZZ_MUST(a && b);
 	int p = match(x, text, a), q = match(y, text, b);
@@ -39,7 +41,8 @@ static void hold(const pcre2_code *x, const pcre2_code *y, struct str text)
 	if (p >= PCRE2_ERROR_NOMATCH && q >= PCRE2_ERROR_NOMATCH) {
 		FUZZ_MUST(p == q);
 		for (int i = 0; i < 2 * p; i++)
-			FUZZ_MUST(pcre2_get_ovector_pointer(a)[i] == pcre2_get_ovector_pointer(b)[i]);
+			FUZZ_MUST(
+				pcre2_get_ovector_pointer(a)[i] == pcre2_get_ovector_pointer(b)[i]);
 	}
 	pcre2_match_data_free(a);
 	pcre2_match_data_free(b);

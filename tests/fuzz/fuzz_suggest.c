@@ -1,5 +1,5 @@
-/* Lines of a log: each is in a group or left out, and what is proposed for the groups is a file of patterns of which each
- * takes every line of its group. */
+/* Lines of a log: each is in a group or left out, and what is proposed for the groups is a file of
+ * patterns of which each takes every line of its group. */
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "rule/ruleset.h"
@@ -40,8 +40,10 @@ static size_t read_lines(struct arena *a, struct str rest, struct drain *d, stru
 		struct str text = {rest.p, length < LINE_BYTES ? length : LINE_BYTES};
 
 		v[n].text = sound(a, text);
-		v[n].group = drain_add(d, &(struct drain_line){.message = v[n].text, .number = n + 1});
-		rest = (struct str){rest.p + length + (end != NULL), rest.n - length - (end != NULL)};
+		v[n].group =
+			drain_add(d, &(struct drain_line){.message = v[n].text, .number = n + 1});
+		rest = (struct str){
+			rest.p + length + (end != NULL), rest.n - length - (end != NULL)};
 		n++;
 	}
 	drain_finish(d);
@@ -59,7 +61,8 @@ static struct ruleset *load(struct str yaml)
 	diags_init(&d);
 	struct conf *conf = conf_parse(STR(""), "c.yml", "/", &d);
 	FUZZ_MUST(conf);
-	struct ruleset *rs = ruleset_build(&(struct ruleset_input){.rules = &file, .rules_n = 1, .conf = conf}, &d);
+	struct ruleset *rs = ruleset_build(
+		&(struct ruleset_input){.rules = &file, .rules_n = 1, .conf = conf}, &d);
 	FUZZ_MUST(rs && d.errors == 0);
 	conf_free(conf);
 	diags_release(&d);
@@ -78,7 +81,8 @@ static void hold(struct arena *a, const struct ruleset *rs, size_t i, struct str
 		n--;
 	FUZZ_MUST(n > 0);
 	matcher_scratch_begin(rs->scratch);
-	FUZZ_MUST(pattern_try(&rs->patterns.v[i], rs->scratch, a, &line, text, &groups, &e) == PATTERN_MATCHED);
+	FUZZ_MUST(pattern_try(&rs->patterns.v[i], rs->scratch, a, &line, text, &groups, &e) ==
+		  PATTERN_MATCHED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
