@@ -22,7 +22,7 @@ void rule_check_warn(struct rule_check *c, const struct rule *r, const char *fmt
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	diag_add(c->diags, DIAG_WARNING, r->file.p, r->match_line, r->match_column,
-		"rule '%.*s': %s", STR_ARG(r->name), text);
+		"%s '%.*s': %s", c->what, STR_ARG(r->name), text);
 }
 
 int rule_check_regex_on(struct rule_check *c, const pcre2_code *code, struct str value)
@@ -38,6 +38,7 @@ void ruleset_check(const struct ruleset *rs, struct diags *d)
 	struct rule_check c = {
 		.rs = rs,
 		.diags = d,
+		.what = "rule",
 		.data = pcre2_match_data_create(MATCHER_GROUPS_LIMIT + 1, NULL),
 		.context = pcre2_match_context_create(NULL),
 		.stack = pcre2_jit_stack_create(JIT_STACK_START, MATCHER_JIT_STACK, NULL),

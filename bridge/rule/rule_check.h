@@ -12,6 +12,7 @@
 struct rule_check {
 	const struct ruleset *rs;
 	struct diags *diags;
+	const char *what;		/* that is looked at, as warnings call it */
 	struct arena arena;		/* for what all rules need at once */
 	struct arena scratch;		/* reset for each regex */
 	pcre2_match_data *data;
@@ -30,6 +31,8 @@ struct str rule_check_worst(struct rule_check *c, struct str regex, const pcre2_
 
 /* Matchers that exclude each other, and values that are not what they look like. */
 void rule_check_matchers(struct rule_check *c, const struct rule *r);
+/* The same of a log pattern's source. */
+void rule_check_source(struct rule_check *c, const struct pattern *p);
 /* Regexes of all rules and of the runbooks' parameters. */
 void rule_check_regexes(struct rule_check *c);
 /* Rules that do what an earlier one does. */

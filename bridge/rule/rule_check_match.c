@@ -284,3 +284,44 @@ void rule_check_matchers(struct rule_check *c, const struct rule *r)
 		for (size_t i = 0; i < r->any[k].n; i++)
 			check_value(c, r, &r->any[k].v[i]);
 }
+
+/* What a line of a log is as an event, before a pattern makes an alert of it. */
+static void check_line_event(struct rule_check *c, const struct rule *r, const struct matcher *m)
+{
+	static const struct {
+		enum field_event field;
+		const char *name, *value;
+	} always[] = {
+		{FIELD_EVENT_TYPE, "type", "log"},
+		{FIELD_EVENT_STATUS, "status", "info"},
+		{FIELD_EVENT_SEVERITY, "severity", "unknown"},
+	};
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		if (is_event(&m->field, always[i].field) &&
+			!may_hold(c, m, str_of(always[i].value)))
+			rule_check_warn(c, r,
+				"it never matches: a line has no %s of its own, it is '%s'; ask for a "
+				"label of the line",
+				always[i].name, always[i].value);
+}
+
+void rule_check_source(struct rule_check *c, const struct pattern *p)
+{
+	const struct rule r = {
+		.name = p->name,
+		.file = p->file,
+		.match_line = p->match_line,
+		.match_column = p->match_column,
+		.match = p->source,
+		.when = WHEN_ANY,
+	};
+	size_t before = c->diags->n;
+
+	c->what = "source of pattern";
+	for (size_t i = 0; i < r.match.n; i++)
+		check_line_event(c, &r, &r.match.v[i]);
+	if (r.match.n > 0 && c->diags->n == before)
+		rule_check_matchers(c, &r);
+	c->what = "rule";
+}

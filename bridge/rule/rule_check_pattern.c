@@ -171,6 +171,7 @@ void rule_check_patterns(struct rule_check *c)
 		const struct pattern *p = &c->rs->patterns.v[i];
 
 		arena_reset(&c->scratch);
+		rule_check_source(c, p);
 		check_by(c, p);
 		check_summary(c, p);
 		if (check_scope(c, p))
