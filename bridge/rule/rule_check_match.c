@@ -301,7 +301,8 @@ static void check_line_event(struct rule_check *c, const struct rule *r, const s
 		if (is_event(&m->field, always[i].field) &&
 			!may_hold(c, m, str_of(always[i].value)))
 			rule_check_warn(c, r,
-				"it never matches: a line has no %s of its own, it is '%s'; ask for a "
+				"it never matches: a line has no %s of its own, it is '%s'; ask "
+				"for a "
 				"label of the line",
 				always[i].name, always[i].value);
 }
