@@ -53,7 +53,21 @@ static void warn_loose(
 	say(l, DIAG_WARNING, s, path->line, path->column, e.text);
 }
 
-/* The secret, without one final newline. */
+static bool is_white(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_blank(const struct buf *b)
+{
+	size_t i = 0;
+
+	while (i < b->n && is_white(b->p[i]))
+		i++;
+	return i == b->n;
+}
+
+/* The secret, without one final newline. White space alone is what anybody may guess. */
 static int read_secret(const char *path, struct buf *out, struct err *e)
 {
 	/* All its room at once: a buffer that grows leaves parts of it behind. */
@@ -62,9 +76,25 @@ static int read_secret(const char *path, struct buf *out, struct err *e)
 		return -1;
 	if (out->n && out->p[out->n - 1] == '\n')
 		out->n--;
-	if (out->n == 0)
+	if (is_blank(out))
 		return err_set(e, ERR_INPUT, "'%s' is empty; put the secret there", path);
 	return 0;
+}
+
+/* No header shows it, and no sender that signs was given it. */
+static void warn_white(struct auth_load *l, const struct source_auth *s,
+	const struct conf_text *path, struct str secret)
+{
+	struct err e;
+
+	if (s->conf->auth.kind == CONF_AUTH_STANDARD_WEBHOOKS || /* base64 */
+		(!is_white(secret.p[0]) && !is_white(secret.p[secret.n - 1])))
+		return;
+	err_set(&e, ERR_INPUT,
+		"'%s' has white space before or behind the secret, which counts as a part of it; "
+		"only one final newline does not",
+		path->text.p);
+	say(l, DIAG_WARNING, s, path->line, path->column, e.text);
 }
 
 static void hash_secret(struct auth_load *l, struct str secret)
@@ -96,6 +126,7 @@ static void load_secret(struct auth_load *l, struct source_auth *s, size_t i)
 	if (read_secret(path->text.p, &b, &e) == 0 && take_secret(s, i, buf_as_str(&b), &e) == 0) {
 		hash_secret(l, buf_as_str(&b));
 		warn_loose(l, s, path);
+		warn_white(l, s, path, buf_as_str(&b));
 	} else if (e.code == ERR_INPUT &&
 		   !memmem(e.text, strlen(e.text), path->text.p, path->text.n)) {
 		struct err whole;

@@ -145,6 +145,9 @@ static void what_is_wrong_with_files(void **state)
 	write_file("more", STR("\n"), 0600);
 	load_more("{github: {secret_files: [first, more]}}", "",
 		"f.yml:1:68: 'sources.a.auth': 'DIR/more' is empty; put the secret there\n");
+	write_file("more", STR("\n \t\r\n"), 0600);
+	load_more("{github: {secret_file: more}}", "",
+		"f.yml:1:59: 'sources.a.auth': 'DIR/more' is empty; put the secret there\n");
 	memset(large, 'x', sizeof(large));
 	write_file("more", (struct str){large, AUTH_SECRET_MAX}, 0600);
 	load_more("{bearer_file: more}", "", "");
@@ -173,6 +176,24 @@ static void loose_modes_are_told(void **state)
 	}
 	write_file("more", STR("s"), 0400);
 	load_more("{bearer_file: more}", "", "");
+}
+
+/* An editor on Windows, or a blank too many: no sender would ever show that. */
+static void white_space_around_a_secret_is_told(void **state)
+{
+	static const char *const odd[] = {"s\r\n", "s\n\n", " s", "s "};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		write_file("more", str_of(odd[i]), 0600);
+		load_more("{bearer_file: more}", "",
+			"f.yml:1:50: warning: 'sources.a.auth': 'DIR/more' has white space before or behind the secret, which counts as a "
+			"part of it; only one final newline does not\n");
+	}
+	write_file("more", STR("s t\n"), 0600);
+	load_more("{bearer_file: more}", "", "");
+	write_file("more", STR(WHSEC "\r\n"), 0600); /* of base64 it is none */
+	load_more("{standard_webhooks: {secret_file: more}}", "", "");
 }
 
 static void what_would_let_nobody_in(void **state)
@@ -694,7 +715,8 @@ static void published_of_grafana(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {T(what_is_wrong_with_files), T(loose_modes_are_told), T(what_would_let_nobody_in),
+	const struct CMUnitTest tests[] = {T(what_is_wrong_with_files), T(loose_modes_are_told), T(white_space_around_a_secret_is_told),
+		T(what_would_let_nobody_in),
 		T(a_changed_secret_makes_another_auth), T(only_sources_with_an_auth_have_one), T(addresses), T(proxies),
 		T(bearer), T(basic), T(names_of_certificates), T(github), T(rotation), T(pagerduty),
 		T(as_many_signatures_as_may_be), T(hmac_by_word_of_the_configuration), T(with_a_time),
