@@ -52,8 +52,12 @@ void intake_refuse(struct request *r, const struct err *e)
 	struct intake *in = r->data;
 
 	in->reason = err_name(e->code == ERR_LIMIT && e->offset > 0 ? ERR_INPUT : e->code);
-	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO)
-		ingest_complain(r, e);
+	if (e->code == ERR_INPUT || e->code == ERR_LIMIT || e->code == ERR_IO) {
+		if (r->signature && !r->whole)
+			in->unsaid = *e;
+		else
+			ingest_complain(r, e);
+	}
 	if (in->fault)
 		in->fault(r, request_fault_status(e), e);
 	else if (r->as_alertmanager)
@@ -179,6 +183,8 @@ static void count_refusal(struct request *r, const struct intake *in)
 
 void intake_close(struct request *r, struct intake *in)
 {
+	if (in && in->unsaid.code && r->whole)
+		ingest_complain(r, &in->unsaid);
 	if (!r->answered || r->status >= 400)
 		count_refusal(r, in);
 	if (in)

@@ -19,6 +19,8 @@ struct intake {
 	struct turn turn;
 	int64_t whole_us;   /* when the last byte was there */
 	const char *reason; /* of a refusal that was decided here; NULL */
+	/* What the log hears once it is known that the sender may send; no code: nothing. */
+	struct err unsaid;
 	/* How a refusal is answered, in a form of the sender's own; NULL: as a problem. retry_after
 	 * is in r. */
 	void (*fault)(struct request *r, unsigned status, const struct err *e);

@@ -148,9 +148,17 @@ static struct str lookup(struct request *r, enum MHD_ValueKind kind, const char 
 	return (struct str){value, n};
 }
 
+/* White space behind a value is none of it (RFC 9110, 5.5); libmicrohttpd drops only what is before it. */
+static struct str header_value(struct str s)
+{
+	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
 struct str request_header(struct request *r, const char *name)
 {
-	return lookup(r, MHD_HEADER_KIND, name);
+	return header_value(lookup(r, MHD_HEADER_KIND, name));
 }
 
 struct header_walk {
@@ -164,7 +172,7 @@ static enum MHD_Result walk_header(
 	struct header_walk *w = ctx;
 
 	(void)kind;
-	w->take(w->arg, str_of(key), value ? str_of(value) : STR(""));
+	w->take(w->arg, str_of(key), header_value(value ? str_of(value) : STR("")));
 	return MHD_YES;
 }
 

@@ -167,6 +167,26 @@ def test_who_may_not_send_hears_nothing_else(runbookd):
         assert post(rb, "github", body, github(SECRETS["hook"], body)).status == status
 
 
+@pytest.mark.parametrize("secret, said", [("x", "is not that of this body"), (SECRETS["hook"], "lexical error")])
+def test_log_says_why_it_was_refused(runbookd, secret, said):
+    """Of a body that is neither signed nor JSON the first counts: what a stranger's bytes are is no news."""
+    rb = start(make(runbookd, {"github": AUTHS["github"]}))
+    body = b"nonsense"
+    answer = post(rb, "github", body, github(secret, body))
+    assert said in problem(answer, 403 if secret == "x" else 400)
+    (line,) = [line for line in rb.log_text().splitlines() if "refused a request" in line]
+    assert said in line
+
+
+def test_white_space_behind_a_header_is_none_of_it(runbookd):
+    rb = start(make(runbookd, {"bearer": AUTHS["bearer"], "standard": AUTHS["standard"]}))
+    for space in (" ", "\t", " \t "):
+        assert post(rb, "bearer", body_of("a"), {"Authorization": f"Bearer {SECRETS['bearer']}{space}"}).status == 200
+        body = body_of(f"b{space}")
+        headers = {name: value + space for name, value in standard(body, name=f"m{len(space)}{ord(space[0])}").items()}
+        assert post(rb, "standard", body, headers).json()["new"] == 1
+
+
 def test_page_of_a_browser_may_not_use_its_password(runbookd):
     rb = start(make(runbookd, {"basic": AUTHS["basic"], "place": {"allow": ["127.0.0.1"]}}))
     evil = {"Origin": "http://evil.example"}
