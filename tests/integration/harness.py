@@ -287,7 +287,8 @@ class Runbookd:
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"runbookd ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
-            return self.address and http_request(self.address, "GET", "/-/ready").status == 200
+            address = self.address  # once: it goes away when a bridge starts
+            return address and http_request(address, "GET", "/-/ready").status == 200
         wait_for(ready, "/-/ready to answer 200")
 
     @property
