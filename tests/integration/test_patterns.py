@@ -170,6 +170,21 @@ def test_what_a_terminal_would_act_on_is_shown(patterns):
     assert done.returncode == 0 and not re.search(rb"[\x00-\x08\x0b-\x1f\x7f\xff]", done.stdout), done
 
 
+# ---- what is written of them
+
+def test_both_pages_have_each_key():
+    """The loader's tables are what they are held against."""
+    top = Path(__file__).resolve().parents[2]
+    source = (top / "bridge" / "rule" / "pattern_yaml.c").read_text()
+    keys = re.findall(r"^\t+\{\"(\w+)\", read_\w+, (?:true|false)\},$", source, re.M)
+    assert len(keys) >= 16 and {"name", "match", "series", "count", "after"} <= set(keys)
+    manual = (top / "docs" / "man" / "runbookd-patterns.5").read_text()
+    page = (top / "docs" / "patterns.md").read_text()
+    top_keys = set(keys) - {"count", "within", "by", "after"}
+    assert [k for k in keys if not re.search(rf"^\.BR? {k}\b", manual, re.M)] == []
+    assert [k for k in top_keys if not re.search(rf"^\| `{k}` \|", page, re.M)] == []
+
+
 # ---- suggest
 
 KINDS = [
