@@ -99,16 +99,24 @@ static void tell_operator(struct request *r, const struct logs *l)
 
 static void ask_turn(struct request *r, struct logs *l);
 
+static int store_part(struct request *r, struct logs *l, struct err *e);
+
+/* What came meanwhile waits for no further piece: there may be none. */
 static void on_part(void *ctx, const struct err *e)
 {
 	struct request *r = ctx;
 	struct logs *l = r->data;
+	struct err mine = {0};
 
 	l->storing = false;
 	if (e)
 		l->failed = *e;
+	if (r->answered)
+		return;
 	if (l->ended)
 		ask_turn(r, l);
+	else if (store_part(r, l, &mine) != 0)
+		request_hang_up(r);
 }
 
 static int store_part(struct request *r, struct logs *l, struct err *e)

@@ -744,6 +744,8 @@ enum request_fed request_feed(struct request *r, const char *p, size_t *n)
 		*n = 0;
 		count_received(r, p, took);
 		r->swallowed += took;
+		if (r->endless)
+			return REQUEST_CUT;
 		return r->swallowed <= swallow_limit(r->server) ? REQUEST_TAKEN : REQUEST_CUT;
 	}
 	if (turn_is_over(r))
@@ -757,7 +759,8 @@ enum request_fed request_feed(struct request *r, const char *p, size_t *n)
 		request_fault(r, &e);
 	if (r->answered)
 		give_up_body(r);
-	return REQUEST_TAKEN;
+	/* The end of an endless body, where its answer would be read, does not come. */
+	return r->answered && r->endless ? REQUEST_CUT : REQUEST_TAKEN;
 }
 
 enum request_fed request_finish(struct request *r)

@@ -144,6 +144,8 @@ void request_answer_stream(struct request *r, const char *type, void (*more)(str
 void request_wake(struct request *r);
 /* Before the body: it comes as long as the sender likes; at the latest a silence of REQUEST_SILENCE ends it. */
 void request_endless(struct request *r);
+/* An endless body is not read any more: the connection ends. */
+void request_hang_up(struct request *r);
 /* Has the client of a suspended stream hung up? */
 bool request_client_gone(const struct request *r);
 

@@ -116,6 +116,11 @@ static void cut_off(struct conn *c, const char *why)
 	shutdown(c->fd, SHUT_RDWR);
 }
 
+void request_hang_up(struct request *r)
+{
+	cut_off(r->conn, "the body is not read any more");
+}
+
 static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 {
 	const struct request *r = c->request;
@@ -565,10 +570,20 @@ static void wait_for_requests(
 	uv_timer_start(&s->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }
 
+/* They would not end by themselves. */
+static void end_endless(struct server *s)
+{
+	for (struct conn *c = s->conns; c; c = c->next) {
+		if (c->request && c->request->endless && c->request->state == REQUEST_BODY)
+			cut_off(c, "stopping");
+	}
+}
+
 void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx), void *ctx)
 {
 	s->stopping = true;
 	stop_listening(s);
+	end_endless(s);
 	wait_for_requests(s, within_ms, done, ctx);
 }
 

@@ -269,6 +269,64 @@ def test_journal_entries_are_taken_as_they_come(runbookd):
     post(rb, "/upload", "x", {"Content-Type": "text/plain"}, expect=415)
 
 
+class Upload:
+    """An upload of the journal that is under way."""
+
+    def __init__(self, rb):
+        host, port = rb.address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE)
+        self.socket.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n"
+                            b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+        assert self.socket.recv(1000).startswith(b"HTTP/1.1 100")
+
+    def send(self, data):
+        self.socket.sendall(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def is_over(self):
+        """The bridge has hung up."""
+        try:
+            return self.socket.recv(4000) == b""
+        except ConnectionResetError:
+            return True
+
+
+def test_no_journal_entry_waits_for_the_next_one(rb):
+    upload = Upload(rb)
+    for n in range(200):
+        upload.send(entry(f"c{n}", f"needle {n}"))
+    wait_for(lambda: len(found(rb)) == 200, "all entries to raise their alerts, though none follows the last")
+    upload.socket.close()
+
+
+def test_an_upload_ends_where_redis_does(runbookd, tmp_path):
+    redis = RedisServer(tmp_path)
+    redis.start()
+    rb = bridge(runbookd, {"redis": redis.url}).start()
+    upload = Upload(rb)
+    upload.send(entry("c1", "needle 1"))
+    wait_for(lambda: set(found(rb)) == {"1"}, "the first entry to be taken")
+    redis.kill()
+    upload.send(entry("c2", "needle 2"))
+    assert upload.is_over()
+    assert rb.metric("runbookd_ingest_rejected_total", source="logs", reason="away") == 1
+    redis.start()
+    wait_for(lambda: rb.api("GET", "/-/ready").status == 200, "redis to be back")
+    upload = Upload(rb)
+    for n in (1, 2):
+        upload.send(entry(f"c{n}", f"needle {n}"))
+    wait_for(lambda: set(found(rb)) == {"1", "2"}, "what was not taken to be taken when it comes again")
+    upload.socket.close()
+
+
+def test_an_upload_does_not_hold_up_a_stop(rb):
+    upload = Upload(rb)
+    upload.send(entry("c1", "needle 1"))
+    wait_for(lambda: set(found(rb)) == {"1"}, "the first entry to be taken")
+    assert rb.stop() == 0
+    assert upload.is_over()
+    assert "requests are not through" not in rb.log_text()
+
+
 # -- whose they are, and who may
 
 def test_native_paths_behind_a_source(runbookd):
