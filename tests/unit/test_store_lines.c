@@ -305,6 +305,80 @@ static void counts_as_looking_at_all_of_them(void **state)
 	rig_stop(&r);
 }
 
+/* One history of failures and recoveries, in the order of their times. */
+#define HISTORY 60
+
+static void make_history(struct line *lines, char (*marks)[8], const char *fp)
+{
+	int64_t at = T0;
+
+	for (int i = 0; i < HISTORY; i++) {
+		at += (1 + draw(30)) * SECOND;
+		snprintf(marks[i], sizeof(marks[i]), "%d", i);
+		lines[i] = (struct line){.fp = fp,
+			.mark = marks[i],
+			.time = at,
+			.count = 2,
+			.within = 40 * SECOND,
+			.resolves = draw(4) == 0,
+			.no_rule = true};
+	}
+}
+
+/* What became of an alert: "status occurrences". */
+static void state_of(struct rig *r, const char *fp, char *out, size_t size)
+{
+	redisReply *reply = server_ask(&r->server, "GET " RIG_KEY ":alert:logs:%s", fp);
+	char state = '-';
+	long long ignored, occurrences = 0;
+
+	if (reply->type == REDIS_REPLY_STRING)
+		sscanf(reply->str, "%c %lld %lld %lld %lld %lld %lld", &state, &ignored, &ignored,
+			&ignored, &ignored, &ignored, &occurrences);
+	snprintf(out, size, "%c %lld", state, occurrences);
+	freeReplyObject(reply);
+}
+
+/* The same lines, with any that were sent before sent again in between: nothing else comes of it.
+ */
+static void what_is_sent_again_changes_nothing(void **state)
+{
+	static struct line lines[HISTORY];
+	static char marks[HISTORY][8];
+	unsigned fired = 0;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	for (unsigned round = 0; round < 25; round++) {
+		char once[17], again[17], want[40], got[40];
+		snprintf(once, sizeof(once), "%016x", 2 * round + 1);
+		snprintf(again, sizeof(again), "%016x", 2 * round + 2);
+		make_history(lines, marks, once);
+		for (int i = 0; i < HISTORY; i++) {
+			struct line l = lines[i];
+			struct said first = send_one(&r, l);
+			l.fp = again;
+			struct said second = send_one(&r, l);
+			assert_int_equal(first.out, second.out);
+			for (unsigned k = draw(4); k > 0; k--) {
+				l = lines[draw((unsigned)i + 1)];
+				l.fp = again;
+				enum store_line_outcome out = send_one(&r, l).out;
+				/* A recovery of what nobody had heard of is not remembered. */
+				assert_true(out == STORE_LINE_KNOWN ||
+					    (l.resolves && out == STORE_LINE_NOTHING));
+			}
+			state_of(&r, once, want, sizeof(want));
+			state_of(&r, again, got, sizeof(got));
+			assert_string_equal(got, want);
+			fired += first.out == STORE_LINE_EVENT && !l.resolves;
+		}
+	}
+	assert_true(fired > 50);
+	rig_stop(&r);
+}
+
 static void without_a_threshold_each_line_fires(void **state)
 {
 	struct rig r;
@@ -640,10 +714,11 @@ static void no_more_than_a_call_takes(void **state)
 
 TESTS_MAIN(T(fires_at_its_count), T(what_is_sent_again_counts_once),
 	T(one_call_counts_its_own_lines), T(a_window_slides), T(order_of_arrival_does_not_matter),
-	T(counts_as_looking_at_all_of_them), T(without_a_threshold_each_line_fires),
-	T(quiet_resolves_it_and_it_counts_anew), T(a_counter_pattern_resolves_it),
-	T(lines_are_in_order_of_their_times), T(the_latest_lines_stay),
-	T(long_and_odd_lines_are_kept_as_text), T(a_run_is_given_the_lines), T(series_have_a_bound),
+	T(counts_as_looking_at_all_of_them), T(what_is_sent_again_changes_nothing),
+	T(without_a_threshold_each_line_fires), T(quiet_resolves_it_and_it_counts_anew),
+	T(a_counter_pattern_resolves_it), T(lines_are_in_order_of_their_times),
+	T(the_latest_lines_stay), T(long_and_odd_lines_are_kept_as_text),
+	T(a_run_is_given_the_lines), T(series_have_a_bound),
 	T(many_in_one_call_have_the_same_bound), T(one_series_stays_small),
 	T(time_forgets_all_of_it), T(a_full_queue_stores_nothing),
 	T(an_event_is_needed_where_it_is_raised), T(no_more_than_a_call_takes))
