@@ -28,24 +28,32 @@ struct client_walk {
 	bool any;			     /* a header that only proxies add */
 };
 
+/* Of a value that is folded (RFC 9112, 5.2) libmicrohttpd puts what is on the next line behind the
+ * name: whatever begins so may be such a header. */
+static bool is_of_proxies(struct str name)
+{
+	static const char *const names[] = {"X-Forwarded-For", "Forwarded", "X-Real-IP",
+		"X-Forwarded-Host", "X-Forwarded-Proto", "Via"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strncasecmp(name.p, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void walk(void *arg, struct str name, struct str value)
 {
-	static const char *const others[] = {
-		"X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"};
 	struct client_walk *w = arg;
 	int first = name.n ? name.p[0] | 0x20 : 0;
 
 	if (first != 'x' && first != 'f' && first != 'v')
 		return;
-	if (strcasecmp(name.p, "X-Forwarded-For") == 0) {
+	if (strcasecmp(name.p, "X-Forwarded-For") == 0)
 		access_chain_forwarded_for(&w->by_list, value);
-		w->any = true;
-	} else if (strcasecmp(name.p, "Forwarded") == 0) {
+	else if (strcasecmp(name.p, "Forwarded") == 0)
 		access_chain_forwarded(&w->by_rfc, value);
-		w->any = true;
-	}
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		w->any = w->any || strcasecmp(name.p, others[i]) == 0;
+	w->any = w->any || is_of_proxies(name);
 }
 
 static bool trusted(const void *ctx, const unsigned char *address)

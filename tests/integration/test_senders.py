@@ -550,6 +550,22 @@ def test_nginx_on_a_unix_socket(runbookd):
         assert request_on(c, "POST", "/ingest/place", body_of("b")).status == 403
 
 
+@pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]], ids=["nobody named it", "trusted"])
+def test_folded_header_of_a_proxy_is_one(runbookd, proxies):
+    rb = start(make(runbookd, {"here": {"allow": ["127.0.0.1", "198.51.100.7"]}}, http={"trusted_proxies": proxies}))
+    host, _, port = rb.address.rpartition(":")
+
+    def status(method, path, header):
+        with socket.create_connection((host, int(port)), timeout=DEADLINE) as s:
+            s.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n{header}\r\n\r\n{{}}".encode())
+            return int(s.makefile("rb").readline().split()[1])
+    for header in ("X-Forwarded-For:\r\n 203.0.113.9", "X-Forwarded-For: 198.51.100.7,\r\n\t203.0.113.9", "Forwarded: for=198.51.100.7,\r\n for=203.0.113.9",
+                   "Via: 1.1\r\n proxy"):
+        assert status("POST", "/ingest/here", header) == 403, header
+        assert status("GET", "/api/v1/events", header) == 403, header
+    assert status("GET", "/api/v1/events", "X-Other: a\r\n b") == 200
+
+
 def test_headers_of_others_mean_nothing(runbookd):
     """From an address that is no proxy, X-Forwarded-For does not move anybody to where he may send."""
     tokens = [token_line("one", ["ingest"])]
