@@ -228,3 +228,20 @@ def test_no_pattern_takes_what_another_is_about(tmp_path):
             assert took[number] == {pattern}, (line, took[number])
     forms = {name for names in took.values() for name in names}
     assert forms == set(patterns())
+
+
+def test_what_patterns_raise_is_what_rules_want(tmp_path):
+    """From the line to the run: for each alert that rules/logs.yml names, the lines of its pattern make that rule run."""
+    conf = tmp_path / "runbookd.yml"
+    conf.write_text(f'rules: ["{TOP}/rules/*.yml"]\npatterns: ["{FOLDER}/*.yml"]\nrunbooks: ["{TOP}/runbooks"]\nstate_dir: {tmp_path}/state\n')
+    text, named = ["tests:"], set()
+    for part in re.split(r"^  - name: ", (TOP / "rules" / "logs.yml").read_text(), flags=re.M)[1:]:
+        rule, runbook = part.split("\n", 1)[0], re.search(r"runbook: ([\w-]+)", part)[1]
+        for alert in re.search(r'alertname =~? "([^"]+)"', part)[1].split("|"):
+            events = next(e for n, _, e, _, _ in parts(FOLDER / f"{patterns()[alert]['file']}.test.yml") if n == f"{alert}, each form")
+            text += [f"  - name: {rule} for {alert}", "    events:", *(e for _, e in events), "    expect:", f"      - {{rule: {rule}, runbook: {runbook}}}"]
+            named.add(alert)
+    (tmp_path / "all.test.yml").write_text("\n".join(text) + "\n")
+    answer = play("-c", conf, tmp_path / "all.test.yml")
+    assert [(t["name"], t["failures"]) for t in answer["tests"] if not t["passed"]] == []
+    assert len(named) == len(answer["tests"]) >= 25
