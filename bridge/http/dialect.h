@@ -1,7 +1,8 @@
 /* dialect.h: whose endpoint a path is, and so in which words it refuses.
  *
- * Shippers of logs post to paths of the server that they know. What such a server would answer they get here, refusals
- * of the dispatcher included: that is why the path decides, whether there is such a route or not.
+ * Shippers of logs post to paths of the server that they know. What such a server would answer they
+ * get here, refusals of the dispatcher included: that is why the path decides, whether there is
+ * such a route or not.
  */
 #ifndef RB_HTTP_DIALECT_H
 #define RB_HTTP_DIALECT_H
@@ -20,6 +21,7 @@ struct dialect {
 /* NULL: the path is one of our own. */
 const struct dialect *dialect_of(const char *path);
 
-extern const struct dialect dialect_elastic, dialect_splunk, dialect_otlp, dialect_loki, dialect_journal;
+extern const struct dialect dialect_elastic, dialect_splunk, dialect_otlp, dialect_loki,
+	dialect_journal;
 
 #endif

@@ -1,9 +1,9 @@
 /* elastic.c: as much of Elasticsearch as those need who send logs to it.
  *
- * _bulk is answered item by item: what cannot be read is refused alone, the others are taken. What its clients ask before
- * they send is answered so that they do: the greeting, the licence, and {} where they look for or put up templates,
- * pipelines and policies, of which there are none here. The official clients go by one header, which all answers have,
- * refusals too.
+ * _bulk is answered item by item: what cannot be read is refused alone, the others are taken. What
+ * its clients ask before they send is answered so that they do: the greeting, the licence, and {}
+ * where they look for or put up templates, pipelines and policies, of which there are none here.
+ * The official clients go by one header, which all answers have, refusals too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +14,21 @@
 #include "http/state.h"
 
 #define ITEMS_LIMIT 200000 /* of one _bulk */
-#define VERSION "8.9.0" /* that clients of that age and older talk to */
+#define VERSION "8.9.0"	   /* that clients of that age and older talk to */
 
 /* ---- the form of answers ---- */
 
 /* "application/vnd.elasticsearch+json; compatible-with=9" wants the same back. */
 static const char *type_of(struct request *r)
 {
-	static const char vendor[] = "application/vnd.elasticsearch+json", with[] = "compatible-with=";
+	static const char vendor[] = "application/vnd.elasticsearch+json",
+			  with[] = "compatible-with=";
 	struct str accept = request_header(r, MHD_HTTP_HEADER_ACCEPT);
 	const char *at = accept.n ? memmem(accept.p, accept.n, with, sizeof(with) - 1) : NULL;
 	struct str type;
 
-	if (!at || !str_starts(accept, str_of(vendor)) || at[sizeof(with) - 1] < '7' || at[sizeof(with) - 1] > '9')
+	if (!at || !str_starts(accept, str_of(vendor)) || at[sizeof(with) - 1] < '7' ||
+		at[sizeof(with) - 1] > '9')
 		return REQUEST_TYPE_JSON;
 	type = arena_printf(&r->arena, "%s;compatible-with=%c", vendor, at[sizeof(with) - 1]);
 	return type.p ? type.p : REQUEST_TYPE_JSON;
@@ -80,7 +82,8 @@ static int note_item(void *ctx, const struct line_item *item, struct err *e)
 	struct json_w w;
 
 	if (b->report.items > ITEMS_LIMIT)
-		return err_set(e, ERR_LIMIT, "more than %d items in one _bulk; send fewer at once", ITEMS_LIMIT);
+		return err_set(e, ERR_LIMIT, "more than %d items in one _bulk; send fewer at once",
+			ITEMS_LIMIT);
 	if (b->items.n > 0)
 		buf_putc(&b->items, ',');
 	json_w_init(&w, &b->items);
@@ -111,7 +114,8 @@ static void answer_bulk(struct request *r, const struct lines *l)
 
 	(void)l;
 	buf_printf(&r->out, "{\"took\":%lld,\"errors\":%s,\"items\":[",
-		(long long)((int64_t)uv_now(r->server->loop) - r->begun_ms), b->report.refused ? "true" : "false");
+		(long long)((int64_t)uv_now(r->server->loop) - r->begun_ms),
+		b->report.refused ? "true" : "false");
 	buf_str(&r->out, buf_as_str(&b->items));
 	buf_puts(&r->out, "]}");
 	request_answer(r, MHD_HTTP_OK, type_of(r));
@@ -143,7 +147,8 @@ static void drop_bulk(struct request *r)
 		buf_release(&b->items);
 }
 
-const struct route_handler handler_elastic_bulk = {begin_bulk, logs_feed, logs_finish, drop_bulk, 0, shipper_any_length};
+const struct route_handler handler_elastic_bulk = {
+	begin_bulk, logs_feed, logs_finish, drop_bulk, 0, shipper_any_length};
 
 /* ---- what clients ask before they send ---- */
 
@@ -158,21 +163,26 @@ static void greet(struct request *r)
 {
 	if (wants_page(r) && r->args.name.n == 0) {
 		r->dialect = NULL;
-		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no page here; runbookctl shows what there is");
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"there is no page here; runbookctl shows what there is");
 		return;
 	}
-	buf_puts(&r->out, "{\"name\":\"runbookd\",\"cluster_name\":\"runbookd\",\"cluster_uuid\":\"runbookd\",\"version\":{\"number\":\"" VERSION
-			  "\",\"build_flavor\":\"default\",\"lucene_version\":\"9.7.0\"},\"tagline\":\"You Know, for Search\"}");
+	buf_puts(&r->out, "{\"name\":\"runbookd\",\"cluster_name\":\"runbookd\",\"cluster_uuid\":"
+			  "\"runbookd\",\"version\":{\"number\":\"" VERSION
+			  "\",\"build_flavor\":\"default\",\"lucene_version\":\"9.7.0\"},"
+			  "\"tagline\":\"You Know, for Search\"}");
 	request_answer(r, MHD_HTTP_OK, type_of(r));
 }
 
 static void answer_api(struct request *r)
 {
-	/* "basic": some Beats go without a licence, and none goes with "oss". */
-	static const char licence[] = "{\"license\":{\"uid\":\"runbookd\",\"type\":\"basic\",\"status\":\"active\","
-				      "\"expiry_date_in_millis\":4000000000000}}";
-	static const char *const known[] = {"_license", "_xpack", "_nodes", "_ilm", "_index_template", "_template",
-		"_component_template", "_ingest", "_logstash", "_data_stream", "_cluster"};
+	/* Some Beats refuse "oss". */
+	static const char licence[] =
+		"{\"license\":{\"uid\":\"runbookd\",\"type\":\"basic\",\"status\":\"active\","
+		"\"expiry_date_in_millis\":4000000000000}}";
+	static const char *const known[] = {"_license", "_xpack", "_nodes", "_ilm",
+		"_index_template", "_template", "_component_template", "_ingest", "_logstash",
+		"_data_stream", "_cluster"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (!str_is(r->args.id, known[i]))
@@ -181,7 +191,8 @@ static void answer_api(struct request *r)
 		request_answer(r, MHD_HTTP_OK, type_of(r));
 		return;
 	}
-	request_problemf(r, MHD_HTTP_NOT_FOUND, "'%.*s' is not served here; logs are taken at _bulk",
+	request_problemf(r, MHD_HTTP_NOT_FOUND,
+		"'%.*s' is not served here; logs are taken at _bulk",
 		(int)(r->args.id.n < 100 ? r->args.id.n : 100), r->args.id.p);
 }
 

@@ -1,10 +1,10 @@
 /* otlp.c: OTLP over HTTP: logs and traces, JSON and protobuf, answered in the form that was sent.
  *
- * A span that failed is an event, too, of type trace_error: rules see it without any pattern. It is known by its ids, so that
- * one that is sent again is no other.
+ * A span that failed is an event, too, of type trace_error: rules see it without any pattern. It is
+ * known by its ids, so that one that is sent again is no other.
  *
- * A record that cannot be read is refused alone: 200 with partialSuccess, which exporters report and do not send again. What
- * an exporter sends again is what is answered 503.
+ * A record that cannot be read is refused alone: 200 with partialSuccess, which exporters report
+ * and do not send again. What an exporter sends again is what is answered 503.
  */
 #include "base/json.h"
 #include "http/dialect.h"
@@ -147,14 +147,19 @@ static struct event *new_event(struct request *r, struct otlp *o, struct err *e)
 	size_t cap = o->cap ? o->cap * 2 : 16;
 
 	if (o->batch.n == SPANS_LIMIT) {
-		err_set(e, ERR_LIMIT, "more than %d spans that failed in one body; send fewer at once", SPANS_LIMIT);
+		err_set(e, ERR_LIMIT,
+			"more than %d spans that failed in one body; send fewer at once",
+			SPANS_LIMIT);
 		return NULL;
 	}
 	if (o->batch.n == o->cap) {
-		struct event *v = arena_grow(&r->arena, o->batch.events, o->cap * sizeof(*v), cap * sizeof(*v));
+		struct event *v = arena_grow(
+			&r->arena, o->batch.events, o->cap * sizeof(*v), cap * sizeof(*v));
 
 		if (!v) {
-			err_set(e, ERR_LIMIT, "the spans that failed do not fit the memory of a request; send fewer at once");
+			err_set(e, ERR_LIMIT,
+				"the spans that failed do not fit the memory of a request; send "
+				"fewer at once");
 			return NULL;
 		}
 		o->batch.events = v;
@@ -194,7 +199,9 @@ static int on_span(void *ctx, const struct line *l, struct err *e)
 	if (trace.n > 0 && span.n > 0)
 		ev->delivery = arena_printf(a, "%.*s/%.*s", STR_ARG(trace), STR_ARG(span));
 	if (arena_failed(a))
-		return err_set(e, ERR_LIMIT, "the spans that failed do not fit the memory of a request; send fewer at once");
+		return err_set(e, ERR_LIMIT,
+			"the spans that failed do not fit the memory of a request; send fewer at "
+			"once");
 	event_sort_labels(ev->labels, &ev->labels_n, true);
 	return 0;
 }
@@ -249,7 +256,8 @@ static void answer(struct request *r, const struct lines *l)
 		intake_refuse_busy(r);
 }
 
-static void begin(struct request *r, bool traces, const struct line_kind *json, const struct line_kind *proto)
+static void begin(
+	struct request *r, bool traces, const struct line_kind *json, const struct line_kind *proto)
 {
 	struct otlp *o = arena_zalloc(&r->arena, sizeof(*o));
 	struct logs_options options = {.kind = is_proto(r) ? proto : json, .answer = answer};
@@ -258,8 +266,10 @@ static void begin(struct request *r, bool traces, const struct line_kind *json, 
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
 		return;
 	}
-	if (!is_proto(r) && !line_type_is(request_header(r, MHD_HTTP_HEADER_CONTENT_TYPE), "application/json")) {
-		request_problemf(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "send application/json or " TYPE_PROTO);
+	if (!is_proto(r) && !line_type_is(request_header(r, MHD_HTTP_HEADER_CONTENT_TYPE),
+				    "application/json")) {
+		request_problemf(
+			r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "send application/json or " TYPE_PROTO);
 		return;
 	}
 	o->traces = traces;
@@ -282,5 +292,7 @@ static void begin_traces(struct request *r)
 	begin(r, true, &line_kind_otlp_traces_json, &line_kind_otlp_traces_proto);
 }
 
-const struct route_handler handler_otlp_logs = {begin_logs, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
-const struct route_handler handler_otlp_traces = {begin_traces, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
+const struct route_handler handler_otlp_logs = {
+	begin_logs, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
+const struct route_handler handler_otlp_traces = {
+	begin_traces, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};

@@ -1,5 +1,6 @@
-/* shipper.c: from the path of a shipper's endpoint to the source whose lines it brings, and the labels that are in the
- * request's headers: the tenant that Loki's clients name, and what syslog-ng says about a message that it sends alone. */
+/* shipper.c: from the path of a shipper's endpoint to the source whose lines it brings, and the
+ * labels that are in the request's headers: the tenant that Loki's clients name, and what syslog-ng
+ * says about a message that it sends alone. */
 #include "http/shipper.h"
 
 #include "http/handlers.h"
@@ -25,10 +26,12 @@ static const struct bound_source *find(struct request *r)
 	int n = (int)(name.n < 100 ? name.n : 100);
 
 	if (!bound)
-		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no source '%.*s'; add it under 'sources'", n, name.p);
+		request_problemf(r, MHD_HTTP_NOT_FOUND,
+			"there is no source '%.*s'; add it under 'sources'", n, name.p);
 	else if (!bound->kind->lines)
 		request_problemf(r, MHD_HTTP_NOT_FOUND,
-			"the source '%.*s' is of kind %s; only one of kind logs takes lines", n, name.p, bound->kind->name);
+			"the source '%.*s' is of kind %s; only one of kind logs takes lines", n,
+			name.p, bound->kind->name);
 	else
 		return bound;
 	return NULL;
@@ -59,7 +62,8 @@ void shipper_begin_at(struct request *r, const struct bound_source *bound, struc
 	logs_begin(r, bound, o);
 }
 
-void shipper_begin(struct request *r, struct logs_options *o, const struct line_label *more, size_t more_n)
+void shipper_begin(
+	struct request *r, struct logs_options *o, const struct line_label *more, size_t more_n)
 {
 	const struct bound_source *bound = find(r);
 

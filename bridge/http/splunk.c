@@ -1,7 +1,8 @@
 /* splunk.c: Splunk's HTTP Event Collector: events, raw lines, health, and acknowledgements.
  *
- * 200 says that the lines are durable, and so does an acknowledgement: there is none before. So an id that was given out is
- * acknowledged whenever it is asked for, by whichever bridge, and nothing has to be kept for it.
+ * 200 says that the lines are durable, and so does an acknowledgement: there is none before. So an
+ * id that was given out is acknowledged whenever it is asked for, by whichever bridge, and nothing
+ * has to be kept for it.
  */
 #include "base/json.h"
 #include "http/dialect.h"
@@ -169,8 +170,10 @@ static void begin_raw(struct request *r)
 	begin_lines(r, &line_kind_text);
 }
 
-const struct route_handler handler_splunk_event = {begin_event, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
-const struct route_handler handler_splunk_raw = {begin_raw, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
+const struct route_handler handler_splunk_event = {
+	begin_event, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
+const struct route_handler handler_splunk_raw = {
+	begin_raw, logs_feed, logs_finish, logs_drop, 0, shipper_any_length};
 
 /* ---- health and acknowledgements ---- */
 
@@ -229,4 +232,5 @@ static void drop_ack(struct request *r)
 }
 
 const struct route_handler handler_splunk_health = {.finish = health};
-const struct route_handler handler_splunk_ack = {begin_ack, feed_ack, finish_ack, drop_ack, ACK_BODY_LIMIT, NULL};
+const struct route_handler handler_splunk_ack = {
+	begin_ack, feed_ack, finish_ack, drop_ack, ACK_BODY_LIMIT, NULL};

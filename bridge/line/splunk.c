@@ -1,8 +1,8 @@
 /* splunk.c: events of Splunk's HTTP Event Collector: objects with nothing between them, or arrays
  * of them.
  *
- *	{"time": SECONDS, "host": …, "source": …, "sourcetype": …, "index": …, "event": …, "fields":
- *{…}}
+ *	{"time": SECONDS, "host": …, "source": …, "sourcetype": …, "index": …,
+ *	 "event": …, "fields": {…}}
  *
  * The first event that is none refuses the body, and the report says which one it was and why.
  */

@@ -14,6 +14,7 @@ from harness import DEADLINE, RedisServer, wait_for
 from packers import snappy_block
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "line"
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "payloads"
 PATTERNS = r"""
 patterns:
   - name: found
@@ -153,6 +154,35 @@ def test_splunk_says_what_is_wrong_in_its_codes(rb):
         answer = hec(rb.api("POST", "/services/collector/event", body), 400, code)
         assert answer.get("invalid-event-number") == number, answer
     assert rb.api("POST", "/services/collector/event", b'{"event":1}', {"Content-Encoding": "br"}).status == 415
+
+
+# What this file has of Splunk's answers: status, text and code.
+HEC = {"ok": (200, "Success", 0), "no_token": (401, "Token is required", 2), "bad_auth": (401, "Invalid authorization", 3),
+       "bad_token": (403, "Invalid token", 4), "disabled": (403, "Token disabled", 1), "no_data": (400, "No data", 5),
+       "bad_format": (400, "Invalid data format", 6), "busy": (503, "Server is busy", 9),
+       "channel_missing": (400, "Data channel is missing", 10), "event_required": (400, "Event field is required", 12),
+       "health": (200, "HEC is healthy", 17)}
+
+
+def test_splunks_answers_are_splunks(runbookd):
+    """Each of them provoked; and the table itself against one from elsewhere, where that is at hand."""
+    digest = {name: "sha256:" + hashlib.sha256(name.encode()).hexdigest() for name in ("good", "other")}
+    rb = bridge(runbookd, {"tokens": [{"name": "good", "hash": digest["good"], "scopes": ["ingest:logs"]},
+                                      {"name": "other", "hash": digest["other"], "scopes": ["ingest:elsewhere"]}],
+                           "sources": {"logs": {"kind": "logs", "auth": {"token": True}}}}).start()
+    good, event, ack = shown_as("Splunk", "good"), "/services/collector/event", "/services/collector/ack"
+    asked = {"ok": (event, b'{"event":"x"}', good), "no_token": (event, b"", {}), "bad_auth": (event, b"", {"Authorization": "other"}),
+             "bad_token": (event, b"", shown_as("Splunk", "none")), "disabled": (event, b"", shown_as("Splunk", "other")),
+             "no_data": (event, b"", good), "bad_format": (event, b"{]", good), "channel_missing": (ack, b'{"acks":[]}', good),
+             "event_required": (event, b"{}", good)}
+    for name, (path, body, headers) in asked.items():
+        answer = rb.api("POST", path, body, headers)
+        assert (answer.status, answer.json()["text"], answer.json()["code"]) == HEC[name], name
+    if not SHARED.exists():
+        return  # the table above is what it says
+    theirs = json.loads((SHARED / "splunk-hec" / "responses.json").read_text())
+    for name, (status, text, code) in HEC.items():
+        assert (theirs[name]["status"], theirs[name]["body"]["text"], theirs[name]["body"]["code"]) == (status, text, code), name
 
 
 def test_splunk_acknowledges_what_is_durable(rb):
