@@ -25,6 +25,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "auth/auth.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
@@ -99,6 +100,7 @@ void request_end(struct request *r)
 	if (r->inflating)
 		inflate_release(&r->inflate);
 	signature_free(r->signature);
+	auth_unref(r->auth);
 	if (r->fd >= 0)
 		close(r->fd);
 	if (r->more)
@@ -414,6 +416,7 @@ void request_wake(struct request *r)
 void request_endless(struct request *r)
 {
 	r->endless = true;
+	r->auth = auth_ref(r->server->app.ic->auth);
 	MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, REQUEST_SILENCE);
 }
 
@@ -734,6 +737,18 @@ static void count_received(struct request *r, const char *p, size_t n)
 		signature_feed(r->signature, (struct str){p, n});
 }
 
+/* What is shown once would else hold for ever: after a reload who sends without end is asked again. */
+static bool may_go_on(struct request *r)
+{
+	struct auth *now = r->server->app.ic->auth;
+
+	if (!r->endless || r->auth == now)
+		return true;
+	auth_unref(r->auth);
+	r->auth = auth_ref(now);
+	return request_may(r);
+}
+
 enum request_fed request_feed(struct request *r, const char *p, size_t *n)
 {
 	struct err e = {0};
@@ -747,6 +762,10 @@ enum request_fed request_feed(struct request *r, const char *p, size_t *n)
 		if (r->endless)
 			return REQUEST_CUT;
 		return r->swallowed <= swallow_limit(r->server) ? REQUEST_TAKEN : REQUEST_CUT;
+	}
+	if (!may_go_on(r)) {
+		give_up_body(r);
+		return REQUEST_CUT;
 	}
 	if (turn_is_over(r))
 		return put_off(r);

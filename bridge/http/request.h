@@ -29,6 +29,7 @@
 #define REQUEST_SILENCE 86400 /* seconds */
 
 struct request;
+struct auth;
 struct dialect;
 struct server;
 struct conn;
@@ -72,6 +73,7 @@ struct request {
 	bool suspended;
 	bool has_body;
 	bool endless;	      /* its body may take as long as it likes */
+	struct auth *auth;    /* a reference: that under which an endless one may go on; NULL */
 	const struct dialect *dialect; /* whose endpoint its path is (dialect.h); NULL: ours */
 	void *shipper;		       /* of the dialect's handler, besides data */
 	bool as_alertmanager; /* its path is an Alertmanager's, and so are refusals */

@@ -302,11 +302,11 @@ def test_journal_entries_are_taken_as_they_come(runbookd):
 class Upload:
     """An upload of the journal that is under way."""
 
-    def __init__(self, rb):
+    def __init__(self, rb, authorization="Basic bm86Ym9keQ=="):
         host, port = rb.address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE)
         self.socket.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n"
-                            b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+                            b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\nAuthorization: " + authorization.encode() + b"\r\n\r\n")
         assert self.socket.recv(1000).startswith(b"HTTP/1.1 100")
 
     def send(self, data):
@@ -346,6 +346,26 @@ def test_an_upload_ends_where_redis_does(runbookd, tmp_path):
         upload.send(entry(f"c{n}", f"needle {n}"))
     wait_for(lambda: set(found(rb)) == {"1", "2"}, "what was not taken to be taken when it comes again")
     upload.socket.close()
+
+
+def test_an_upload_ends_where_its_secret_does(runbookd):
+    rb = bridge(runbookd, {"sources": {"logs": {"kind": "logs", "auth": {"bearer_files": ["one", "two"]}}}})
+    for name in ("one", "two"):
+        (rb.folder / name).write_text(f"secret {name}\n")
+        (rb.folder / name).chmod(0o600)
+    rb.start()
+    revoked, good = Upload(rb, "Bearer secret one"), Upload(rb, "Bearer secret two")
+    revoked.send(entry("c1", "needle 1"))
+    good.send(entry("c2", "needle 2"))
+    wait_for(lambda: set(found(rb)) == {"1", "2"}, "the first entries to be taken")
+    rb.configure({"sources": {"logs": {"kind": "logs", "auth": {"bearer_file": "two"}}}})
+    assert rb.api("POST", "/-/reload").status == 200
+    revoked.send(entry("c3", "needle 3"))
+    assert revoked.is_over()
+    good.send(entry("c4", "needle 4"))
+    wait_for(lambda: set(found(rb)) == {"1", "2", "4"}, "whose secret holds to go on")
+    assert rb.metric("runbookd_ingest_rejected_total", source="logs", reason="unauthorized") == 1
+    good.socket.close()
 
 
 def test_an_upload_does_not_hold_up_a_stop(rb):
