@@ -1,8 +1,9 @@
 /* test_judge.c: what a test expects against what came of it.
  *
- * An expectation is met by one run, one decision, or one change of an alert, of its own: two expectations cannot share
- * one. Which one meets which is chosen so that as many as can be are met (a matching by augmenting
- * paths), so that the order of writing and what an entry leaves out do not matter.
+ * An expectation is met by one run, one decision, or one change of an alert, of its own: two
+ * expectations cannot share one. Which one meets which is chosen so that as many as can be are met
+ * (a matching by augmenting paths), so that the order of writing and what an entry leaves out do
+ * not matter.
  */
 #include "trial/test_impl.h"
 
@@ -118,7 +119,8 @@ static void put_alert(struct buf *b, bool resolved, const struct kv *v, size_t n
 {
 	buf_puts(b, "alert {");
 	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s%.*s=\"%.*s\"", i ? ", " : "", STR_ARG(v[i].name), STR_ARG(v[i].value));
+		buf_printf(b, "%s%.*s=\"%.*s\"", i ? ", " : "", STR_ARG(v[i].name),
+			STR_ARG(v[i].value));
 	buf_puts(b, resolved ? "} resolves" : "} fires");
 }
 
@@ -207,7 +209,8 @@ static struct str name_in(const struct test_expect *x)
 }
 
 /* What alerts of this name did; of all, where there is none of it. */
-static struct str got_alerts(struct test_game *g, const struct match *m, const struct test_expect *x)
+static struct str got_alerts(
+	struct test_game *g, const struct match *m, const struct test_expect *x)
 {
 	struct buf b;
 	size_t n = 0;
@@ -216,11 +219,13 @@ static struct str got_alerts(struct test_game *g, const struct match *m, const s
 	for (int any = 0; any < 2 && n == 0; any++)
 		for (size_t r = 0; r < m->right_n && n < GOT_MAX; r++) {
 			const struct trial_alert *a = &m->alerts[r];
-			const struct event labels = {.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
+			const struct event labels = {
+				.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
 
 			if (!any && !str_eq(event_label(&labels, STR("alertname")), name_in(x)))
 				continue;
-			buf_printf(&b, "%sat %.*s: ", n++ ? "; " : "", STR_ARG(test_time(g->a, a->at_ms - TRIAL_T0)));
+			buf_printf(&b, "%sat %.*s: ", n++ ? "; " : "",
+				STR_ARG(test_time(g->a, a->at_ms - TRIAL_T0)));
 			put_alert(&b, a->resolved, a->labels, a->labels_n);
 		}
 	if (n == 0)
@@ -242,7 +247,9 @@ static void blame_missing(struct test_game *g, const struct trial_log *log, cons
 		if (!f)
 			return;
 		f->expected = expected(g, x);
-		f->got = m->alerts ? got_alerts(g, m, x) : m->runs ? got_runs(g, m, x->rule) : got_decisions(g, m, x->rule);
+		f->got = m->alerts ? got_alerts(g, m, x)
+			 : m->runs ? got_runs(g, m, x->rule)
+				   : got_decisions(g, m, x->rule);
 		if (!m->alerts)
 			test_say_why(g, log, x->rule, f);
 	}
@@ -288,7 +295,8 @@ static void judge_no_alert(
 {
 	for (size_t i = 0; i < log->alerts_n; i++) {
 		const struct trial_alert *a = &log->alerts[i];
-		const struct event labels = {.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
+		const struct event labels = {
+			.labels = (struct kv *)a->labels, .labels_n = a->labels_n};
 		struct test_failure *f;
 		struct buf b;
 
@@ -346,7 +354,8 @@ void test_judge(struct test_game *g, const struct trial_log *log)
 	static const struct trial_alert no_alerts[1];
 	struct match runs = {.runs = log->runs ? log->runs : no_runs, .right_n = log->runs_n};
 	struct match decisions = {.decisions = log->decisions, .right_n = log->decisions_n};
-	struct match alerts = {.alerts = log->alerts ? log->alerts : no_alerts, .right_n = log->alerts_n};
+	struct match alerts = {
+		.alerts = log->alerts ? log->alerts : no_alerts, .right_n = log->alerts_n};
 
 	runs.left = arena_array(g->a, g->test->expect_n + 1, sizeof(*runs.left));
 	decisions.left = arena_array(g->a, g->test->expect_n + 1, sizeof(*decisions.left));

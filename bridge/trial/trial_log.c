@@ -75,7 +75,8 @@ static int add_alert(struct trial *t, const struct trial_alert *a, struct err *e
 	return 0;
 }
 
-static int read_labels(struct trial *t, const struct json *labels, struct trial_alert *a, struct err *e)
+static int read_labels(
+	struct trial *t, const struct json *labels, struct trial_alert *a, struct err *e)
 {
 	struct kv *v = arena_array(&t->kept, labels ? labels->count + 1 : 1, sizeof(*v));
 
@@ -88,7 +89,8 @@ static int read_labels(struct trial *t, const struct json *labels, struct trial_
 	return 0;
 }
 
-/* A record that the store made where it resolved an alert by itself names it, without its labels. */
+/* A record that the store made where it resolved an alert by itself names it, without its labels.
+ */
 static void labels_of_earlier(const struct trial *t, struct trial_alert *a)
 {
 	for (size_t i = t->alerts_n; i > 0; i--) {
@@ -105,7 +107,8 @@ static void labels_of_earlier(const struct trial *t, struct trial_alert *a)
 /* What a record says of an alert, if it does. */
 static int note_alert(struct trial *t, const struct store_record *r, struct err *e)
 {
-	bool by_store = str_is(r->kind, "alert"), resolved = by_store || str_is(r->kind, "resolved");
+	bool by_store = str_is(r->kind, "alert"),
+	     resolved = by_store || str_is(r->kind, "resolved");
 	struct trial_alert a = {.at_ms = r->time_ms, .resolved = resolved};
 	const struct json *j;
 

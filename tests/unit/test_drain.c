@@ -1,6 +1,6 @@
-/* Lines put together by kind: what is a mark, what a merge keeps, bounds; how well the groups meet those that people
- * made, on logs of our own and, where it is at hand, on a sample of sshd. And what is proposed for a group: it matches
- * every line of the group, whatever the lines. */
+/* Lines put together by kind: what is a mark, what a merge keeps, bounds; how well the groups meet
+ * those that people made, on logs of our own and, where it is at hand, on a sample of sshd. And
+ * what is proposed for a group: it matches every line of the group, whatever the lines. */
 #include "unit.h"
 #include "base/file.h"
 #include "rule/drain.h"
@@ -38,7 +38,8 @@ static struct drain_group *add(struct str message)
 /* Marks as letters in angle brackets. */
 static struct str shown(const struct str *tokens, size_t n)
 {
-	static const char *const names[DRAIN_MARKS] = {"", "<*>", "<?>", "<n>", "<a>", "<h>", "<u>", "<p>", "<d>"};
+	static const char *const names[DRAIN_MARKS] = {
+		"", "<*>", "<?>", "<n>", "<a>", "<h>", "<u>", "<p>", "<d>"};
 	struct buf b;
 
 	buf_init(&b, BUF_NO_LIMIT);
@@ -71,11 +72,15 @@ static void what_changes_by_its_nature_is_a_mark(void **state)
 		{"version 1.2.3", "version <n>.<n>.<n>"},
 		{"rip 0x7ffe12 sp deadbeef01 deadbeef cafe", "rip <h> sp <h> deadbeef cafe"},
 		{"id=3f2b8c1e-0d7a-4c66-9a51-77b1c2d3e4f5;", "id=<u>;"},
-		{"open \"/var/log/x.log\", (/srv/a) and/or n/a /", "open \"<p>\", (<p>) and/or n/a /"},
+		{"open \"/var/log/x.log\", (/srv/a) and/or n/a /",
+			"open \"<p>\", (<p>) and/or n/a /"},
 		{"/etc/app.conf: bad", "<p>: bad"},
-		{"[Sat Nov 28 2026] Sat, 28/Nov/2026: Monday Sunny May-be", "[<d> <d> <n> <n>] <d>, <n>/<d>/<n>: Monday Sunny May-be"},
+		{"[Sat Nov 28 2026] Sat, 28/Nov/2026: Monday Sunny May-be",
+			"[<d> <d> <n> <n>] <d>, <n>/<d>/<n>: Monday Sunny May-be"},
 		{"2026-11-28 07:05:01,123", "<n>-<n>-<n> <n>:<n>:<n>,<n>"},
-		{"a\x01" "b bad\xff utf zero\xe2\x80\xa8width \xc3\xa9t\xc3\xa9", "<*> <*> utf <*> \xc3\xa9t\xc3\xa9"},
+		{"a\x01"
+		 "b bad\xff utf zero\xe2\x80\xa8width \xc3\xa9t\xc3\xa9",
+			"<*> <*> utf <*> \xc3\xa9t\xc3\xa9"},
 		{"  \t ", ""},
 		{"", ""},
 	};
@@ -179,7 +184,7 @@ static void groups_are_bounded_and_the_rest_is_counted(void **state)
 		buf_release(&b);
 	}
 	drain_groups(drain, &n);
-	assert_true(n > DRAIN_LEAF && n <= DRAIN_GROUPS);
+	assert_int_equal(n, DRAIN_GROUPS);
 	assert_int_equal(most + drain_left_out(drain), 3 * DRAIN_GROUPS);
 	assert_true(drain_left_out(drain) > 0);
 	/* What is known is still taken. */
@@ -189,13 +194,42 @@ static void groups_are_bounded_and_the_rest_is_counted(void **state)
 	assert_int_equal(g->count, count + 1);
 }
 
+static void groups_of_one_branch_are_bounded(void **state)
+{
+	size_t n;
+
+	(void)state;
+	/* The first tokens lead all of them to one node; the others differ. */
+	for (unsigned i = 0; i < DRAIN_LEAF + 50; i++)
+		add(arena_printf(&arena, "%u %u %.*s %.*s %.*s", i, i, STR_ARG(word(7 + 3 * i)),
+			STR_ARG(word(1000 + 7 * i)), STR_ARG(word(90000 + 11 * i))));
+	drain_groups(drain, &n);
+	assert_int_equal(n, DRAIN_LEAF);
+	assert_int_equal(drain_left_out(drain), 50);
+}
+
+static void the_first_lines_that_differ_are_kept(void **state)
+{
+	struct drain_group *g = NULL;
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * DRAIN_SAMPLES; i++) {
+		g = add(arena_printf(&arena, "the same words and %u", i));
+		assert_ptr_equal(add(arena_printf(&arena, "the same words and %u", i)), g);
+	}
+	assert_int_equal(g->samples_n, DRAIN_SAMPLES);
+	assert_str(g->samples[DRAIN_SAMPLES - 1], "the same words and 15");
+	assert_int_equal(g->count, 6 * DRAIN_SAMPLES);
+}
+
 static void children_past_the_bound_share_a_branch(void **state)
 {
 	struct drain_group *g = NULL;
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * DRAIN_CHILDREN; i++)
-		g = add(arena_printf(&arena, "%.*s went away from the second shelf", STR_ARG(word(i))));
+		g = add(arena_printf(
+			&arena, "%.*s went away from the second shelf", STR_ARG(word(i))));
 	assert_true(g->count >= DRAIN_CHILDREN - 1);
 	assert_str(shown(g->tokens, g->n), "<*> went away from the second shelf");
 	assert_int_equal(drain_left_out(drain), 0);
@@ -203,7 +237,8 @@ static void children_past_the_bound_share_a_branch(void **state)
 
 static void lines_of_two_programs_are_two_groups(void **state)
 {
-	struct drain_line l = {.message = STR("cannot open /etc/a"), .program = STR("one"), .number = 1};
+	struct drain_line l = {
+		.message = STR("cannot open /etc/a"), .program = STR("one"), .number = 1};
 	struct drain_group *one = drain_add(drain, &l);
 
 	(void)state;
@@ -274,7 +309,8 @@ static void group_all(struct labelled *v, size_t n)
 			v[i].group = v[i].group->into;
 }
 
-/* The part of the lines whose group has exactly the lines of their kind: what papers call grouping accuracy. */
+/* The part of the lines whose group has exactly the lines of their kind: what papers call grouping
+ * accuracy. */
 static double accuracy(struct labelled *v, size_t n, size_t kinds)
 {
 	size_t *of_kind = arena_array(&arena, kinds, sizeof(*of_kind)), good = 0;
@@ -312,7 +348,8 @@ static const char *const kinds[] = {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static const char *const things[] = {"alpha", "beta", "gamma", "delta", "web-1", "web-2", "db-main", "payments", "mail"};
+static const char *const things[] = {
+	"alpha", "beta", "gamma", "delta", "web-1", "web-2", "db-main", "payments", "mail"};
 
 /* # a number, @ an address, % a name. */
 static struct str line_of(const char *kind)
@@ -369,7 +406,8 @@ static bool meets(struct str template, struct str text)
 {
 	size_t n = 0;
 
-	while (n < template.n && !str_starts((struct str){template.p + n, template.n - n}, STR("<*>")))
+	while (n < template.n &&
+		!str_starts((struct str){template.p + n, template.n - n}, STR("<*>")))
 		n++;
 	if (text.n < n || memcmp(template.p, text.p, n) != 0)
 		return false;
@@ -410,7 +448,8 @@ static void a_sample_of_sshd_is_grouped_as_people_did(void **state)
 	while (rest.n && kinds_n < 64) {
 		struct str line = take_line(&rest);
 		const char *comma = memchr(line.p, ',', line.n);
-		templates[kinds_n++] = (struct str){comma + 1, (size_t)(line.p + line.n - comma - 1)};
+		templates[kinds_n++] =
+			(struct str){comma + 1, (size_t)(line.p + line.n - comma - 1)};
 	}
 	rest = buf_as_str(&log);
 	while (rest.n && n < 4000) {
@@ -418,9 +457,11 @@ static void a_sample_of_sshd_is_grouped_as_people_did(void **state)
 		const char *colon = memmem(line.p, line.n, "]: ", 3);
 		size_t best = 0;
 
-		v[n] = (struct labelled){.message = {colon + 3, (size_t)(line.p + line.n - colon - 3)}, .truth = 64};
+		v[n] = (struct labelled){
+			.message = {colon + 3, (size_t)(line.p + line.n - colon - 3)}, .truth = 64};
 		for (size_t k = 0; k < kinds_n; k++)
-			if (meets(templates[k], v[n].message) && literal_bytes(templates[k]) > best) {
+			if (meets(templates[k], v[n].message) &&
+				literal_bytes(templates[k]) > best) {
 				best = literal_bytes(templates[k]);
 				v[n].truth = k;
 			}
@@ -431,7 +472,8 @@ static void a_sample_of_sshd_is_grouped_as_people_did(void **state)
 	double got = accuracy(v, n, kinds_n);
 	size_t groups;
 	drain_groups(drain, &groups);
-	print_message("grouping accuracy on sshd: %.3f, %zu groups for %zu templates\n", got, groups, kinds_n);
+	print_message("grouping accuracy on sshd: %.3f, %zu groups for %zu templates\n", got,
+		groups, kinds_n);
 	assert_true(got > 0.9);
 out:
 	buf_release(&csv);
@@ -471,7 +513,8 @@ static bool takes(const struct ruleset *rs, size_t i, struct str program, struct
 	while (n > 0 && which[n - 1] != i)
 		n--;
 	matcher_scratch_begin(rs->scratch);
-	return n > 0 && pattern_try(&rs->patterns.v[i], rs->scratch, &arena, &line, message, &groups, &e) == PATTERN_MATCHED;
+	return n > 0 && pattern_try(&rs->patterns.v[i], rs->scratch, &arena, &line, message,
+				&groups, &e) == PATTERN_MATCHED;
 }
 
 static struct suggestion suggestion_of(const struct drain_group *g)
@@ -502,13 +545,16 @@ static void a_pattern_has_names_for_things_and_none_for_what_only_changes(void *
 		g = add(arena_printf(&arena, "Failed login for %s from 192.0.2.%u port %u",
 			things[i % 4], i % 7, 30000 + i * 7));
 	struct suggestion s = suggestion_of(g);
-	assert_str(s.match, "^Failed login for (?<value>\\S+) from (?<ip>[0-9A-Fa-f:.]+) port [-+]?\\d+$");
+	assert_str(s.match,
+		"^Failed login for (?<value>\\S+) from (?<ip>[0-9A-Fa-f:.]+) port [-+]?\\d+$");
 	assert_str(s.by, "ip");
 	assert_int_equal(s.severity, SEVERITY_ERROR);
 	assert_str(yaml_of(&s),
-		"  # 30 lines, the first one is line 1: Failed login for alpha from 192.0.2.0 port 30000\n"
+		"  # 30 lines, the first one is line 1: Failed login for alpha from 192.0.2.0 port "
+		"30000\n"
 		"  - name: failed-login-for\n"
-		"    match: '^Failed login for (?<value>\\S+) from (?<ip>[0-9A-Fa-f:.]+) port [-+]?\\d+$'\n"
+		"    match: '^Failed login for (?<value>\\S+) from (?<ip>[0-9A-Fa-f:.]+) port "
+		"[-+]?\\d+$'\n"
 		"    threshold: {count: 5, within: 5m, by: [ip]}\n"
 		"    resolve: {after: 10m}\n"
 		"    severity: error\n"
@@ -533,10 +579,41 @@ static void what_has_a_value_of_its_own_for_each_line_gets_no_name(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 20; i++)
-		g = add(arena_printf(&arena, "request r%u-%x of tenant %s=big failed", i * 7919, i * 104729, i % 2 ? "t1" : "t2"));
+		g = add(arena_printf(&arena, "request r%u-%x of tenant %s=big failed", i * 7919,
+			i * 104729, i % 2 ? "t1" : "t2"));
 	struct suggestion s = suggestion_of(g);
 	assert_int_equal(s.groups_n, 1);
 	assert_str(s.groups[0], "tenant");
+}
+
+static void names_are_bounded(void **state)
+{
+	struct drain_group *g = NULL;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		const char *v = things[i];
+		struct drain_line l = {.program = STR("a-program-whose-name-is-longer-than-a-"
+						      "pattern-may-be-called-at-all"),
+			.message = arena_printf(&arena,
+				"some words that stay here at all times and more of them so that "
+				"it is one kind: a=%s b=%s c=%s d=%s e=%s f=%s g=%s h=%s",
+				v, v, v, v, v, v, v, v)};
+		g = drain_add(drain, &l);
+	}
+	struct suggestion s = suggestion_of(g);
+	assert_int_equal(s.groups_n, SUGGEST_GROUPS);
+	assert_has(s.match, " f=(?<f>\\S+) g=\\S+ h=\\S+$");
+	assert_true(s.name.n > 20 && s.name.n <= SUGGEST_NAME);
+	for (unsigned i = 0; i < 4; i++)
+		g = add(arena_printf(
+			&arena, "words then a_key_that_is_longer_than_a_label=%s", things[i]));
+	s = suggestion_of(g);
+	assert_int_equal(s.groups_n, 1);
+	assert_str(s.groups[0], "value");
+	/* Three bytes in common are too few, four will do. */
+	assert_false(suggest_pattern(&arena, add(STR("abc 1 2 3")), &s));
+	assert_true(suggest_pattern(&arena, add(STR("abcd 1 2 3")), &s));
 }
 
 static void a_group_with_nothing_in_common_gets_no_pattern(void **state)
@@ -549,7 +626,8 @@ static void a_group_with_nothing_in_common_gets_no_pattern(void **state)
 
 static void worse_and_more_comes_first(void **state)
 {
-	struct drain_group *often = NULL, *bad = add(STR("kernel panic in module a")), *rare = add(STR("all is well today"));
+	struct drain_group *often = NULL, *bad = add(STR("kernel panic in module a")),
+			   *rare = add(STR("all is well today"));
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
@@ -565,11 +643,12 @@ static void worse_and_more_comes_first(void **state)
 /* Lines of all that may stand in a log, and some that may not. */
 static struct str nasty_line(void)
 {
-	static const char *const pieces[] = {" ", " ", "\t", "  ", "a", "user=", "root", "=", ":", "(", ")", "[", "]", "{", "}",
-		"{{", "'", "\"", "\\", "\\E", "\\Q", "$", "^", "*", "+", "?", "|", "#", ".", "-", "/", "/var/log/x", "12", "-7",
-		"0x1f", "192.0.2.1", "2001:db8::1", "::", "deadbeef99", "3f2b8c1e-0d7a-4c66-9a51-77b1c2d3e4f5", "12ms", "\xc3\xa9",
-		"\xe2\x80\xa8", "\xc2\xa0", "\xef\xbb\xbf", "\x01", "\x07", "\x7f", "\r", "\n", "%s", "<", ">", ",", ";", "&", "@",
-		"failed", "error", "of", "the"};
+	static const char *const pieces[] = {" ", " ", "\t", "  ", "a", "user=", "root", "=", ":",
+		"(", ")", "[", "]", "{", "}", "{{", "'", "\"", "\\", "\\E", "\\Q", "$", "^", "*",
+		"+", "?", "|", "#", ".", "-", "/", "/var/log/x", "12", "-7", "0x1f", "192.0.2.1",
+		"2001:db8::1", "::", "deadbeef99", "3f2b8c1e-0d7a-4c66-9a51-77b1c2d3e4f5", "12ms",
+		"\xc3\xa9", "\xe2\x80\xa8", "\xc2\xa0", "\xef\xbb\xbf", "\x01", "\x07", "\x7f",
+		"\r", "\n", "%s", "<", ">", ",", ";", "&", "@", "failed", "error", "of", "the"};
 	struct buf b;
 
 	buf_init(&b, BUF_NO_LIMIT);
@@ -614,8 +693,10 @@ static void every_line_matches_what_is_proposed_for_its_group(void **state)
 	assert_int_equal(rs->patterns.n, proposed);
 	for (size_t k = 0; k < n; k++)
 		for (size_t i = 0; i < groups; i++)
-			if (v[k].group == g[i] && pattern_of[i] != SIZE_MAX && !takes(rs, pattern_of[i], STR_NONE, v[k].message))
-				fail_msg("'%.*s' does not match '%.*s'", STR_ARG(rs->patterns.v[pattern_of[i]].match_text),
+			if (v[k].group == g[i] && pattern_of[i] != SIZE_MAX &&
+				!takes(rs, pattern_of[i], STR_NONE, v[k].message))
+				fail_msg("'%.*s' does not match '%.*s'",
+					STR_ARG(rs->patterns.v[pattern_of[i]].match_text),
 					STR_ARG(v[k].message));
 	ruleset_unref(rs);
 	buf_release(&yaml);
@@ -656,12 +737,16 @@ static void the_longest_proposal_can_be_taken(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(what_changes_by_its_nature_is_a_mark), TEST(a_merge_keeps_what_stands_before_a_delimiter),
-	TEST(a_long_line_is_looked_at_in_part), TEST(groups_are_bounded_and_the_rest_is_counted),
-	TEST(children_past_the_bound_share_a_branch), TEST(lines_of_two_programs_are_two_groups), TEST(what_only_its_first_tokens_keep_apart_is_put_together),
+TESTS_MAIN(TEST(what_changes_by_its_nature_is_a_mark),
+	TEST(a_merge_keeps_what_stands_before_a_delimiter), TEST(a_long_line_is_looked_at_in_part),
+	TEST(groups_are_bounded_and_the_rest_is_counted), TEST(groups_of_one_branch_are_bounded),
+	TEST(the_first_lines_that_differ_are_kept), TEST(names_are_bounded),
+	TEST(children_past_the_bound_share_a_branch), TEST(lines_of_two_programs_are_two_groups),
+	TEST(what_only_its_first_tokens_keep_apart_is_put_together),
 	TEST(kinds_of_our_own_are_found_again), TEST(a_sample_of_sshd_is_grouped_as_people_did),
 	TEST(a_pattern_has_names_for_things_and_none_for_what_only_changes),
 	TEST(blanks_are_as_in_all_of_the_lines),
-	TEST(what_has_a_value_of_its_own_for_each_line_gets_no_name), TEST(a_group_with_nothing_in_common_gets_no_pattern),
-	TEST(worse_and_more_comes_first), TEST(every_line_matches_what_is_proposed_for_its_group),
+	TEST(what_has_a_value_of_its_own_for_each_line_gets_no_name),
+	TEST(a_group_with_nothing_in_common_gets_no_pattern), TEST(worse_and_more_comes_first),
+	TEST(every_line_matches_what_is_proposed_for_its_group),
 	TEST(the_longest_proposal_can_be_taken))
