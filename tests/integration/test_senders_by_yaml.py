@@ -48,10 +48,20 @@ sources:
   vector: {kind: generic, map: {type: line, summary: message, labels: {instance: host, from: source_type}, starts_at: timestamp}}
 """
 FLUENT_BIT = [{"date": 1795375000.25, "log": "one", "stream": "stdout"}, {"date": 1795375001.5, "log": "two", "kubernetes": {"pod_name": "api-7"}}]
+LINES_MAX = 15  # of a mapping: a new sender needs fewer
 VECTOR = [{"host": "db-9", "message": "three", "source_type": "journald", "timestamp": "2026-11-22T19:16:40.123456789Z"}]
 
 
+# What the files of the two say that may lie beside the project, by what each line is.
+REAL = {
+    "Out of memory: Killed process 1234 (java)": ("2026-11-22T19:16:40.123456Z", {"stream": "stderr"}),
+    'line "two"': ("2026-11-22T19:16:41.500Z", {"pod": "api-1"}),
+    "oom": ("2026-11-22T19:16:40.123456789Z", {"instance": "web-1", "from": "file"}),
+}
+
+
 def test_arrays_of_two_shippers_by_yaml_alone(runbookd):
+    assert all(len(part.splitlines()) < LINES_MAX for part in SHIPPERS.split("\n  "))
     rb = with_sources(runbookd(), SHIPPERS).start()
     messages = {"fluent-bit": [FLUENT_BIT], "vector": [VECTOR]}
     for name in messages:
@@ -64,6 +74,8 @@ def test_arrays_of_two_shippers_by_yaml_alone(runbookd):
             assert answer.status == 200 and answer.json()["events"] == len(body), answer
     texts = [e["summary"] for e in rb.items("events") if e["type"] == "line"]
     assert sorted(texts) == sorted(m.get("log") or m.get("message") for bodies in messages.values() for body in bodies for m in body)
+    said = {e["summary"]: (e["time"], e["labels"]) for e in rb.items("events")}
+    assert {text: said[text] for text in REAL if text in said} == (REAL if len(messages["vector"]) > 1 else {})
     two = next(e for e in rb.items("events") if e["summary"] == "two")
     assert two["labels"] == {"pod": "api-7"} and two["time"] == "2026-11-22T19:16:41.500Z"
 
