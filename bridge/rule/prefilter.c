@@ -22,6 +22,7 @@
 #define LONG_S "\xC5\xBF"
 #define KELVIN "\xE2\x84\xAA"
 #define NONE UINT32_MAX
+#define PARTS_LEAST 64 /* bytes of a text that is walked in parts */
 
 struct prefilter {
 	uint8_t class[BYTES];
@@ -399,19 +400,48 @@ static void begin(struct prefilter *f)
 	}
 }
 
-size_t prefilter_scan(struct prefilter *f, struct str text, const uint32_t **out)
+/* One byte further. */
+static inline uint32_t step(struct prefilter *f, uint32_t state, char c)
 {
-	const uint16_t *next = f->next;
-	const unsigned shift = f->shift;
-	const uint32_t accepting = f->accepting;
+	uint32_t to = f->next[(size_t)state << f->shift | f->class[(unsigned char)c]];
+
+	if (to >= f->accepting)
+		found_at(f, to);
+	return to;
+}
+
+/* Four parts of the text at once, each of n bytes, that overlap by all but one byte of the longest
+ * text: where a step waits for the one before, there are three others to do meanwhile. */
+static void scan_parts(struct prefilter *f, struct str text)
+{
+	const size_t overlap = PREFILTER_TEXT_MAX - 1, n = (text.n + 3 * overlap + 3) / 4;
+	const char *a = text.p, *b = a + n - overlap, *c = b + n - overlap;
+	const char *d = a + text.n - n;
+	uint32_t in_a = 0, in_b = 0, in_c = 0, in_d = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		in_a = step(f, in_a, a[i]);
+		in_b = step(f, in_b, b[i]);
+		in_c = step(f, in_c, c[i]);
+		in_d = step(f, in_d, d[i]);
+	}
+}
+
+static void scan_whole(struct prefilter *f, struct str text)
+{
 	uint32_t state = 0;
 
+	for (size_t i = 0; i < text.n; i++)
+		state = step(f, state, text.p[i]);
+}
+
+size_t prefilter_scan(struct prefilter *f, struct str text, const uint32_t **out)
+{
 	begin(f);
-	for (size_t i = 0; !f->empty && i < text.n; i++) {
-		state = next[(size_t)state << shift | f->class[(unsigned char)text.p[i]]];
-		if (state >= accepting)
-			found_at(f, state);
-	}
+	if (!f->empty && text.n >= PARTS_LEAST)
+		scan_parts(f, text);
+	else if (!f->empty)
+		scan_whole(f, text);
 	for (size_t i = 0; i < f->always_n; i++)
 		found(f, f->always[i]);
 	*out = f->found;

@@ -388,7 +388,7 @@ static void the_prefilter_hides_nothing(void **state)
 		build(b.p);
 		for (int i = 0; i < 200; i++) {
 			buf_clear(&t);
-			add_some(&t, text_parts, COUNT(text_parts), 8);
+			add_some(&t, text_parts, COUNT(text_parts), draw(4) ? 8 : 120);
 			for (size_t p = 0; p < rules->patterns.n; p++) {
 				bool is = try_line(p, &line, t.p) == PATTERN_MATCHED;
 				bool may = is_candidate(p, buf_as_str(&t));
@@ -440,6 +440,34 @@ static void many_texts_stay_within_bounds(void **state)
 	}
 }
 
+/* A text is found wherever it lies in a line of any length, and nothing that is not there. */
+static void found_at_every_place(void **state)
+{
+	static const char needle[] = "0123456789abcdef and more";
+	char line_[400];
+
+	(void)state;
+	build("patterns:\n"
+	      "  - {name: a, match: '0123456789abcdef and more'}\n"
+	      "  - {name: b, match: 'Q'}\n"
+	      "  - {name: c, match: '0123456789abcdez'}\n");
+	for (size_t n = 0; n < sizeof(line_); n += 1 + n / 97) {
+		memset(line_, '.', sizeof(line_));
+		assert_false(is_candidate(0, (struct str){line_, n}));
+		assert_false(is_candidate(1, (struct str){line_, n}));
+		for (size_t at = 0; at + sizeof(needle) - 1 <= n; at++) {
+			memset(line_, '.', sizeof(line_));
+			memcpy(line_ + at, needle, sizeof(needle) - 1);
+			assert_true(is_candidate(0, (struct str){line_, n}));
+			assert_false(is_candidate(1, (struct str){line_, n}));
+			assert_false(is_candidate(2, (struct str){line_, n}));
+			line_[at] = 'Q';
+			assert_false(is_candidate(0, (struct str){line_, n}));
+			assert_true(is_candidate(1, (struct str){line_, n}));
+		}
+	}
+}
+
 static void without_patterns_there_are_no_candidates(void **state)
 {
 	const uint32_t *v;
@@ -456,4 +484,5 @@ TESTS_MAIN(T(reads_a_pattern), T(what_is_not_said_has_a_default), T(bounds),
 	T(a_regex_that_gives_up_says_so), T(dot_stops_at_a_line_feed),
 	T(an_alert_has_the_labels_of_its_line), T(identity_is_the_by_labels),
 	T(a_summary_without_its_value_is_the_line), T(candidates), T(the_prefilter_hides_nothing),
-	T(many_texts_stay_within_bounds), T(without_patterns_there_are_no_candidates))
+	T(many_texts_stay_within_bounds), T(found_at_every_place),
+	T(without_patterns_there_are_no_candidates))
