@@ -2,7 +2,7 @@
  *
  * logfmt by default (time=… level=… program=… msg="…" key=value …), JSON by
  * option. Each line names its object: event=, incident= or run=. Only edges
- * (http/, run/, main_*) log. Values are escaped, so a label cannot forge a line.
+ * (http/, syslog/, run/, main_*) log. Values are escaped, so a label cannot forge a line.
  */
 #ifndef RB_BASE_LOG_H
 #define RB_BASE_LOG_H

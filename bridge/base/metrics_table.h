@@ -25,6 +25,8 @@ METRIC(SLO_BUDGET, "runbookd_slo_error_budget_remaining_ratio", METRIC_GAUGE, "r
 METRIC(REDIS_UP, "runbookd_redis_up", METRIC_GAUGE, "", "1 while Redis answers.")
 METRIC(REDIS_SECONDS, "runbookd_redis_seconds", METRIC_HISTOGRAM, "", "Time from writing a call to Redis to its answer.")
 METRIC(HTTP_CONNECTIONS, "runbookd_http_connections", METRIC_GAUGE, "", "Connections that are open.")
+METRIC(SYSLOG_CONNECTIONS, "runbookd_syslog_connections", METRIC_GAUGE, "", "Connections of syslog that are open.")
+METRIC(SYSLOG_REFUSED, "runbookd_syslog_connections_refused_total", METRIC_COUNTER, "reason", "Connections of syslog that were closed at once (limit), or cut off for what came (input), or for another fault.")
 METRIC(CONFIG_RELOAD_SUCCESS, "runbookd_config_reload_success", METRIC_GAUGE, "", "1 where the last reload was taken.")
 METRIC(CONFIG_LAST_RELOAD, "runbookd_config_last_reload_timestamp_seconds", METRIC_GAUGE, "", "Time of the last reload that was taken.")
 METRIC(BUILD_INFO, "runbookd_build_info", METRIC_GAUGE, "version", "1, with the version as a label.")

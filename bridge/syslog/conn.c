@@ -21,6 +21,7 @@
 #include "auth/source_auth.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "line/decoder.h"
 #include "line/syslog.h"
 #include "syslog/state.h"
@@ -48,6 +49,7 @@ static void on_closed(uv_handle_t *h)
 	if (c->next)
 		c->next->prev = c->prev;
 	c->listener->conns_n--;
+	metric_set(METRIC_SYSLOG_CONNECTIONS, (double)--c->server->conns_n, NULL);
 	free(c);
 }
 
@@ -71,7 +73,10 @@ void conn_end(struct conn *c)
 
 static void complain(struct conn *c, const struct err *e)
 {
+	const struct str reason = str_of(err_name(e->code));
 	const char *more;
+
+	metric_add(METRIC_SYSLOG_REFUSED, 1, &reason);
 
 	if (syslog_may_complain(c->server, &c->server->broken, &more))
 		log_kv(LOG_WARN, "a syslog connection was cut off", "peer", c->peer, "listener",
@@ -360,6 +365,7 @@ static void link_conn(struct conn *c)
 		c->next->prev = c;
 	s->conns = c;
 	c->listener->conns_n++;
+	metric_set(METRIC_SYSLOG_CONNECTIONS, (double)++s->conns_n, NULL);
 }
 
 void conn_begin(struct syslog_listener *l, int fd, const struct sockaddr *sa, socklen_t sa_n)

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "syslog/state.h"
 
 #define ADDRESSES_MAX 8 /* that one entry of syslog.listen may stand for */
@@ -43,9 +44,11 @@ bool syslog_may_complain(
 
 static void refuse(struct syslog_listener *l, int fd, const char *limit)
 {
+	const struct str reason = STR("limit");
 	const char *more;
 
 	close(fd);
+	metric_add(METRIC_SYSLOG_REFUSED, 1, &reason);
 	if (syslog_may_complain(l->server, &l->server->refused, &more))
 		log_kv(LOG_WARN, "refused a connection", "limit", limit, "listener", l->socket.text,
 			"more_since_last", more, (char *)NULL);

@@ -64,6 +64,7 @@ struct syslog_server {
 	struct syslog_listener *listeners;
 	size_t listeners_n;
 	struct conn *conns;
+	size_t conns_n; /* on all addresses */
 	size_t conns_max, per_address;
 	int64_t idle_ms;
 	char *addresses;

@@ -12,6 +12,7 @@ import pytest
 import syslogs
 from harness import free_port, wait_for
 from shippers import JournalUpload, Rsyslog, SyslogNg
+from test_logs import SSH, firing, guessers, log_files, logs
 from test_tls import Authority
 
 LINES = 10_000
@@ -95,6 +96,27 @@ def test_syslog_ng_syslog(runbookd):
     rb.start()
     alert = ship(rb, SyslogNg(rb.folder, f'syslog("127.0.0.1" transport("tcp") port({port}));'))
     assert alert["labels"]["program"] == "shop" and alert["labels"]["host"]
+
+
+def test_addresses_that_guess_passwords_through_rsyslog(runbookd):
+    """Files of sshd's lines as they are, and exactly those that counting over the file gives become alerts."""
+    port = free_port()
+    sources = {"files": {"kind": "logs", "time": "trust"}}
+    for n, lines in enumerate(log_files()):
+        want = guessers(lines)
+        assert len(want) > 3
+        rb = logs(runbookd, SSH.replace("after: 1h", "after: 30d"),
+                  conf={"sources": sources, "syslog": {"listen": [f"127.0.0.1:{port}"], "source": "files"}}).start()
+        as_it_is = 'template(name="line" type="string" string="%msg%")'
+        with Rsyslog(rb.folder, omfwd(port, "traditional", 'template="line"'), modules=as_it_is) as rsyslog:
+            rsyslog.write(lines)
+            wait_for(lambda: rb.metric("runbookd_log_lines_total", source="files") >= len(lines), "all lines to be taken")
+            rb.wait_runs(lambda runs: len(runs) == len(want) and all(r["state"] == "succeeded" for r in runs), "a run for each")
+        alerts = firing(rb)
+        assert set(alerts) == set(want) and sorted(rb.lines("blocked")) == sorted(want), n
+        for ip, alert in alerts.items():
+            assert len(alert["lines"]) >= 5 and all(f"from {ip} " in line for line in alert["lines"]), alert["lines"]
+        rb.stop()
 
 
 # ---- HTTP

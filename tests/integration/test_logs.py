@@ -246,9 +246,13 @@ def made_up_log():
     return lines
 
 
+def log_files():
+    """A file of our own, and the one that lies beside the project, where it does."""
+    return [made_up_log()] + [lines_of(p) for p in [SHARED / "OpenSSH_2k.log"] if p.exists()]
+
+
 def test_the_addresses_that_guess_are_those_that_counting_finds(runbookd):
-    files = [made_up_log()] + [lines_of(p) for p in [SHARED / "OpenSSH_2k.log"] if p.exists()]
-    for lines in files:
+    for lines in log_files():
         want = guessers(lines)
         assert len(want) > 3
         rb = logs(runbookd, SSH.replace("after: 1h", "after: 30d"), conf={"sources": {"files": {"kind": "logs", "time": "trust"}}}).start()

@@ -87,6 +87,7 @@ def test_length_that_is_absurd_ends_the_connection(runbookd):
         s.sendall(counted(modern(number(1))) + b"9999999 <38>1 - - - - - - x")
         assert is_closed(s)
     log_has(rb, "a syslog connection was cut off", "9999999", "peer=127.0.0.1:")
+    assert rb.metric("runbookd_syslog_connections_refused_total", reason="input") == 1
     wait_numbers(rb, [1])  # what came before it is taken
 
 
@@ -96,8 +97,10 @@ def test_connections_have_bounds(runbookd):
         first.sendall(lines(modern(number(1))))
         second.sendall(lines(modern(number(2))))
         wait_numbers(rb, [1, 2])
+        assert rb.metric("runbookd_syslog_connections") == 2
         with connection(rb) as third:
             assert is_closed(third)
+        assert rb.metric("runbookd_syslog_connections_refused_total", reason="limit") == 1
         log_has(rb, "refused a connection", "limit=syslog.connections_per_address")
         assert is_closed(first) and is_closed(second)  # by syslog.idle_timeout
     with connection(rb) as again:
