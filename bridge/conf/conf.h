@@ -167,6 +167,7 @@ struct conf {
 		int64_t body_limit;		/* bytes */
 		int64_t connection_limit;
 		int64_t connections_per_address;
+		int64_t connections_kept;
 		int64_t request_timeout_ms;
 		struct conf_tls tls;
 		struct conf_list trusted_proxies;	/* ranges of addresses, or CONF_UNIX */

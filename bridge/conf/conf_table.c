@@ -43,6 +43,11 @@ const struct conf_key conf_keys[] = {
 		"Connections that one address may have open at once, on each address that the bridge "
 		"listens on; a further one is closed. Those over unix sockets do not count, nor those "
 		"of http.trusted_proxies."},
+	{"http.connections_kept", CONF_INT, AT(http.connections_kept), "2000", 1, 1000000, NULL,
+		NULL, false,
+		"Connections, on all addresses together, that may rest after a request or be in the "
+		"middle of sending one; past it, the oldest of those of which there are more is closed. Each takes "
+		"up to 24 KiB; those that have sent nothing yet do not count, and take 5."},
 	{"http.request_timeout", CONF_DURATION, AT(http.request_timeout_ms), "15s", 100, HOUR, NULL,
 		NULL, true,
 		"How long a connection may be silent within a request."},

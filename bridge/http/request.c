@@ -261,9 +261,10 @@ int request_params_known(struct request *r, const char *const *names, struct err
 
 /* ---- answers ---- */
 
+/* One that waits for its turn has its place in the queue, and goes on from there. */
 static void resume(struct request *r)
 {
-	if (!r->suspended)
+	if (!r->suspended || r->put_off_ms)
 		return;
 	r->suspended = false;
 	MHD_resume_connection(r->mhd);
@@ -416,6 +417,7 @@ void request_wake(struct request *r)
 void request_endless(struct request *r)
 {
 	r->endless = true;
+	server_keep_not(r->conn);
 	r->auth = auth_ref(r->server->app.ic->auth);
 	MHD_set_connection_option(r->mhd, MHD_CONNECTION_OPTION_TIMEOUT, REQUEST_SILENCE);
 }
@@ -636,6 +638,7 @@ static enum request_fed put_off(struct request *r)
 	struct server *s = r->server;
 
 	r->put_off_ms = (int64_t)uv_now(s->loop);
+	server_keep_not(r->conn);
 	r->next = NULL;
 	if (s->put_off)
 		s->put_off_last->next = r;
@@ -653,6 +656,8 @@ void request_go_on(struct request *r)
 	r->begun_ms += (int64_t)uv_now(r->server->loop) - r->put_off_ms;
 	r->put_off_ms = 0;
 	r->next = NULL;
+	if (!r->endless)
+		server_keep(r->conn, KEPT_SENDING);
 	resume(r);
 }
 
@@ -782,13 +787,19 @@ enum request_fed request_feed(struct request *r, const char *p, size_t *n)
 	return r->answered && r->endless ? REQUEST_CUT : REQUEST_TAKEN;
 }
 
+static void ask(struct request *r)
+{
+	r->state = REQUEST_ASKED;
+	server_keep_not(r->conn);
+}
+
 enum request_fed request_finish(struct request *r)
 {
 	struct err e = {0};
 	int said = 0;
 
 	if (!r->whole && !request_signature_holds(r)) {
-		r->state = REQUEST_ASKED;
+		ask(r);
 		give_up_body(r);
 		return REQUEST_TAKEN;
 	}
@@ -797,7 +808,7 @@ enum request_fed request_finish(struct request *r)
 		said = inflate_finish(&r->inflate, take_piece, r, &e);
 	if (said == INFLATE_PAUSE)
 		return put_off(r);
-	r->state = REQUEST_ASKED;
+	ask(r);
 	if (said < 0 && !r->answered)
 		request_fault(r, &e);
 	end_inflating(r);

@@ -15,10 +15,15 @@
  * request's headers within twice the timeout after the last one ended, so a sender of one byte a
  * second is cut off, too.
  *
+ * Memory: a connection costs 24 KiB once something came over it, 5 before. So of those that rest,
+ * or are in the middle of sending, http.connections_kept are kept and an old one gives way; and
+ * when many have gone, what they left in the allocator goes back to the system.
+ *
  * It does not know routes or what is answered (request.c).
  */
 #include "http/server.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +47,7 @@
 #define CLOSE_WITHIN_MS 1000
 #define DRAIN_LOOK_MS 10
 #define COMPLAIN_EVERY_MS 10000
+#define TRIM_CONNECTIONS 256 /* gone: memory is given back */
 #define SPARE_CONNECTIONS 64 /* that libmicrohttpd may have beyond ours, to be closed at once */
 #define SPARE_FILES 128 /* that are open beside connections: Redis, the rules that are read, … */
 
@@ -121,6 +127,70 @@ void request_hang_up(struct request *r)
 	cut_off(r->conn, "the body is not read any more");
 }
 
+/* One line in a while. */
+static void complain(struct listener *l, const char *what, const char *limit)
+{
+	int64_t now = (int64_t)uv_now(l->server->loop);
+
+	if (l->complained_ms && now - l->complained_ms < COMPLAIN_EVERY_MS) {
+		l->complaints++;
+		return;
+	}
+	log_kv(LOG_WARN, what, "limit", limit, "listener", l->socket.text, "more_since_last",
+		l->complaints ? log_i64(l->complaints) : NULL, (char *)NULL);
+	l->complained_ms = now;
+	l->complaints = 0;
+}
+
+void server_keep_not(struct conn *c)
+{
+	struct kept *k = c->kept;
+
+	if (!k)
+		return;
+	if (c->older)
+		c->older->newer = c->newer;
+	else
+		k->oldest = c->newer;
+	if (c->newer)
+		c->newer->older = c->older;
+	else
+		k->newest = c->older;
+	c->kept = NULL;
+	k->n--;
+}
+
+static void check_kept(struct server *s)
+{
+	const struct kept *resting = &s->kept[KEPT_RESTING], *sending = &s->kept[KEPT_SENDING];
+	struct conn *c = resting->n > sending->n ? resting->oldest : sending->oldest;
+
+	if (resting->n + sending->n <= (size_t)s->app.ic->conf->http.connections_kept)
+		return;
+	server_keep_not(c);
+	complain(c->listener, "closed the connection that had waited for its sender for longest",
+		"http.connections_kept");
+	cut_off(c, "too many are kept");
+}
+
+void server_keep(struct conn *c, enum kept_why why)
+{
+	struct server *s = c->listener->server;
+	struct kept *k = &s->kept[why];
+
+	server_keep_not(c);
+	c->older = k->newest;
+	c->newer = NULL;
+	if (c->older)
+		c->older->newer = c;
+	else
+		k->oldest = c;
+	k->newest = c;
+	c->kept = k;
+	k->n++;
+	check_kept(s);
+}
+
 static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 {
 	const struct request *r = c->request;
@@ -134,6 +204,16 @@ static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 		cut_off(c, "the body comes too slowly");
 }
 
+/* The allocator keeps what is freed between others; it goes back when a wave of connections has
+ * passed. */
+static void give_memory_back(struct server *s)
+{
+	if (s->conns_n + TRIM_CONNECTIONS > s->conns_top)
+		return;
+	s->conns_top = s->conns_n;
+	malloc_trim(0);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
@@ -144,9 +224,24 @@ static void on_timer(uv_timer_t *timer)
 		check_deadline(s, c, now);
 	for (size_t i = 0; i < s->listeners_n; i++)
 		run(&s->listeners[i]);
+	give_memory_back(s);
 }
 
 /* ---- what libmicrohttpd calls ---- */
+
+/* The first line of a request is there. What is returned is what the first call of on_request
+ * gets. */
+static void *on_first_line(void *ctx, const char *uri, struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	(void)ctx;
+	(void)uri;
+	if (i && i->socket_context)
+		server_keep(i->socket_context, KEPT_SENDING);
+	return NULL;
+}
 
 static bool has_too_many(const struct listener *l, const unsigned char address[LISTEN_ADDRESS])
 {
@@ -161,16 +256,7 @@ static bool has_too_many(const struct listener *l, const unsigned char address[L
 
 static enum MHD_Result refuse_connection(struct listener *l, const char *limit)
 {
-	int64_t now = (int64_t)uv_now(l->server->loop);
-
-	if (l->complained_ms && now - l->complained_ms < COMPLAIN_EVERY_MS) {
-		l->complaints++;
-		return MHD_NO;
-	}
-	log_kv(LOG_WARN, "refused a connection", "limit", limit, "listener", l->socket.text,
-		"more_since_last", l->complaints ? log_i64(l->complaints) : NULL, (char *)NULL);
-	l->complained_ms = now;
-	l->complaints = 0;
+	complain(l, "refused a connection", limit);
 	return MHD_NO;
 }
 
@@ -208,6 +294,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 				   ->client_addr,
 			c->address);
 		l->conns_n++;
+		if (++s->conns_n > s->conns_top)
+			s->conns_top = s->conns_n;
 		tls_begin(mhd);
 		c->next = s->conns;
 		if (c->next)
@@ -221,6 +309,8 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **of_conne
 		if (c->next)
 			c->next->prev = c->prev;
 		l->conns_n--;
+		s->conns_n--;
+		server_keep_not(c);
 		free(c);
 	}
 }
@@ -282,12 +372,19 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
 static void on_completed(void *ctx, struct MHD_Connection *mhd, void **of_request,
 	enum MHD_RequestTerminationCode how)
 {
+	struct request *r = *of_request;
+	struct conn *c = r ? r->conn : NULL;
+
 	(void)ctx;
 	(void)mhd;
-	(void)how;
-	if (*of_request)
-		request_end(*of_request);
 	*of_request = NULL;
+	if (!r)
+		return;
+	request_end(r);
+	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		server_keep(c, KEPT_RESTING);
+	else
+		server_keep_not(c); /* it is being closed */
 }
 
 static void on_log(void *ctx, const char *fmt, va_list ap)
@@ -322,6 +419,7 @@ static int start_daemon(
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, l},
+		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_first_line, l},
 		{MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};

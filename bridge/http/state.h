@@ -41,6 +41,20 @@ struct conn {
 	unsigned char address[16]; /* IPv4 mapped; zeroes for a unix socket */
 	int64_t since_ms; /* loop time of its start, or of the end of its last request */
 	struct request *request;
+	struct kept *kept; /* the list that it is in; NULL: none */
+	struct conn *older, *newer;
+};
+
+/* Connections whose sender has the next word and that hold memory for it. */
+enum kept_why {
+	KEPT_RESTING, /* after a request */
+	KEPT_SENDING, /* in the middle of one */
+	KEPT_WHYS,
+};
+
+struct kept {
+	struct conn *oldest, *newest; /* by when that began */
+	size_t n;
 };
 
 struct server {
@@ -49,6 +63,8 @@ struct server {
 	struct listener *listeners;
 	size_t listeners_n;
 	struct conn *conns;
+	size_t conns_n, conns_top; /* the most since memory was given back */
+	struct kept kept[KEPT_WHYS];
 	struct request *pool;
 	size_t pool_n;
 	size_t requests; /* under way */
@@ -83,6 +99,10 @@ struct server {
 	void *closed_ctx;
 };
 
+/* It waits for its sender, from now on; where too many do, one is cut off: the oldest of those of which there are more. */
+void server_keep(struct conn *c, enum kept_why why);
+/* It waits for us. */
+void server_keep_not(struct conn *c);
 /* libmicrohttpd has work that came from us: run it before the loop waits again. */
 void server_run_soon(struct listener *l);
 extern const struct route server_routes[];

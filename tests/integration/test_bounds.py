@@ -215,18 +215,65 @@ def test_slow_senders_are_cut_off(bridge, way):
     assert (rb.metric("runbookd_ingest_rejected_total", reason="broken_off") or 0) == (SLOW if way == "body" else 0)
 
 
-def test_idle_connections_past_the_limit_are_closed(bridge):
-    """12,000 against 10,000: who is connected goes on."""
+@contextlib.contextmanager
+def many_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_idle_connections_past_the_limit_are_closed(bridge):
+    """12,000 against 10,000: who is connected goes on."""
+    with many_files():
         rb = bridge(connections_per_address=20_000, request_timeout="5m")
         with contextlib.ExitStack() as stack, good_sender(rb):
             idle = open_all(rb, 12_000, stack)
             wait_for(lambda: sum(map(closed, idle)) == 2001, "those past the limit to be closed")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "limit=http.connection_limit" in rb.log_text()
+
+
+def ask_once(s):
+    s.setblocking(True)
+    s.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert read_answer(s).status == 200
+    s.setblocking(False)
+
+
+def test_connections_that_asked_once_give_way(bridge):
+    """10,000 that rest after a request: 2,000 with the good one's are kept, so that they take no more memory than that."""
+    with many_files():
+        rb = bridge(connections_per_address=20_000, request_timeout="5m")
+        with contextlib.ExitStack() as stack, good_sender(rb):
+            resting = open_all(rb, 9_900, stack)
+            for s in resting:
+                ask_once(s)
+            wait_for(lambda: sum(map(closed, resting)) >= 7_900, "all but the latest to be closed")
+            assert not any(map(closed, resting[7_901:]))  # the good one's counts, but while it is answered
+    assert "limit=http.connections_kept" in rb.log_text()
+
+
+@pytest.mark.parametrize("way", ["body", "headers"])
+def test_the_oldest_of_many_slow_senders_gives_way(bridge, way):
+    beginning, more = slow_beginnings()[way]
+    rb = bridge(connections_kept=20, request_timeout="5m")
+    with contextlib.ExitStack() as stack, good_sender(rb):
+        slow = []
+
+        def begin(n):
+            slow.extend(open_all(rb, n, stack))
+            for s in slow[-n:]:
+                s.sendall(beginning.encode())
+            wait_for(lambda: sum(map(closed, slow)) >= len(slow) - 20, "all but the latest to be closed")
+        begin(50)
+        # A byte more does not make one a newer one.
+        for s in slow:
+            with contextlib.suppress(OSError):
+                s.sendall(more)
+        begin(20)
+        assert all(map(closed, slow[:49]))
 
 
 def test_connections_of_one_address(bridge):

@@ -161,7 +161,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	struct conf *c =
 		parse("http: {listen: ['[::1]:0'], body_limit: 1MiB, connection_limit: 5, "
 		      "tls: {cert: c, key: /k, client_ca: a}, trusted_proxies: [unix], "
-		      "connections_per_address: 4, "
+		      "connections_per_address: 4, connections_kept: 3, "
 		      "request_timeout: 1s}\n"
 		      "syslog: {listen: ['127.0.0.1:0'], tls: {cert: c, key: /k}, source: sys, connection_limit: 6, "
 		      "connections_per_address: 3, idle_timeout: 2s}\n"
@@ -181,7 +181,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "audit: {retention: 1d}\nlog: {format: json, level: debug}\n");
 	assert_string_equal(dump(c).p,
 		"http:\n  listen: [\"[::1]:0\"]\n  body_limit: 1MiB\n  connection_limit: 5\n"
-		"  connections_per_address: 4\n"
+		"  connections_per_address: 4\n  connections_kept: 3\n"
 		"  request_timeout: 1s\n"
 		"  tls: {cert: /etc/rb/c, key: /k, client_ca: /etc/rb/a}\n"
 		"  trusted_proxies: [unix]\n"
