@@ -12,10 +12,11 @@
 #include "base/str.h"
 #include "line/line.h"
 
-#define LINE_LIMIT ((size_t)64 << 10)	   /* of line_options.line_limit, where nobody sets it */
+#define LINE_LIMIT ((size_t)64 << 10) /* of line_options.line_limit, where nobody sets it */
 /* Memory for one item of a body: an object, a stream. */
 #define LINE_ITEM_LIMIT ((size_t)32 << 20)
-#define LINE_DOCUMENT_LIMIT ((size_t)1 << 20) /* bytes of a line of _bulk, of an event of msgpack */
+/* Bytes of a line of _bulk, of an event of msgpack. */
+#define LINE_DOCUMENT_LIMIT ((size_t)1 << 20)
 #define LINE_ENTRY_LIMIT ((size_t)1 << 20)    /* bytes kept of one entry of the journal */
 #define LINE_JSON_DEPTH 48		      /* nesting of one item */
 #define LINE_JSON_NODES 300000		      /* values in one item */
@@ -31,7 +32,7 @@ extern const struct line_kind line_kind_text;
 extern const struct line_kind line_kind_json;
 /* What the first bytes look like: an array of objects is JSON, all else text. */
 extern const struct line_kind line_kind_any;
-extern const struct line_kind line_kind_msgpack; /* Fluent Bit's */
+extern const struct line_kind line_kind_msgpack;			 /* Fluent Bit's */
 extern const struct line_kind line_kind_loki_json, line_kind_loki_proto; /* the latter inflated */
 extern const struct line_kind line_kind_bulk;
 extern const struct line_kind line_kind_splunk;
@@ -65,8 +66,8 @@ enum line_hec { /* Splunk's codes for what may be wrong with an event */
 struct line_report {
 	/* _bulk: of each item, in order; -1 with e: stop. NULL: not wanted. */
 	int (*item)(void *ctx, const struct line_item *item, struct err *e);
-	/* OTLP: of each span that failed, before it goes the way of a line; -1 with e: stop. NULL: not
-	 * wanted. */
+	/* OTLP: of each span that failed, before it goes the way of a line; -1 with e: stop. NULL:
+	 * not wanted. */
 	int (*span)(void *ctx, const struct line *l, struct err *e);
 	void *ctx;
 	uint64_t items;	   /* seen, whatever became of them */

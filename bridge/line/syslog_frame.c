@@ -4,9 +4,9 @@
  * bytes and its beginning, all else is ended by LF. NUL and LF between messages are passed over, so
  * are lines without a byte.
  *
- * Bounded: of a message limit + HEADER_MAX bytes are kept; the rest is read and dropped. A length of
- * more than LENGTH_DIGITS digits is text; one of more than SYSLOG_FRAME_LIMIT bytes is an error, for
- * a sender that is out of step would have all its next messages dropped.
+ * Bounded: of a message limit + HEADER_MAX bytes are kept; the rest is read and dropped. A length
+ * of more than LENGTH_DIGITS digits is text; one of more than SYSLOG_FRAME_LIMIT bytes is an error,
+ * for a sender that is out of step would have all its next messages dropped.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,8 @@ static size_t behind_length(struct line_decoder *d, char c, int *rc, struct err 
 	}
 	if (c == '<' && d->left > SYSLOG_FRAME_LIMIT) {
 		*rc = err_set(e, ERR_INPUT,
-			"a message of %zu bytes is announced; it may have %zu at most, so send shorter "
+			"a message of %zu bytes is announced; it may have %zu at most, so send "
+			"shorter "
 			"ones, or look whether the sender counts right",
 			d->left, SYSLOG_FRAME_LIMIT);
 		e->offset = d->begun;

@@ -1,4 +1,5 @@
-/* fuzz_line.h: any bytes as a body of lines: an error with its place, or the same lines however the body is cut. */
+/* fuzz_line.h: any bytes as a body of lines: an error with its place, or the same lines however the
+ * body is cut. */
 #ifndef RB_TESTS_FUZZ_LINE_H
 #define RB_TESTS_FUZZ_LINE_H
 
@@ -42,19 +43,24 @@ static inline int fuzz_line(void *ctx, const struct line *l, struct err *e)
 	return 0;
 }
 
-static inline int fuzz_body(const struct line_kind *kind, const uint8_t *data, size_t size, size_t piece, struct fuzz_lines *lines)
+static inline int fuzz_body(const struct line_kind *kind, const uint8_t *data, size_t size,
+	size_t piece, struct fuzz_lines *lines)
 {
 	struct line_report report = {0};
-	struct line_options o = {.line_limit = FUZZ_LINE_LIMIT, .now_ns = FUZZ_NOW_NS, .report = &report};
+	struct line_options o = {
+		.line_limit = FUZZ_LINE_LIMIT, .now_ns = FUZZ_NOW_NS, .report = &report};
 	struct line_sink sink = {fuzz_line, lines};
 	struct err e = {0};
-	struct line_decoder *d = kind->new(&o, &sink, &e);
+	struct line_decoder *d = kind->new (&o, &sink, &e);
 	int rc = 0;
 
 	FUZZ_MUST(d);
 	*lines = (struct fuzz_lines){.hash = HASH_FNV1A_START};
 	for (size_t at = 0; at < size && rc == 0; at += piece)
-		rc = kind->feed(d, (struct str){(const char *)data + at, size - at < piece ? size - at : piece}, &e);
+		rc = kind->feed(d,
+			(struct str){
+				(const char *)data + at, size - at < piece ? size - at : piece},
+			&e);
 	if (rc == 0)
 		rc = kind->finish(d, &e);
 	kind->free(d);

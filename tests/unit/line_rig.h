@@ -1,5 +1,5 @@
-/* line_rig.h: what the tests of the decoders of lines share: a body in pieces through a kind, and what came out as text. Included
- * once a program, after unit.h. */
+/* line_rig.h: what the tests of the decoders of lines share: a body in pieces through a kind, and
+ * what came out as text. Included once a program, after unit.h. */
 #ifndef RB_TESTS_LINE_RIG_H
 #define RB_TESTS_LINE_RIG_H
 
@@ -13,7 +13,7 @@
 
 struct line_rig {
 	struct line_options options;
-	struct buf out;		/* a JSON object a line */
+	struct buf out; /* a JSON object a line */
 	size_t lines;
 	struct err e;
 };
@@ -61,8 +61,10 @@ static inline void rig_end(struct line_rig *rig)
 	buf_release(&rig->out);
 }
 
-/* The first piece has `first` bytes, the others `piece`. What came out is in rig->out; 0, or -1 with rig->e. */
-static inline int rig_cut(struct line_rig *rig, const struct line_kind *kind, struct str body, size_t first, size_t piece)
+/* The first piece has `first` bytes, the others `piece`. What came out is in rig->out; 0, or -1
+ * with rig->e. */
+static inline int rig_cut(struct line_rig *rig, const struct line_kind *kind, struct str body,
+	size_t first, size_t piece)
 {
 	struct line_sink sink = {rig_line, rig};
 	struct line_decoder *d;
@@ -71,11 +73,12 @@ static inline int rig_cut(struct line_rig *rig, const struct line_kind *kind, st
 	buf_clear(&rig->out);
 	rig->lines = 0;
 	rig->e = (struct err){0};
-	d = kind->new(&rig->options, &sink, &rig->e);
+	d = kind->new (&rig->options, &sink, &rig->e);
 	assert_non_null(d);
 	for (size_t at = 0, n = first; at < body.n && rc == 0; at += n, n = piece) {
 		n = body.n - at < n ? body.n - at : n;
-		if (n > 0) {	/* exactly as long as the piece, so that a sanitizer sees a read past its end */
+		if (n > 0) { /* exactly as long as the piece, so that a sanitizer sees a read past
+				its end */
 			char *p = malloc(n);
 
 			assert_non_null(p);
@@ -96,15 +99,16 @@ static inline int rig_take(struct line_rig *rig, const struct line_kind *kind, s
 }
 
 /* One body, which must be taken: what comes of it. */
-static inline struct str rig_taken(struct line_rig *rig, const struct line_kind *kind, struct str body)
+static inline struct str rig_taken(
+	struct line_rig *rig, const struct line_kind *kind, struct str body)
 {
 	if (rig_take(rig, kind, body) != 0)
 		fail_msg("refused at %zu: %s", rig->e.offset, rig->e.text);
 	return buf_as_str(&rig->out);
 }
 
-static inline void rig_refused(struct line_rig *rig, const struct line_kind *kind, struct str body, enum err_code code,
-	size_t offset, const char *want)
+static inline void rig_refused(struct line_rig *rig, const struct line_kind *kind, struct str body,
+	enum err_code code, size_t offset, const char *want)
 {
 	if (rig_take(rig, kind, body) == 0)
 		fail_msg("taken: %.*s", (int)(body.n < 300 ? body.n : 300), body.p);
@@ -114,7 +118,8 @@ static inline void rig_refused(struct line_rig *rig, const struct line_kind *kin
 }
 
 /* The same comes out wherever the body is cut in two, and byte by byte. */
-static inline void rig_every_cut(struct line_rig *rig, const struct line_kind *kind, struct str body)
+static inline void rig_every_cut(
+	struct line_rig *rig, const struct line_kind *kind, struct str body)
 {
 	struct str whole = rig_taken(rig, kind, body);
 	char *want = strndup(whole.p ? whole.p : "", whole.n);
@@ -122,9 +127,11 @@ static inline void rig_every_cut(struct line_rig *rig, const struct line_kind *k
 	assert_non_null(want);
 	for (size_t first = 0; first <= body.n; first++) {
 		if (rig_cut(rig, kind, body, first ? first : 1, first ? body.n : 1) != 0)
-			fail_msg("cut at %zu: refused at %zu: %s", first, rig->e.offset, rig->e.text);
+			fail_msg("cut at %zu: refused at %zu: %s", first, rig->e.offset,
+				rig->e.text);
 		if (!str_is(buf_as_str(&rig->out), want))
-			fail_msg("cut at %zu:\n%.*s\nwhole:\n%s", first, STR_ARG(buf_as_str(&rig->out)), want);
+			fail_msg("cut at %zu:\n%.*s\nwhole:\n%s", first,
+				STR_ARG(buf_as_str(&rig->out)), want);
 	}
 	free(want);
 }

@@ -1,5 +1,5 @@
-/* Every kind of body with every message of tests/golden/line, wherever it is cut. NAME.body gives exactly the lines in
- * NAME.lines. */
+/* Every kind of body with every message of tests/golden/line, wherever it is cut. NAME.body gives
+ * exactly the lines in NAME.lines. */
 #include "unit.h"
 #include "line_rig.h"
 
@@ -28,7 +28,8 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-static void read_golden(const char *folder, const char *name, const char *extension, struct buf *out)
+static void read_golden(
+	const char *folder, const char *name, const char *extension, struct buf *out)
 {
 	char path[1024];
 	struct err e;
@@ -50,7 +51,8 @@ static void check_file(size_t kind, const char *name)
 	read_golden(kinds[kind].folder, name, ".lines", &want);
 	got = rig_taken(&rig, kinds[kind].kind, buf_as_str(&body));
 	if (!str_eq(got, buf_as_str(&want)))
-		fail_msg("%s/%s:\ngot  %.*s\nwant %.*s", kinds[kind].folder, name, STR_ARG(got), STR_ARG(buf_as_str(&want)));
+		fail_msg("%s/%s:\ngot  %.*s\nwant %.*s", kinds[kind].folder, name, STR_ARG(got),
+			STR_ARG(buf_as_str(&want)));
 	rig_every_cut(&rig, kinds[kind].kind, buf_as_str(&body));
 	buf_release(&body);
 	buf_release(&want);
@@ -91,21 +93,30 @@ static void real_samples(void **state)
 		size_t lines;
 		const char *has;
 	} files[] = {
-		{"fluent-bit/http-json.json", &line_kind_json, 2, "\"kubernetes_pod_name\":\"api-1\""},
-		{"fluent-bit/http-json_lines.ndjson", &line_kind_json, 2, "\"time\":\"2026-11-22T19:16:40.123456Z\""},
-		{"fluent-bit/http-json_stream.txt", &line_kind_json, 2, "\"message\":\"line \\\"two\\\"\""},
-		{"fluent-bit/es-bulk.ndjson", &line_kind_bulk, 1, "\"message\":\"oom\",\"time\":\"2026-11-22T19:16:40.123Z\""},
+		{"fluent-bit/http-json.json", &line_kind_json, 2,
+			"\"kubernetes_pod_name\":\"api-1\""},
+		{"fluent-bit/http-json_lines.ndjson", &line_kind_json, 2,
+			"\"time\":\"2026-11-22T19:16:40.123456Z\""},
+		{"fluent-bit/http-json_stream.txt", &line_kind_json, 2,
+			"\"message\":\"line \\\"two\\\"\""},
+		{"fluent-bit/es-bulk.ndjson", &line_kind_bulk, 1,
+			"\"message\":\"oom\",\"time\":\"2026-11-22T19:16:40.123Z\""},
 		{"fluent-bit/loki.json", &line_kind_loki_json, 1, "\"message\":\"oom\""},
 		{"rsyslog-omhttp/jsonarray.json", &line_kind_json, 2, "\"message\":\"message 2\""},
 		{"rsyslog-omhttp/kafkarest.json", &line_kind_json, 2, "\"message\":\"message 2\""},
-		{"rsyslog-omhttp/lokirest.json", &line_kind_json, 2, "\"labels\":{\"tag2\":\"value2\"}"},
+		{"rsyslog-omhttp/lokirest.json", &line_kind_json, 2,
+			"\"labels\":{\"tag2\":\"value2\"}"},
 		{"rsyslog-omhttp/newline.txt", &line_kind_text, 2, "\"message\":\"message 2\""},
-		{"splunk-hec/event-array-and-concat.txt", &line_kind_splunk, 3, "\"sourcetype\":\"app\""},
+		{"splunk-hec/event-array-and-concat.txt", &line_kind_splunk, 3,
+			"\"sourcetype\":\"app\""},
 		{"vector/http-json.json", &line_kind_any, 1, "\"host\":\"web-1\""},
-		{"vector/http-ndjson.ndjson", &line_kind_json, 2, "\"time\":\"2026-11-22T19:16:41.000Z\""},
+		{"vector/http-ndjson.ndjson", &line_kind_json, 2,
+			"\"time\":\"2026-11-22T19:16:41.000Z\""},
 		{"vector/http-text.txt", &line_kind_text, 2, "\"message\":\"two\""},
-		{"syslog/rfc5424-examples.txt", &line_kind_syslog, 5, "\"examplePriority_32473_class\":\"high\""},
-		{"logs/OpenSSH_2k.log", &line_kind_text, 2000, "Failed password for invalid user webmaster"},
+		{"syslog/rfc5424-examples.txt", &line_kind_syslog, 5,
+			"\"examplePriority_32473_class\":\"high\""},
+		{"logs/OpenSSH_2k.log", &line_kind_text, 2000,
+			"Failed password for invalid user webmaster"},
 	};
 	struct line_rig rig;
 
@@ -150,4 +161,5 @@ static void every_beginning(void **state)
 	rig_end(&rig);
 }
 
-TESTS_MAIN(cmocka_unit_test(golden_files), cmocka_unit_test(real_samples), cmocka_unit_test(every_beginning))
+TESTS_MAIN(cmocka_unit_test(golden_files), cmocka_unit_test(real_samples),
+	cmocka_unit_test(every_beginning))

@@ -1,4 +1,5 @@
-/* What decoders of lines share: times, levels, Content-Types, and the header that is split off a plain line. */
+/* What decoders of lines share: times, levels, Content-Types, and the header that is split off a
+ * plain line. */
 #include "unit.h"
 #include "line_rig.h"
 #include "line/maker.h"
@@ -31,8 +32,9 @@ static void times(void **state)
 	time_is("2026-11-22 19:16:40", "2026-11-22T19:16:40.000Z");
 	time_is("2026-11-22 19:16:40,250", "2026-11-22T19:16:40.250Z");
 	time_is("2026-11-22 14:16:40-05:00", "2026-11-22T19:16:40.000Z");
-	static const char *const none[] = {"", "7", "99999999", "12345678901234567890", "1795375000.", "1795375000.x", "1795375000x", "now",
-		"2026-11-22", "2026-13-22T19:16:40Z", "0001-01-01T00:00:00Z", "9999999999999999999"};
+	static const char *const none[] = {"", "7", "99999999", "12345678901234567890",
+		"1795375000.", "1795375000.x", "1795375000x", "now", "2026-11-22",
+		"2026-13-22T19:16:40Z", "0001-01-01T00:00:00Z", "9999999999999999999"};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		time_is(none[i], "none");
@@ -52,7 +54,7 @@ static void bsd_is(const char *text, int64_t now, size_t want_n, const char *wan
 
 static void times_without_a_year(void **state)
 {
-	const int64_t new_year = INT64_C(1798761600) * 1000000000;	/* 2027-01-01T00:00:00Z */
+	const int64_t new_year = INT64_C(1798761600) * 1000000000; /* 2027-01-01T00:00:00Z */
 
 	(void)state;
 	bsd_is("Nov 22 19:00:00 h", RIG_NOW_NS, 15, "2026-11-22T19:00:00.000Z");
@@ -74,10 +76,11 @@ static void times_without_a_year(void **state)
 
 static void levels(void **state)
 {
-	static const char *const words[][2] = {{"0", "critical"}, {"2", "critical"}, {"3", "error"}, {"4", "warning"}, {"5", "info"},
-		{"6", "info"}, {"7", "debug"}, {"10", "debug"}, {"20", "debug"}, {"30", "info"}, {"40", "warning"}, {"50", "error"},
-		{"60", "critical"}, {"ERR", "error"}, {"Warn", "warning"}, {"emerg", "critical"}, {"notice", "info"}, {"TRACE", "debug"},
-		{"debug", "debug"}};
+	static const char *const words[][2] = {{"0", "critical"}, {"2", "critical"}, {"3", "error"},
+		{"4", "warning"}, {"5", "info"}, {"6", "info"}, {"7", "debug"}, {"10", "debug"},
+		{"20", "debug"}, {"30", "info"}, {"40", "warning"}, {"50", "error"},
+		{"60", "critical"}, {"ERR", "error"}, {"Warn", "warning"}, {"emerg", "critical"},
+		{"notice", "info"}, {"TRACE", "debug"}, {"debug", "debug"}};
 	static const char *const none[] = {"", "8", "100", "loud", "-1"};
 
 	(void)state;
@@ -95,10 +98,14 @@ static void level_labels(void **state)
 
 	(void)state;
 	rig_begin(&rig);
-	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"audit\"}")), "{\"level\":\"audit\"}");
-	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"severity\":\"loud\"}")), "{\"severity\":\"loud\",\"level\":\"loud\"}");
-	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"error\"}")), "{\"level\":\"error\"}");
-	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"ERROR\"}")), "{\"level_word\":\"ERROR\",\"level\":\"error\"}");
+	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"audit\"}")),
+		"{\"level\":\"audit\"}");
+	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"severity\":\"loud\"}")),
+		"{\"severity\":\"loud\",\"level\":\"loud\"}");
+	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"error\"}")),
+		"{\"level\":\"error\"}");
+	assert_has(rig_taken(&rig, &line_kind_json, STR("{\"msg\":\"m\",\"level\":\"ERROR\"}")),
+		"{\"level_word\":\"ERROR\",\"level\":\"error\"}");
 	rig_end(&rig);
 }
 
@@ -138,9 +145,15 @@ static void content_types(void **state)
 
 static struct line_rig split_rig;
 
-static struct str split(const char *message, const struct line_label *labels, size_t n, int64_t time_ns)
+static struct str split(
+	const char *message, const struct line_label *labels, size_t n, int64_t time_ns)
 {
-	struct line raw = {.message = str_of(message), .labels = labels, .labels_n = n, .time_ns = time_ns, .raw = true}, out;
+	struct line raw = {.message = str_of(message),
+			    .labels = labels,
+			    .labels_n = n,
+			    .time_ns = time_ns,
+			    .raw = true},
+		    out;
 	struct arena a;
 	struct err e;
 
@@ -154,21 +167,30 @@ static struct str split(const char *message, const struct line_label *labels, si
 
 static void splitting(void **state)
 {
-	static const struct line_label known[] = {{{"host", 4}, {"relay", 5}}, {{"x", 1}, {"y", 1}}};
+	static const struct line_label known[] = {
+		{{"host", 4}, {"relay", 5}}, {{"x", 1}, {"y", 1}}};
 
 	(void)state;
 	rig_begin(&split_rig);
 	assert_str(split("Nov 22 06:55:46 LabSZ sshd[24200]: Failed password", NULL, 0, 0),
-		"{\"message\":\"Failed password\",\"time\":\"2026-11-22T06:55:46.000Z\",\"offset\":0,"
+		"{\"message\":\"Failed "
+		"password\",\"time\":\"2026-11-22T06:55:46.000Z\",\"offset\":0,"
 		"\"labels\":{\"host\":\"LabSZ\",\"program\":\"sshd\",\"pid\":\"24200\"}}\n");
-	assert_str(split("Nov 22 06:55:46 LabSZ sshd[24200]: Failed password", known, 2, INT64_C(1795375000000000000)),
-		"{\"message\":\"Failed password\",\"time\":\"2026-11-22T19:16:40.000Z\",\"offset\":0,"
-		"\"labels\":{\"host\":\"relay\",\"x\":\"y\",\"program\":\"sshd\",\"pid\":\"24200\"}}\n");
+	assert_str(split("Nov 22 06:55:46 LabSZ sshd[24200]: Failed password", known, 2,
+			   INT64_C(1795375000000000000)),
+		"{\"message\":\"Failed "
+		"password\",\"time\":\"2026-11-22T19:16:40.000Z\",\"offset\":0,"
+		"\"labels\":{\"host\":\"relay\",\"x\":\"y\",\"program\":\"sshd\",\"pid\":\"24200\"}"
+		"}\n");
 	assert_str(split("<11>1 2026-11-22T10:00:00Z db-1 pg 42 - [a@1 k=\"v\"] FATAL", NULL, 0, 0),
-		"{\"message\":\"FATAL\",\"time\":\"2026-11-22T10:00:00.000Z\",\"offset\":0,\"labels\":{\"facility\":\"user\","
-		"\"level\":\"error\",\"host\":\"db-1\",\"program\":\"pg\",\"pid\":\"42\",\"a_1_k\":\"v\"}}\n");
-	static const char *const plain[] = {"no header", "", "2026-11-22T10:00:00Z ERROR db: x", "Nov 22 06:55:46 only: a tag",
-		"2026/11/22 10:00:00 [error] 7#7: *1 connect() failed", "Nov 22 06:55:46 host no tag"};
+		"{\"message\":\"FATAL\",\"time\":\"2026-11-22T10:00:00.000Z\",\"offset\":0,"
+		"\"labels\":{\"facility\":\"user\","
+		"\"level\":\"error\",\"host\":\"db-1\",\"program\":\"pg\",\"pid\":\"42\",\"a_1_k\":"
+		"\"v\"}}\n");
+	static const char *const plain[] = {"no header", "", "2026-11-22T10:00:00Z ERROR db: x",
+		"Nov 22 06:55:46 only: a tag",
+		"2026/11/22 10:00:00 [error] 7#7: *1 connect() failed",
+		"Nov 22 06:55:46 host no tag"};
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
 		struct str out = split(plain[i], NULL, 0, 0);
@@ -179,5 +201,6 @@ static void splitting(void **state)
 	rig_end(&split_rig);
 }
 
-TESTS_MAIN(cmocka_unit_test(times), cmocka_unit_test(times_without_a_year), cmocka_unit_test(levels), cmocka_unit_test(level_labels),
-	cmocka_unit_test(content_types), cmocka_unit_test(splitting))
+TESTS_MAIN(cmocka_unit_test(times), cmocka_unit_test(times_without_a_year),
+	cmocka_unit_test(levels), cmocka_unit_test(level_labels), cmocka_unit_test(content_types),
+	cmocka_unit_test(splitting))
