@@ -47,7 +47,8 @@
 #define CLOSE_WITHIN_MS 1000
 #define DRAIN_LOOK_MS 10
 #define COMPLAIN_EVERY_MS 10000
-#define TRIM_CONNECTIONS 256 /* gone: memory is given back */
+#define TRIM_CONNECTIONS 256 /* gone: memory is given back within a second */
+#define TRIM_AT_ONCE 512     /* gone: at once, for a wave may be thousands a second */
 #define SPARE_CONNECTIONS 64 /* that libmicrohttpd may have beyond ours, to be closed at once */
 #define SPARE_FILES 128 /* that are open beside connections: Redis, the rules that are read, … */
 
@@ -99,11 +100,22 @@ static void go_on_with_bodies(struct server *s)
 		run(go_on_with_one(s));
 }
 
+/* The allocator keeps what is freed between others; it goes back when a wave of connections has
+ * passed. */
+static void give_memory_back(struct server *s, size_t gone)
+{
+	if (s->conns_n + gone > s->conns_top)
+		return;
+	s->conns_top = s->conns_n;
+	malloc_trim(0);
+}
+
 static void on_check(uv_check_t *check)
 {
 	struct server *s = check->data;
 	bool due = false;
 
+	give_memory_back(s, TRIM_AT_ONCE);
 	arena_waste_free(&s->waste, SERVER_TURN_FREES);
 	go_on_with_bodies(s);
 	for (size_t i = 0; i < s->listeners_n; i++) {
@@ -204,16 +216,6 @@ static void check_deadline(const struct server *s, struct conn *c, int64_t now)
 		cut_off(c, "the body comes too slowly");
 }
 
-/* The allocator keeps what is freed between others; it goes back when a wave of connections has
- * passed. */
-static void give_memory_back(struct server *s)
-{
-	if (s->conns_n + TRIM_CONNECTIONS > s->conns_top)
-		return;
-	s->conns_top = s->conns_n;
-	malloc_trim(0);
-}
-
 static void on_timer(uv_timer_t *timer)
 {
 	struct server *s = timer->data;
@@ -224,7 +226,7 @@ static void on_timer(uv_timer_t *timer)
 		check_deadline(s, c, now);
 	for (size_t i = 0; i < s->listeners_n; i++)
 		run(&s->listeners[i]);
-	give_memory_back(s);
+	give_memory_back(s, TRIM_CONNECTIONS);
 }
 
 /* ---- what libmicrohttpd calls ---- */
