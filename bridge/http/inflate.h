@@ -24,6 +24,7 @@
 #define INFLATE_FREE ((size_t)1 << 20) /* bytes out before the ratio counts */
 #define INFLATE_WINDOW_LOG 23	       /* zstd: how far back it may refer, 8 MiB (RFC 9659) */
 #define INFLATE_BLOCK_LIMIT ((size_t)16 << 20) /* one snappy block, which is held whole */
+#define INFLATE_HEAD 5			       /* zstd: magic number, and what the header holds */
 #define INFLATE_LATE ((size_t)256 << 10)	/* bytes: a block of zstd, and what goes with it */
 
 enum inflate_kind {
@@ -49,6 +50,8 @@ struct inflate {
 	size_t in, out, limit;
 	bool begun; /* the member of the union is set up */
 	bool ended; /* at a member's end */
+	unsigned char head[INFLATE_HEAD]; /* zstd: the first bytes of the frame under way */
+	unsigned head_n;
 	union {
 		z_stream z;
 		struct ZSTD_DCtx_s *zstd;

@@ -6,8 +6,10 @@
  * are the formats from before RFC 8878, which libzstd can be built to read.
  *
  * libzstd goes a way of its own with a frame that it sees whole, on which it does not look at the
- * window. So it gets each frame's first byte alone, and what is taken does not depend on the pieces.
+ * window; and what follows a header that it cannot read it takes for an older format where it looks so.
+ * So it gets the first bytes of each frame one by one, and what is taken does not depend on the pieces.
  */
+#include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -40,10 +42,30 @@ static int failed(struct inflate *i, size_t r, struct err *e)
 	}
 }
 
-/* By its first byte, which no older format shares: 28 B5 2F FD, or a skippable frame's 5x 2A 4D 18. */
-static bool begins_frame(unsigned char first)
+/* May a frame begin so? 28 B5 2F FD, or a skippable one's 5x 2A 4D 18; then what its header holds. */
+static bool begins_frame(const unsigned char *head, unsigned n)
 {
-	return first == 0x28 || (first & 0xf0) == 0x50;
+	static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
+	static const unsigned char skippable[] = {0x50, 0x2a, 0x4d, 0x18};
+	unsigned magic = n < sizeof(frame) ? n : sizeof(frame);
+
+	if ((head[0] & 0xf0) != skippable[0])
+		return memcmp(head, frame, magic) == 0;
+	return memcmp(head + 1, skippable + 1, magic - 1) == 0;
+}
+
+/* How much of the input libzstd may have: all, or one byte of a frame's first ones. 0 with e: no frame begins so. */
+static size_t share(struct inflate *i, const char *p, size_t all, struct err *e)
+{
+	if (i->ended)
+		i->head_n = 0;
+	if (i->head_n == INFLATE_HEAD || all == 0)
+		return all;
+	i->head[i->head_n++] = (unsigned char)p[0];
+	if (begins_frame(i->head, i->head_n))
+		return 1;
+	inflate_bad(i, e, "no zstd frame begins here");
+	return 0;
 }
 
 int inflate_zstd_feed(
@@ -51,18 +73,17 @@ int inflate_zstd_feed(
 {
 	const size_t all = *n;
 	ZSTD_inBuffer in = {p, all, 0};
-	bool again = all > 0, first;
+	bool again = all > 0;
 	int said = 0;
 
 	while (again && (said != INFLATE_PAUSE || in.pos == all)) {
 		char piece[PIECE];
 		ZSTD_outBuffer out = {piece, PIECE, 0};
-		size_t before = in.pos;
+		size_t before = in.pos, more = share(i, p + before, all - before, e);
 
-		first = (i->in == 0 || i->ended) && in.pos < all;
-		if (first && !begins_frame((unsigned char)p[in.pos]))
-			return inflate_bad(i, e, "no zstd frame begins here");
-		in.size = first ? in.pos + 1 : all;
+		if (more == 0 && before < all)
+			return -1;
+		in.size = before + more;
 		size_t r = ZSTD_decompressStream(i->zstd, &out, &in);
 
 		i->in += in.pos - before;

@@ -393,6 +393,35 @@ static void zstd_of_before_the_standard(void **state)
 	buf_release(&out);
 }
 
+/* It looks for older formats also behind a first byte that it has kept. */
+static void zstd_frame_begins_as_one_or_not_at_all(void **state)
+{
+	static const struct {
+		struct str body;
+		size_t offset;
+	} cases[] = {
+		{STR("\x28\x27\xb5\x2f\xfd\x01\0\0\0\0\0"), 1},
+		{STR("\x28\xb5\x2f\x27\xb5\x2f\xfd\x01\0\0\0\0"), 3},
+		{STR("\x28\xb5\x2f\xfe\x20\0\x01\0\0"), 3},
+		{STR("\x5a\x2a\x27\xb5\x2f\xfd\x01\0\0\0"), 2},
+	};
+	struct buf out;
+	struct err e;
+
+	(void)state;
+	buf_init(&out, BUF_NO_LIMIT);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t piece = 1; piece <= cases[i].body.n; piece++) {
+			assert_int_equal(
+				inflate_all(INFLATE_ZSTD, 100, cases[i].body, piece, &out, &e), -1);
+			assert_int_equal(e.code, ERR_INPUT);
+			assert_has(str_of(e.text), "no zstd frame begins here");
+			assert_int_equal(e.offset, cases[i].offset);
+		}
+	}
+	buf_release(&out);
+}
+
 static void zstd_and_snappy_frames_follow_each_other(void **state)
 {
 	struct buf packed, out;
@@ -686,6 +715,7 @@ TESTS_MAIN(cmocka_unit_test(every_format_in_any_pieces), cmocka_unit_test(gzip_m
 	cmocka_unit_test(zstd_and_snappy_that_break_off),
 	cmocka_unit_test(zstd_and_snappy_with_rubbish_behind),
 	cmocka_unit_test(zstd_of_before_the_standard),
+	cmocka_unit_test(zstd_frame_begins_as_one_or_not_at_all),
 	cmocka_unit_test(zstd_and_snappy_frames_follow_each_other),
 	cmocka_unit_test(zstd_bomb_ends_at_the_ratio), cmocka_unit_test(zstd_window_is_bounded),
 	cmocka_unit_test(zstd_window_is_bounded_in_any_pieces),
