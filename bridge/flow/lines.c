@@ -7,7 +7,8 @@
  * Guarantees: what is wanted is stored in the order of the lines, in pieces of STORE_LINES_MAX, one
  * after the other; the callback comes once, and without an error only after Redis has confirmed the
  * last one. When a piece fails those before it stay stored: the sender sends all of it again, and
- * lines are known by their marks. The ruleset that looked at the first line looks at the last one.
+ * lines are known by their marks. The ruleset that looked at the first line looks at the last one,
+ * but of a body without end (lines_renew).
  *
  * A mark is made of a line's own time, its text, its labels, and which of several equal lines of
  * its body it is. A line without a time of its own cannot be told from one that is sent again: it
@@ -19,6 +20,7 @@
  */
 #include "flow/lines.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -193,6 +195,21 @@ static void tell_metrics(struct lines *l)
 	if (n > 0)
 		metric_add(METRIC_LOG_LINES, (double)n, &l->bound->name);
 	l->lines_told = l->counts.lines;
+}
+
+void lines_renew(struct lines *l, const struct ingest_ctx *ic, const struct bound_source *bound)
+{
+	struct ruleset *rules = l->rules;
+	struct sources *sources = l->sources;
+
+	assert(!l->busy && lines_wanted(l) == 0);
+	tell_metrics(l);
+	l->rules = ruleset_ref(ic->rules);
+	l->sources = sources_ref(ic->sources);
+	l->bound = bound;
+	set_limits(l, ic->conf);
+	ruleset_unref(rules);
+	sources_unref(sources);
 }
 
 void lines_free(struct lines *l)

@@ -63,6 +63,9 @@ typedef void (*lines_cb)(void *ctx, const struct err *e);
  * and counts once. */
 int lines_store(struct lines *l, lines_cb cb, void *ctx, struct err *e);
 
+/* Of a body without end, after a reload: from now on by these rules, and for bound, which is of
+ * ic->sources. Nothing waits to be stored, and no store call is under way. */
+void lines_renew(struct lines *l, const struct ingest_ctx *ic, const struct bound_source *bound);
 /* Of a stream: what the clock says; before its next piece. */
 void lines_now(struct lines *l, int64_t now_ns);
 struct lines_counts lines_counts(const struct lines *l);

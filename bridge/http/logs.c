@@ -135,10 +135,30 @@ static int store_part(struct request *r, struct logs *l, struct err *e)
 	return -1;
 }
 
+/* Who sends without end hears of a reload at the first piece before which nothing waits. */
+static int renew(struct request *r, struct logs *l, struct err *e)
+{
+	const struct ingest_ctx *ic = r->server->app.ic;
+	const struct bound_source *bound;
+
+	if (!l->as_it_comes || l->intake.sources == ic->sources || l->storing ||
+		lines_wanted(l->lines) > 0)
+		return 0;
+	bound = sources_find(ic->sources, l->intake.source);
+	if (!bound || !bound->kind->lines)
+		return err_set(e, ERR_NOT_FOUND, "there is no source '%.*s' of kind logs any more",
+			STR_ARG(l->intake.source));
+	lines_renew(l->lines, ic, bound);
+	sources_unref(l->intake.sources);
+	l->intake.sources = sources_ref(ic->sources);
+	l->intake.bound = bound;
+	return 0;
+}
+
 int logs_feed(struct request *r, struct str piece, struct err *e)
 {
 	struct logs *l = r->data;
-	int rc = lines_feed(l->lines, piece, e);
+	int rc = renew(r, l, e) != 0 ? -1 : lines_feed(l->lines, piece, e);
 
 	r->aside = lines_held(l->lines);
 	if (rc == 0)

@@ -302,10 +302,10 @@ def test_journal_entries_are_taken_as_they_come(runbookd):
 class Upload:
     """An upload of the journal that is under way."""
 
-    def __init__(self, rb, authorization="Basic bm86Ym9keQ=="):
+    def __init__(self, rb, authorization="Basic bm86Ym9keQ==", path="/upload"):
         host, port = rb.address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE)
-        self.socket.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n"
+        self.socket.sendall(b"POST " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n"
                             b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\nAuthorization: " + authorization.encode() + b"\r\n\r\n")
         assert self.socket.recv(1000).startswith(b"HTTP/1.1 100")
 
@@ -345,6 +345,25 @@ def test_an_upload_ends_where_redis_does(runbookd, tmp_path):
     for n in (1, 2):
         upload.send(entry(f"c{n}", f"needle {n}"))
     wait_for(lambda: set(found(rb)) == {"1", "2"}, "what was not taken to be taken when it comes again")
+    upload.socket.close()
+
+
+def test_an_upload_hears_of_a_reload(runbookd):
+    rb = bridge(runbookd, {"sources": {"edge": {"kind": "logs"}}}).start()
+    upload, edge = Upload(rb), Upload(rb, path="/ingest/edge/upload")
+    upload.send(entry("c1", "needle 1"))
+    edge.send(entry("c2", "needle 2"))
+    wait_for(lambda: set(found(rb)) == {"1", "2"}, "the first entries to be taken")
+    (rb.folder / "rules" / "patterns.yml").write_text(PATTERNS.replace("needle", "straw"))
+    del rb.conf["sources"]["edge"]
+    rb.configure({})
+    assert rb.api("POST", "/-/reload").status == 200
+    for text in ("needle 3", "straw 4"):
+        upload.send(entry(text, text))
+    wait_for(lambda: "4" in found(rb), "the new pattern to want a line of the old upload")
+    edge.send(entry("c5", "straw 5"))
+    assert edge.is_over(), "its source is gone"
+    assert set(found(rb)) == {"1", "2", "4"}
     upload.socket.close()
 
 
