@@ -332,6 +332,12 @@ void conn_look(struct conn *c)
 	}
 }
 
+bool conn_is_silent(const struct conn *c, int64_t ms)
+{
+	return c->state == CONN_READING && (int64_t)uv_now(c->server->loop) - c->heard_ms >= ms &&
+	       !stream_has_more(&c->stream);
+}
+
 void conn_say_end(struct conn *c)
 {
 	if (c->leaving || c->state == CONN_CLOSED)

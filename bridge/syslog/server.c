@@ -285,11 +285,12 @@ static void stop_listening(struct syslog_server *s)
 	}
 }
 
-static void end_conns(struct syslog_server *s, bool only_idle)
+/* silent_ms 0: all. */
+static void end_conns(struct syslog_server *s, int64_t silent_ms)
 {
 	for (struct conn *c = s->conns, *next; c; c = next) {
 		next = c->next;
-		if (!only_idle || c->state == CONN_READING)
+		if (silent_ms == 0 || conn_is_silent(c, silent_ms))
 			conn_end(c);
 	}
 }
@@ -300,7 +301,7 @@ static void on_drain_timer(uv_timer_t *timer)
 	uint64_t now = uv_now(s->loop);
 
 	if (now >= s->goodbye_until)
-		end_conns(s, true);
+		end_conns(s, SYSLOG_GOODBYE_MS);
 	if (s->conns && now < s->drain_until)
 		return;
 	uv_timer_stop(timer);
@@ -328,7 +329,7 @@ static void on_close_timer(uv_timer_t *timer)
 {
 	struct syslog_server *s = timer->data;
 
-	end_conns(s, false);
+	end_conns(s, 0);
 	if (s->conns)
 		return;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);

@@ -14,8 +14,8 @@
 #include "flow/ingest.h"
 
 #define SYSLOG_HANDSHAKE_MS 15000 /* that TLS may take to begin */
-#define SYSLOG_GOODBYE_MS                                                                          \
-	2000		     /* that senders get to send what is under way, when the bridge stops */
+/* Of silence, after which nothing more is awaited when the bridge stops. */
+#define SYSLOG_GOODBYE_MS 2000
 #define SYSLOG_RETRY_MS 1000 /* until lines that Redis did not take are tried again */
 
 struct syslog_server;

@@ -88,6 +88,8 @@ bool syslog_may_complain(
 void conn_begin(struct syslog_listener *l, int fd, const struct sockaddr *sa, socklen_t sa_n);
 /* Every second: deadlines, and what is tried again. */
 void conn_look(struct conn *c);
+/* Did nothing come for so long, and is nothing there now? */
+bool conn_is_silent(const struct conn *c, int64_t ms);
 /* No more is wanted: the sender is told, and what it sent is still taken. */
 void conn_say_end(struct conn *c);
 /* Closes it now; while a store call is under way, when its answer comes. */

@@ -128,6 +128,13 @@ bool stream_wants_write(const struct stream *s)
 	return s->session && !s->ready && gnutls_record_get_direction(s->session) == 1;
 }
 
+bool stream_has_more(const struct stream *s)
+{
+	char c;
+
+	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Without TLS's goodbye: rsyslog peeks at the socket for its end before it sends, never reads, and
  * would find those bytes in front of it. Nobody is misled, for we say nothing that could be cut. */
 void stream_say_end(struct stream *s)

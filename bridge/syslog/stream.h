@@ -48,6 +48,8 @@ int stream_init(struct stream *s, int fd, struct stream_tls *t, struct err *e);
 enum stream_state stream_read(struct stream *s, char *p, size_t size, size_t *n, struct err *e);
 /* Is the handshake waiting until bytes can be sent? */
 bool stream_wants_write(const struct stream *s);
+/* Are there bytes that stream_read has not seen? A busy loop may not have come to them. */
+bool stream_has_more(const struct stream *s);
 /* Tells the sender that nobody listens any more; what is on its way can still be read. */
 void stream_say_end(struct stream *s);
 void stream_release(struct stream *s);
