@@ -22,6 +22,7 @@
 
 #define ADDRESSES_MAX 8 /* that one entry of syslog.listen may stand for */
 #define ACCEPT_AT_ONCE 64
+#define ACCEPT_LAST 4096 /* when no more shall come: as many as may wait */
 #define DRAIN_LOOK_MS 10
 #define COMPLAIN_EVERY_MS 10000
 
@@ -92,14 +93,17 @@ static bool accept_one(struct syslog_listener *l)
 	return true;
 }
 
+static void accept_some(struct syslog_listener *l, int most)
+{
+	for (int i = 0; i < most && accept_one(l); i++)
+		;
+}
+
 static void on_incoming(uv_poll_t *poll, int status, int events)
 {
-	struct syslog_listener *l = poll->data;
-
 	(void)status;
 	(void)events;
-	for (int i = 0; i < ACCEPT_AT_ONCE && accept_one(l); i++)
-		;
+	accept_some(poll->data, ACCEPT_AT_ONCE);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -312,6 +316,9 @@ void syslog_drain(struct syslog_server *s, uint64_t within_ms, void (*done)(void
 {
 	uint64_t now = uv_now(s->loop);
 
+	/* For the kernel they are connected, and what they sent would be gone. */
+	for (size_t i = 0; i < s->listeners_n; i++)
+		accept_some(&s->listeners[i], ACCEPT_LAST);
 	stop_listening(s);
 	for (struct conn *c = s->conns, *next; c; c = next) {
 		next = c->next;

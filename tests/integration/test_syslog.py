@@ -1,4 +1,6 @@
 """Syslog over TCP and TLS: framing, headers, who may send, bounds, Redis away, reloads and restarts."""
+import contextlib
+import os
 import re
 import select
 import signal
@@ -181,6 +183,22 @@ def test_stop_tells_senders_and_takes_what_is_under_way(runbookd):
     assert bridge and "took all of it" not in rb.log_text()
     rb.start()
     wait_numbers(rb, range(1, 500))
+
+
+def test_stop_takes_connections_that_wait_to_be_accepted(runbookd):
+    rb = syslogs.bridge(runbookd).start()
+    bridge = rb.pid("bridge")
+    os.kill(bridge, signal.SIGSTOP)
+    with contextlib.ExitStack() as stack:
+        senders = [stack.enter_context(connection(rb)) for _ in range(90)]  # by the kernel; more than are taken at once
+        for i, s in enumerate(senders):
+            s.sendall(lines(modern(number(i))))
+        os.kill(bridge, signal.SIGTERM)
+        os.kill(bridge, signal.SIGCONT)
+        assert all(s.recv(1) == b"" for s in senders)
+    wait_for(lambda: rb.pids("bridge") and rb.pids("bridge") != [bridge], "the bridge to be started again")
+    rb.wait_ready()
+    wait_numbers(rb, range(90))
 
 
 def test_stop_does_not_wait_for_a_sender_that_stays(runbookd):
