@@ -371,6 +371,11 @@ def test_needs_no_safe_owner_of_runbooks(tests):
     assert tests(one([DISK % "0s"], expect=[{"rule": "disk"}])).returncode == 0
 
 
+def heed_interrupt():
+    """In the child, before exec: a shell starts what it runs in the background with SIGINT ignored, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def long_play(tests):
     """A test that takes long: many events, each a run with a chain."""
     events = [f"{{at: {i}s, alert: {{labels: {{alertname: A, n: '{i}'}}}}}}" for i in range(1000)]
@@ -380,7 +385,7 @@ def long_play(tests):
     tmp = tests.folder / "tmp"
     tmp.mkdir()
     process = subprocess.Popen([program("runbookctl"), "test", "rules/long.test.yml"], cwd=tests.folder, stdout=subprocess.DEVNULL,
-                               env={**os.environ, "TMPDIR": str(tmp)})
+                               env={**os.environ, "TMPDIR": str(tmp)}, preexec_fn=heed_interrupt)
     servers = wait_for(lambda: [p for p, n in descendants(process.pid).items() if n == "redis-server"], "the private Redis")
     return process, servers[0], tmp
 
