@@ -124,7 +124,7 @@ static int on_end(void *ctx)
 	if (!between(j))
 		return deliver(j, json_tree_callbacks.yajl_end_map(r));
 	j->into--;
-	if (j->use.close(j->use.ctx, j->into, &e) == 0)
+	if (!j->use.close || j->use.close(j->use.ctx, j->into, &e) == 0)
 		return 1;
 	r->err = e;
 	return 0;

@@ -24,7 +24,7 @@ struct json_items_use {
 		size_t offset, struct err *e);
 	/* -1 with e: stop. */
 	int (*item)(void *ctx, unsigned depth, const struct json *item, struct err *e);
-	/* The container at this depth that was gone into has ended. */
+	/* The container at this depth that was gone into has ended. NULL: nobody asks. */
 	int (*close)(void *ctx, unsigned depth, struct err *e);
 	void *ctx;
 };

@@ -5,7 +5,6 @@
  * nothing says any more what the next line is. Lines without a byte are passed over: rsyslog leaves
  * one after each document.
  */
-#include <stdlib.h>
 #include "line/maker.h"
 #include "line/split.h"
 
@@ -13,7 +12,6 @@
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct splitter split;
 	struct arena arena; /* of one item, from its action to its document */
 	bool pending;	    /* an action waits for its document */
@@ -121,15 +119,11 @@ static int take(void *ctx, struct str text, uint64_t offset, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
 	arena_init(&d->arena, LINE_ITEM_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
 	splitter_init(&d->split, DOCUMENT_LIMIT, take, d);
 	return d;
 }
@@ -156,8 +150,7 @@ static void drop(struct line_decoder *d)
 		return;
 	splitter_release(&d->split);
 	arena_release(&d->arena);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_bulk = {"bulk", new, feed, finish, drop};

@@ -8,7 +8,6 @@
  * dropped, since the uploader, refused once, would offer the same entry for ever. A core dump is a
  * field, too.
  */
-#include <stdlib.h>
 #include <string.h>
 #include "line/maker.h"
 
@@ -29,7 +28,6 @@ struct field {
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct buf kept; /* keys and values of the entry */
 	struct field fields[LINE_LABELS_LIMIT +
 			    1]; /* the last one is written over by what is too many */
@@ -252,15 +250,11 @@ static int finish(struct line_decoder *d, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
 	buf_init(&d->kept, ENTRY_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
 	begin_field(d);
 	return d;
 }
@@ -270,8 +264,7 @@ static void drop(struct line_decoder *d)
 	if (!d)
 		return;
 	buf_release(&d->kept);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_journal = {"journal", new, feed, finish, drop};

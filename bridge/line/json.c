@@ -4,15 +4,11 @@
  * An object that holds others is taken apart: Kafka's REST form {"records": [{"value": …}]}, and
  * Loki's {"streams": […]}, both of which rsyslog sends to any address.
  */
-#include <stdlib.h>
-#include "base/json_items.h"
+#include "line/json_body.h"
 #include "line/loki.h"
-#include "line/maker.h"
 
 struct line_decoder {
-	struct line_maker maker;
-	struct line_sink sink;
-	struct json_items *items;
+	struct json_body body;
 };
 
 static int refuse(const struct json *j, struct err *e)
@@ -27,12 +23,12 @@ static int take(struct line_decoder *d, const struct json *j, struct err *e)
 {
 	if (j->kind != JSON_OBJECT && j->kind != JSON_STRING)
 		return refuse(j, e);
-	line_maker_begin(&d->maker, j->offset);
+	line_maker_begin(&d->body.maker, j->offset);
 	if (j->kind == JSON_STRING)
-		line_maker_text(&d->maker, j->text);
+		line_maker_text(&d->body.maker, j->text);
 	else
-		line_maker_object(&d->maker, j);
-	return line_maker_end(&d->maker, e);
+		line_maker_object(&d->body.maker, j);
+	return line_maker_end(&d->body.maker, e);
 }
 
 /* The array of this name in an object whose elements have this member; NULL where it is not so. */
@@ -56,7 +52,7 @@ static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)
 	if (!records && !streams)
 		return take(d, j, e);
 	for (const struct json *c = streams ? streams->child : NULL; c && rc == 0; c = c->next)
-		rc = loki_stream(&d->maker, c, e);
+		rc = loki_stream(&d->body.maker, c, e);
 	for (const struct json *c = streams ? NULL : records->child; c && rc == 0; c = c->next) {
 		const struct json *value = json_get(c, "value");
 
@@ -78,51 +74,13 @@ static enum json_want open_container(void *ctx, unsigned depth, struct str key, 
 	return JSON_STOP;
 }
 
-static int close_container(void *ctx, unsigned depth, struct err *e)
-{
-	(void)ctx;
-	(void)depth;
-	(void)e;
-	return 0;
-}
-
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	static const struct json_limits limits = {LINE_JSON_DEPTH, LINE_JSON_NODES};
-	struct line_decoder *d = malloc(sizeof(*d));
-	struct json_items_use use = {open_container, item, close_container, d};
+	const struct json_items_use use = {open_container, item, NULL, NULL};
 
-	if (d && !(d->items = json_items_new(&use, &limits, LINE_ITEM_LIMIT))) {
-		free(d);
-		d = NULL;
-	}
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
-		return NULL;
-	}
-	d->sink = *sink;
-	line_maker_init(&d->maker, o, &d->sink);
-	return d;
+	return json_body_new(sizeof(struct line_decoder), use, o, sink, e);
 }
 
-static int feed(struct line_decoder *d, struct str piece, struct err *e)
-{
-	return json_items_feed(d->items, piece.p, piece.n, e);
-}
-
-static int finish(struct line_decoder *d, struct err *e)
-{
-	return json_items_finish(d->items, e);
-}
-
-static void drop(struct line_decoder *d)
-{
-	if (!d)
-		return;
-	json_items_free(d->items);
-	line_maker_release(&d->maker);
-	free(d);
-}
-
-const struct line_kind line_kind_json = {"json", new, feed, finish, drop};
+const struct line_kind line_kind_json = {
+	"json", new, json_body_feed, json_body_finish, json_body_free};

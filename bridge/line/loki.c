@@ -9,17 +9,12 @@
  */
 #include "line/loki.h"
 
-#include <stdlib.h>
-#include "base/json_items.h"
+#include "line/json_body.h"
 #include "line/time.h"
 
 struct line_decoder {
-	struct line_maker maker;
-	struct line_sink sink;
-	struct json_items *items;
-	bool labelled;	  /* the stream's labels are the base */
-	struct buf early; /* its values, where they came first; else "" */
-	size_t early_at;  /* where they stood */
+	struct json_body body; /* early: a stream's values that came before its labels */
+	bool labelled;	       /* the stream's labels are the base */
 };
 
 static int refuse(const struct json *j, const char *want, struct err *e)
@@ -118,31 +113,16 @@ static enum json_want open_container(void *ctx, unsigned depth, struct str key, 
 	}
 }
 
-static int keep_early(struct line_decoder *d, const struct json *values, struct err *e)
-{
-	struct json_w w;
-
-	d->early_at = values->offset;
-	buf_clear(&d->early);
-	json_w_init(&w, &d->early);
-	json_write(&w, values);
-	return buf_failed(&d->early) ? err_set(e, ERR_LIMIT,
-					       "'values' before 'stream' needs more than %zu "
-					       "bytes; put the labels first",
-					       LINE_ITEM_LIMIT)
-				     : 0;
-}
-
 static int in_stream(struct line_decoder *d, const struct json *j, struct err *e)
 {
 	if (str_is(j->key, "stream")) {
 		d->labelled = true;
-		line_maker_unbase(&d->maker, d->maker.request_n);
-		return put_labels(&d->maker, j, e);
+		line_maker_unbase(&d->body.maker, d->body.maker.request_n);
+		return put_labels(&d->body.maker, j, e);
 	}
 	if (!str_is(j->key, "values"))
 		return 0;
-	return j->kind == JSON_ARRAY ? keep_early(d, j, e) : refuse(j, "values: want an array", e);
+	return j->kind == JSON_ARRAY ? json_body_keep(&d->body, j, "values", "stream", e) : refuse(j, "values: want an array", e);
 }
 
 static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)
@@ -159,39 +139,24 @@ static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)
 	case IN_STREAM:
 		return in_stream(d, j, e);
 	default:
-		return take_value(&d->maker, j, e);
+		return take_value(&d->body.maker, j, e);
 	}
 }
 
-static int take_early(struct line_decoder *d, struct err *e)
+static int take_kept(struct line_decoder *d, const struct json *value, struct err *e)
 {
-	struct arena a;
-	const struct json *values;
-	int rc = -1;
-
-	arena_init(&a, LINE_ITEM_LIMIT);
-	d->maker.fixed_offset = d->early_at;
-	values = json_parse(&a, buf_as_str(&d->early), e);
-	if (values)
-		rc = take_values(&d->maker, values, e);
-	d->maker.fixed_offset = 0;
-	if (rc != 0)
-		e->offset = d->early_at;
-	arena_release(&a);
-	buf_clear(&d->early);
-	return rc;
+	return take_value(&d->body.maker, value, e);
 }
 
 static int close_container(void *ctx, unsigned depth, struct err *e)
 {
 	struct line_decoder *d = ctx;
-	int rc = 0;
+	int rc;
 
 	if (depth != IN_STREAMS)
 		return 0;
-	if (d->early.n > 0)
-		rc = take_early(d, e);
-	line_maker_unbase(&d->maker, d->maker.request_n);
+	rc = json_body_take_kept(&d->body, take_kept, e);
+	line_maker_unbase(&d->body.maker, d->body.maker.request_n);
 	d->labelled = false;
 	return rc;
 }
@@ -199,42 +164,10 @@ static int close_container(void *ctx, unsigned depth, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	static const struct json_limits limits = {LINE_JSON_DEPTH, LINE_JSON_NODES};
-	struct line_decoder *d = calloc(1, sizeof(*d));
-	struct json_items_use use = {open_container, item, close_container, d};
+	const struct json_items_use use = {open_container, item, close_container, NULL};
 
-	if (d && !(d->items = json_items_new(&use, &limits, LINE_ITEM_LIMIT))) {
-		free(d);
-		d = NULL;
-	}
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
-		return NULL;
-	}
-	d->sink = *sink;
-	buf_init(&d->early, LINE_ITEM_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
-	return d;
+	return json_body_new(sizeof(struct line_decoder), use, o, sink, e);
 }
 
-static int feed(struct line_decoder *d, struct str piece, struct err *e)
-{
-	return json_items_feed(d->items, piece.p, piece.n, e);
-}
-
-static int finish(struct line_decoder *d, struct err *e)
-{
-	return json_items_finish(d->items, e);
-}
-
-static void drop(struct line_decoder *d)
-{
-	if (!d)
-		return;
-	json_items_free(d->items);
-	buf_release(&d->early);
-	line_maker_release(&d->maker);
-	free(d);
-}
-
-const struct line_kind line_kind_loki_json = {"loki", new, feed, finish, drop};
+const struct line_kind line_kind_loki_json = {
+	"loki", new, json_body_feed, json_body_finish, json_body_free};

@@ -5,7 +5,6 @@
  *	Entry		1 timestamp (1 seconds, 2 nanos)	2 line	3 structured metadata (1
  *name, 2 value)
  */
-#include <stdlib.h>
 #include <string.h>
 #include "line/maker.h"
 #include "line/proto_tree.h"
@@ -14,7 +13,6 @@
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct proto_stream stream;
 	struct arena arena; /* of an entry */
 };
@@ -110,8 +108,9 @@ static bool take_name(struct cursor *c, struct str *out)
 	return n > 0;
 }
 
-static int put_labels(struct line_decoder *d, const struct proto_field *f, struct err *e)
+static int put_labels(void *ctx, const struct proto_field *f, struct err *e)
 {
+	struct line_decoder *d = ctx;
 	struct cursor c = {f->bytes, f->offset + f->bytes.n};
 	struct str name, value;
 
@@ -144,8 +143,9 @@ static int64_t time_of(const struct json *entry)
 	return ns;
 }
 
-static int take_entry(struct line_decoder *d, const struct proto_field *f, struct err *e)
+static int take_entry(void *ctx, const struct proto_field *f, struct err *e)
 {
+	struct line_decoder *d = ctx;
 	struct json *entry = proto_tree(&d->arena, &entry_shape, proto_in(f), e);
 	const struct json *pairs = entry ? json_get(entry, "structuredMetadata") : NULL;
 	int rc;
@@ -164,20 +164,6 @@ static int take_entry(struct line_decoder *d, const struct proto_field *f, struc
 }
 
 /* Once for the labels and once for the entries: they may stand in any order. */
-static int each(struct line_decoder *d, const struct proto_field *stream, uint32_t number,
-	int (*take)(struct line_decoder *d, const struct proto_field *f, struct err *e),
-	struct err *e)
-{
-	struct proto p = proto_in(stream);
-	struct proto_field f;
-	int rc;
-
-	while ((rc = proto_next(&p, &f, e)) > 0)
-		if (f.number == number && f.wire == PROTO_BYTES && take(d, &f, e) != 0)
-			return -1;
-	return rc;
-}
-
 static int take_stream(void *ctx, const struct proto_field *f, struct err *e)
 {
 	struct line_decoder *d = ctx;
@@ -185,9 +171,9 @@ static int take_stream(void *ctx, const struct proto_field *f, struct err *e)
 
 	if (f->number != 1 || f->wire != PROTO_BYTES)
 		return 0;
-	rc = each(d, f, 1, put_labels, e);
+	rc = proto_each(f, 1, put_labels, d, e);
 	if (rc == 0)
-		rc = each(d, f, 2, take_entry, e);
+		rc = proto_each(f, 2, take_entry, d, e);
 	line_maker_unbase(&d->maker, d->maker.request_n);
 	return rc;
 }
@@ -195,15 +181,11 @@ static int take_stream(void *ctx, const struct proto_field *f, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
 	arena_init(&d->arena, LINE_ITEM_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
 	proto_stream_init(&d->stream, LINE_ITEM_LIMIT, take_stream, d);
 	return d;
 }
@@ -224,8 +206,7 @@ static void drop(struct line_decoder *d)
 		return;
 	proto_stream_release(&d->stream);
 	arena_release(&d->arena);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_loki_proto = {"loki protobuf", new, feed, finish, drop};

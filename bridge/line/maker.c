@@ -9,6 +9,7 @@
  */
 #include "line/maker.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include "base/utf8.h"
@@ -175,7 +176,7 @@ struct str line_level(struct str word)
 void line_maker_init(
 	struct line_maker *m, const struct line_options *o, const struct line_sink *sink)
 {
-	m->sink = sink;
+	m->sink = sink ? *sink : (struct line_sink){0};
 	m->report = o->report;
 	m->line_limit = o->line_limit ? o->line_limit : LINE_LIMIT;
 	m->now_ns = o->now_ns;
@@ -193,6 +194,25 @@ void line_maker_release(struct line_maker *m)
 {
 	arena_release(&m->arena);
 	arena_release(&m->base_arena);
+}
+
+void *line_maker_new(
+	size_t n, const struct line_options *o, const struct line_sink *sink, struct err *e)
+{
+	struct line_maker *m = calloc(1, n);
+
+	if (m)
+		line_maker_init(m, o, sink);
+	else
+		err_set(e, ERR_NOMEM, "no memory for lines");
+	return m;
+}
+
+void line_maker_free(void *decoder)
+{
+	if (decoder)
+		line_maker_release(decoder);
+	free(decoder);
 }
 
 void line_maker_begin(struct line_maker *m, uint64_t offset)
@@ -490,7 +510,7 @@ int line_maker_end(struct line_maker *m, struct err *e)
 		e->offset = m->line.offset;
 		return -1;
 	}
-	rc = m->sink->take(m->sink->ctx, &m->line, e);
+	rc = m->sink.take(m->sink.ctx, &m->line, e);
 	if (m->arena.used > 0)
 		arena_reset(&m->arena);
 	return rc;

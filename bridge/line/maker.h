@@ -10,7 +10,7 @@
 #include "line/decoder.h"
 
 struct line_maker {
-	const struct line_sink *sink;
+	struct line_sink sink;
 	struct line_report *report;
 	size_t line_limit;
 	int64_t now_ns;
@@ -23,7 +23,13 @@ struct line_maker {
 	struct line_label labels[LINE_LABELS_LIMIT];
 };
 
-/* sink must live as long as m. */
+/* A decoder of n bytes, zeroed, which begins with its struct line_maker; that one is set up and has
+ * copies of what it needs. NULL with e: no memory. */
+void *line_maker_new(
+	size_t n, const struct line_options *o, const struct line_sink *sink, struct err *e);
+/* The decoder, with its maker. NULL is fine. */
+void line_maker_free(void *decoder);
+/* One that stands elsewhere. sink NULL: its line is looked at, not given. */
 void line_maker_init(
 	struct line_maker *m, const struct line_options *o, const struct line_sink *sink);
 void line_maker_release(struct line_maker *m);

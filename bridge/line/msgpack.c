@@ -28,7 +28,6 @@ struct reader {
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct arena arena; /* of an event */
 	struct buf kept;    /* of an event that is not whole */
 	size_t try_at;	    /* bytes of `kept` that are worth another look */
@@ -396,16 +395,12 @@ static int finish(struct line_decoder *d, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
 	arena_init(&d->arena, LINE_ITEM_LIMIT);
 	buf_init(&d->kept, LINE_DOCUMENT_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
 	return d;
 }
 
@@ -415,8 +410,7 @@ static void drop(struct line_decoder *d)
 		return;
 	buf_release(&d->kept);
 	arena_release(&d->arena);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_msgpack = {"msgpack", new, feed, finish, drop};

@@ -5,19 +5,14 @@
  * and the same with spans. Records are taken one by one where their resource stands before them, as
  * all exporters write it; else they are kept as text until it is known.
  */
-#include <stdlib.h>
-#include "base/json_items.h"
+#include "line/json_body.h"
 #include "line/otlp.h"
 
 struct line_decoder {
-	struct line_maker maker;
-	struct line_sink sink;
-	struct json_items *items;
+	struct json_body body; /* early: scopes that stand before their resource */
 	const struct otlp_signal *signal;
-	bool resource;	  /* it is known, and the base */
-	size_t before;	  /* the base without the scope */
-	struct buf early; /* scopes that stand before their resource; else "" */
-	size_t early_at;  /* where they stood */
+	bool resource; /* it is known, and the base */
+	size_t before; /* the base without the scope */
 };
 
 enum { AT_TOP, IN_BODY, IN_RESOURCES, IN_RESOURCE, IN_SCOPES, IN_SCOPE, IN_RECORDS };
@@ -35,48 +30,12 @@ static int take_scope(struct line_decoder *d, const struct json *scope, struct e
 {
 	const struct json *records = json_get(scope, d->signal->records);
 	const struct json *about = json_get(scope, "scope");
-	size_t before = about ? otlp_scope(&d->maker, about) : d->maker.base_n;
+	size_t before = about ? otlp_scope(&d->body.maker, about) : d->body.maker.base_n;
 	int rc = 0;
 
 	for (const struct json *r = records ? records->child : NULL; r && rc == 0; r = r->next)
-		rc = d->signal->take(&d->maker, r, e);
-	line_maker_unbase(&d->maker, before);
-	return rc;
-}
-
-static int keep_early(struct line_decoder *d, const struct json *scopes, struct err *e)
-{
-	struct json_w w;
-
-	d->early_at = scopes->offset;
-	buf_clear(&d->early);
-	json_w_init(&w, &d->early);
-	json_write(&w, scopes);
-	return buf_failed(&d->early) ? err_set(e, ERR_LIMIT,
-					       "'%s' before 'resource' needs more than %zu bytes; "
-					       "put the resource first",
-					       d->signal->scopes, LINE_ITEM_LIMIT)
-				     : 0;
-}
-
-static int take_early(struct line_decoder *d, struct err *e)
-{
-	struct arena a;
-	const struct json *scopes;
-	int rc = -1;
-
-	arena_init(&a, LINE_ITEM_LIMIT);
-	d->maker.fixed_offset = d->early_at;
-	scopes = json_parse(&a, buf_as_str(&d->early), e);
-	if (scopes)
-		rc = 0;
-	for (const struct json *s = scopes ? scopes->child : NULL; s && rc == 0; s = s->next)
-		rc = take_scope(d, s, e);
-	d->maker.fixed_offset = 0;
-	if (rc != 0)
-		e->offset = d->early_at;
-	arena_release(&a);
-	buf_clear(&d->early);
+		rc = d->signal->take(&d->body.maker, r, e);
+	line_maker_unbase(&d->body.maker, before);
 	return rc;
 }
 
@@ -115,21 +74,21 @@ static enum json_want open_container(void *ctx, unsigned depth, struct str key, 
 		break;
 	}
 	if (into && depth == IN_SCOPES)
-		d->before = d->maker.base_n;
+		d->before = d->body.maker.base_n;
 	return into ? JSON_INTO : JSON_WHOLE;
 }
 
 static int in_resource(struct line_decoder *d, const struct json *j, struct err *e)
 {
 	if (str_is(j->key, d->signal->scopes))
-		return j->kind == JSON_ARRAY ? keep_early(d, j, e)
+		return j->kind == JSON_ARRAY ? json_body_keep(&d->body, j, d->signal->scopes, "resource", e)
 					     : refuse(j, d->signal->scopes, "an array", e);
 	if (!str_is(j->key, "resource"))
 		return 0;
 	if (j->kind != JSON_OBJECT)
 		return refuse(j, "resource", "an object", e);
-	line_maker_unbase(&d->maker, d->maker.request_n);
-	otlp_resource(&d->maker, j);
+	line_maker_unbase(&d->body.maker, d->body.maker.request_n);
+	otlp_resource(&d->body.maker, j);
 	d->resource = true;
 	return 0;
 }
@@ -139,8 +98,8 @@ static int in_scope(struct line_decoder *d, const struct json *j, struct err *e)
 	if (str_is(j->key, d->signal->records))
 		return refuse(j, d->signal->records, "an array", e);
 	if (str_is(j->key, "scope") && j->kind == JSON_OBJECT) {
-		line_maker_unbase(&d->maker, d->before);
-		otlp_scope(&d->maker, j);
+		line_maker_unbase(&d->body.maker, d->before);
+		otlp_scope(&d->body.maker, j);
 	}
 	return 0;
 }
@@ -165,22 +124,21 @@ static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)
 	case IN_SCOPE:
 		return in_scope(d, j, e);
 	default:
-		return d->signal->take(&d->maker, j, e);
+		return d->signal->take(&d->body.maker, j, e);
 	}
 }
 
 static int close_container(void *ctx, unsigned depth, struct err *e)
 {
 	struct line_decoder *d = ctx;
-	int rc = 0;
+	int rc;
 
 	if (depth == IN_SCOPES)
-		line_maker_unbase(&d->maker, d->before);
+		line_maker_unbase(&d->body.maker, d->before);
 	if (depth != IN_RESOURCES)
 		return 0;
-	if (d->early.n > 0)
-		rc = take_early(d, e);
-	line_maker_unbase(&d->maker, d->maker.request_n);
+	rc = json_body_take_kept(&d->body, take_scope, e);
+	line_maker_unbase(&d->body.maker, d->body.maker.request_n);
 	d->resource = false;
 	return rc;
 }
@@ -188,22 +146,11 @@ static int close_container(void *ctx, unsigned depth, struct err *e)
 static struct line_decoder *begin(const struct otlp_signal *signal, const struct line_options *o,
 	const struct line_sink *sink, struct err *e)
 {
-	static const struct json_limits limits = {LINE_JSON_DEPTH, LINE_JSON_NODES};
-	struct line_decoder *d = calloc(1, sizeof(*d));
-	struct json_items_use use = {open_container, item, close_container, d};
+	const struct json_items_use use = {open_container, item, close_container, NULL};
+	struct line_decoder *d = json_body_new(sizeof(*d), use, o, sink, e);
 
-	if (d && !(d->items = json_items_new(&use, &limits, LINE_ITEM_LIMIT))) {
-		free(d);
-		d = NULL;
-	}
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
-		return NULL;
-	}
-	d->sink = *sink;
-	d->signal = signal;
-	buf_init(&d->early, LINE_ITEM_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
+	if (d)
+		d->signal = signal;
 	return d;
 }
 
@@ -219,25 +166,7 @@ static struct line_decoder *new_traces(
 	return begin(&otlp_traces, o, sink, e);
 }
 
-static int feed(struct line_decoder *d, struct str piece, struct err *e)
-{
-	return json_items_feed(d->items, piece.p, piece.n, e);
-}
-
-static int finish(struct line_decoder *d, struct err *e)
-{
-	return json_items_finish(d->items, e);
-}
-
-static void drop(struct line_decoder *d)
-{
-	if (!d)
-		return;
-	json_items_free(d->items);
-	buf_release(&d->early);
-	line_maker_release(&d->maker);
-	free(d);
-}
-
-const struct line_kind line_kind_otlp_logs_json = {"otlp logs", new_logs, feed, finish, drop};
-const struct line_kind line_kind_otlp_traces_json = {"otlp traces", new_traces, feed, finish, drop};
+const struct line_kind line_kind_otlp_logs_json = {
+	"otlp logs", new_logs, json_body_feed, json_body_finish, json_body_free};
+const struct line_kind line_kind_otlp_traces_json = {
+	"otlp traces", new_traces, json_body_feed, json_body_finish, json_body_free};

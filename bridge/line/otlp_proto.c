@@ -3,7 +3,6 @@
  *
  * A record that cannot be read is refused alone, since its length says where the next one begins.
  */
-#include <stdlib.h>
 #include "line/otlp.h"
 #include "line/proto_tree.h"
 
@@ -14,7 +13,6 @@
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct proto_stream stream;
 	const struct otlp_signal *signal;
 	const struct proto_shape *shape; /* of a record */
@@ -79,24 +77,9 @@ static const struct proto_shape span_shape = {{
 
 /* ---- the body ---- */
 
-typedef int (*taker)(struct line_decoder *d, const struct proto_field *f, struct err *e);
-
-/* Each field of this number in a message. */
-static int each(struct line_decoder *d, const struct proto_field *in, uint32_t number, taker take,
-	struct err *e)
+static int take_record(void *ctx, const struct proto_field *f, struct err *e)
 {
-	struct proto p = proto_in(in);
-	struct proto_field f;
-	int rc;
-
-	while ((rc = proto_next(&p, &f, e)) > 0)
-		if (f.number == number && f.wire == PROTO_BYTES && take(d, &f, e) != 0)
-			return -1;
-	return rc;
-}
-
-static int take_record(struct line_decoder *d, const struct proto_field *f, struct err *e)
-{
+	struct line_decoder *d = ctx;
 	struct err fault = {0};
 	const struct json *record = proto_tree(&d->arena, d->shape, proto_in(f), &fault);
 	int rc = 0;
@@ -109,8 +92,9 @@ static int take_record(struct line_decoder *d, const struct proto_field *f, stru
 	return rc;
 }
 
-static int put_resource(struct line_decoder *d, const struct proto_field *f, struct err *e)
+static int put_resource(void *ctx, const struct proto_field *f, struct err *e)
 {
+	struct line_decoder *d = ctx;
 	const struct json *resource = proto_tree(&d->arena, &resource_shape, proto_in(f), e);
 
 	if (!resource)
@@ -120,8 +104,9 @@ static int put_resource(struct line_decoder *d, const struct proto_field *f, str
 	return 0;
 }
 
-static int put_scope(struct line_decoder *d, const struct proto_field *f, struct err *e)
+static int put_scope(void *ctx, const struct proto_field *f, struct err *e)
 {
+	struct line_decoder *d = ctx;
 	const struct json *scope = proto_tree(&d->arena, &scope_shape, proto_in(f), e);
 
 	if (!scope)
@@ -131,13 +116,14 @@ static int put_scope(struct line_decoder *d, const struct proto_field *f, struct
 	return 0;
 }
 
-static int take_scope(struct line_decoder *d, const struct proto_field *f, struct err *e)
+static int take_scope(void *ctx, const struct proto_field *f, struct err *e)
 {
+	struct line_decoder *d = ctx;
 	size_t before = d->maker.base_n;
-	int rc = each(d, f, FIELD_SCOPE, put_scope, e);
+	int rc = proto_each(f, FIELD_SCOPE, put_scope, d, e);
 
 	if (rc == 0)
-		rc = each(d, f, FIELD_RECORDS, take_record, e);
+		rc = proto_each(f, FIELD_RECORDS, take_record, d, e);
 	line_maker_unbase(&d->maker, before);
 	return rc;
 }
@@ -149,9 +135,9 @@ static int take_resource(void *ctx, const struct proto_field *f, struct err *e)
 
 	if (f->number != 1 || f->wire != PROTO_BYTES)
 		return 0;
-	rc = each(d, f, FIELD_RESOURCE, put_resource, e);
+	rc = proto_each(f, FIELD_RESOURCE, put_resource, d, e);
 	if (rc == 0)
-		rc = each(d, f, FIELD_SCOPES, take_scope, e);
+		rc = proto_each(f, FIELD_SCOPES, take_scope, d, e);
 	line_maker_unbase(&d->maker, d->maker.request_n);
 	return rc;
 }
@@ -159,17 +145,13 @@ static int take_resource(void *ctx, const struct proto_field *f, struct err *e)
 static struct line_decoder *begin(const struct otlp_signal *signal, const struct proto_shape *shape,
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
 	d->signal = signal;
 	d->shape = shape;
 	arena_init(&d->arena, LINE_ITEM_LIMIT);
-	line_maker_init(&d->maker, o, &d->sink);
 	proto_stream_init(&d->stream, LINE_ITEM_LIMIT, take_resource, d);
 	return d;
 }
@@ -202,8 +184,7 @@ static void drop(struct line_decoder *d)
 		return;
 	proto_stream_release(&d->stream);
 	arena_release(&d->arena);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_otlp_logs_proto = {

@@ -115,6 +115,20 @@ int proto_next(struct proto *p, struct proto_field *f, struct err *e)
 	return broken(p->offset, "no field begins here", e);
 }
 
+int proto_each(const struct proto_field *in, uint32_t number,
+	int (*take)(void *ctx, const struct proto_field *f, struct err *e), void *ctx,
+	struct err *e)
+{
+	struct proto p = proto_in(in);
+	struct proto_field f;
+	int rc;
+
+	while ((rc = proto_next(&p, &f, e)) > 0)
+		if (f.number == number && f.wire == PROTO_BYTES && take(ctx, &f, e) != 0)
+			return -1;
+	return rc;
+}
+
 /* ---- in pieces ---- */
 
 void proto_stream_init(struct proto_stream *s, size_t limit,

@@ -41,6 +41,11 @@ static inline struct proto proto_in(const struct proto_field *f)
 	return (struct proto){f->bytes, f->offset};
 }
 
+/* Each message, text or bytes of this number in a message; -1 with e: broken, or take said so. */
+int proto_each(const struct proto_field *in, uint32_t number,
+	int (*take)(void *ctx, const struct proto_field *f, struct err *e), void *ctx,
+	struct err *e);
+
 /* A message in pieces: each field of it as soon as it is whole. */
 struct proto_stream {
 	struct buf kept; /* of a field that is not whole yet */

@@ -6,21 +6,17 @@
  *
  * The first event that is none refuses the body, and the report says which one it was and why.
  */
-#include <stdlib.h>
-#include "base/json_items.h"
-#include "line/maker.h"
+#include "line/json_body.h"
 #include "line/time.h"
 
 struct line_decoder {
-	struct line_maker maker;
-	struct line_sink sink;
-	struct json_items *items;
+	struct json_body body;
 	struct line_report own; /* where nobody asks for a report */
 };
 
 static struct line_report *report(struct line_decoder *d)
 {
-	return d->maker.report ? d->maker.report : &d->own;
+	return d->body.maker.report ? d->body.maker.report : &d->own;
 }
 
 static int refuse(
@@ -41,12 +37,12 @@ static void put_wrapper(struct line_decoder *d, const struct json *j)
 	int64_t ns;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		line_maker_label(&d->maker, str_of(names[i]), json_str(json_get(j, names[i])));
+		line_maker_label(&d->body.maker, str_of(names[i]), json_str(json_get(j, names[i])));
 	if (fields && fields->kind == JSON_OBJECT)
-		line_maker_flatten(&d->maker, fields);
+		line_maker_flatten(&d->body.maker, fields);
 	if (time && (time->kind == JSON_NUMBER || time->kind == JSON_STRING) &&
 		line_time(time->text, &ns))
-		d->maker.line.time_ns = ns;
+		d->body.maker.line.time_ns = ns;
 }
 
 static bool is_blank(struct str s)
@@ -69,14 +65,14 @@ static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)
 		return refuse(d, LINE_HEC_NO_EVENT, j->offset, "it has no 'event'", e);
 	if (event->kind == JSON_STRING && is_blank(event->text))
 		return refuse(d, LINE_HEC_BLANK_EVENT, event->offset, "'event' is blank", e);
-	line_maker_begin(&d->maker, j->offset);
+	line_maker_begin(&d->body.maker, j->offset);
 	put_wrapper(d, j);
 	if (event->kind == JSON_OBJECT)
-		line_maker_object(&d->maker, event);
+		line_maker_object(&d->body.maker, event);
 	else
-		line_maker_value(&d->maker, event);
+		line_maker_value(&d->body.maker, event);
 	report(d)->items++;
-	return line_maker_end(&d->maker, e);
+	return line_maker_end(&d->body.maker, e);
 }
 
 static enum json_want open_container(void *ctx, unsigned depth, struct str key, enum json_kind kind,
@@ -91,32 +87,12 @@ static enum json_want open_container(void *ctx, unsigned depth, struct str key, 
 	return JSON_STOP;
 }
 
-static int close_container(void *ctx, unsigned depth, struct err *e)
-{
-	(void)ctx;
-	(void)depth;
-	(void)e;
-	return 0;
-}
-
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	static const struct json_limits limits = {LINE_JSON_DEPTH, LINE_JSON_NODES};
-	struct line_decoder *d = calloc(1, sizeof(*d));
-	struct json_items_use use = {open_container, item, close_container, d};
+	const struct json_items_use use = {open_container, item, NULL, NULL};
 
-	if (d && !(d->items = json_items_new(&use, &limits, LINE_ITEM_LIMIT))) {
-		free(d);
-		d = NULL;
-	}
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
-		return NULL;
-	}
-	d->sink = *sink;
-	line_maker_init(&d->maker, o, &d->sink);
-	return d;
+	return json_body_new(sizeof(struct line_decoder), use, o, sink, e);
 }
 
 /* What no callback has named is broken JSON. */
@@ -129,12 +105,12 @@ static int tell_invalid(struct line_decoder *d, const struct err *e)
 
 static int feed(struct line_decoder *d, struct str piece, struct err *e)
 {
-	return json_items_feed(d->items, piece.p, piece.n, e) == 0 ? 0 : tell_invalid(d, e);
+	return json_body_feed(d, piece, e) == 0 ? 0 : tell_invalid(d, e);
 }
 
 static int finish(struct line_decoder *d, struct err *e)
 {
-	if (json_items_finish(d->items, e) != 0)
+	if (json_body_finish(d, e) != 0)
 		return tell_invalid(d, e);
 	if (report(d)->items > 0)
 		return 0;
@@ -142,13 +118,4 @@ static int finish(struct line_decoder *d, struct err *e)
 	return err_set(e, ERR_INPUT, "no data: the body holds no event");
 }
 
-static void drop(struct line_decoder *d)
-{
-	if (!d)
-		return;
-	json_items_free(d->items);
-	line_maker_release(&d->maker);
-	free(d);
-}
-
-const struct line_kind line_kind_splunk = {"splunk", new, feed, finish, drop};
+const struct line_kind line_kind_splunk = {"splunk", new, feed, finish, json_body_free};

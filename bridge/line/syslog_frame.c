@@ -25,7 +25,6 @@ enum state {
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	enum state state;
 	struct buf kept; /* of the message, or the digits of its length */
 	size_t left;	 /* IN_COUNTED: bytes still to come */
@@ -169,14 +168,10 @@ static int finish(struct line_decoder *d, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = calloc(1, sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the connection");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
-	line_maker_init(&d->maker, o, &d->sink);
 	buf_init(&d->kept, d->maker.line_limit + HEADER_MAX);
 	return d;
 }
@@ -186,8 +181,7 @@ static void drop(struct line_decoder *d)
 	if (!d)
 		return;
 	buf_release(&d->kept);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 void line_syslog_now(struct line_decoder *d, int64_t now_ns)

@@ -3,13 +3,11 @@
  * Lines without a byte are no lines. A line that is a JSON object is taken as one, since shippers
  * that write a template a line call that text, too; one that only looks like it is plain.
  */
-#include <stdlib.h>
 #include "line/maker.h"
 #include "line/split.h"
 
 struct line_decoder {
 	struct line_maker maker;
-	struct line_sink sink;
 	struct splitter split;
 };
 
@@ -27,14 +25,10 @@ static int take(void *ctx, struct str text, uint64_t offset, struct err *e)
 static struct line_decoder *new (
 	const struct line_options *o, const struct line_sink *sink, struct err *e)
 {
-	struct line_decoder *d = malloc(sizeof(*d));
+	struct line_decoder *d = line_maker_new(sizeof(*d), o, sink, e);
 
-	if (!d) {
-		err_set(e, ERR_NOMEM, "no memory for the request");
+	if (!d)
 		return NULL;
-	}
-	d->sink = *sink;
-	line_maker_init(&d->maker, o, &d->sink);
 	splitter_init(&d->split, d->maker.line_limit, take, d);
 	return d;
 }
@@ -54,8 +48,7 @@ static void drop(struct line_decoder *d)
 	if (!d)
 		return;
 	splitter_release(&d->split);
-	line_maker_release(&d->maker);
-	free(d);
+	line_maker_free(d);
 }
 
 const struct line_kind line_kind_text = {"text", new, feed, finish, drop};

@@ -327,6 +327,26 @@ static void otlp_shape(void **state)
 	assert_int_equal(rig_taken(&rig, &line_kind_otlp_logs_json, STR("{}")).n, 0);
 }
 
+/* What stands before that which it belongs to is kept as text, which may be longer than its tree. */
+static void too_much_that_came_too_early(void **state)
+{
+	struct str one = repeated("\\u0001", 100000);
+	struct buf body;
+
+	(void)state;
+	buf_init(&body, BUF_NO_LIMIT);
+	buf_puts(&body, "{\"streams\":[{\"values\":[");
+	for (size_t n = 0; n <= LINE_ITEM_LIMIT; n += one.n)
+		buf_printf(&body, "%s[\"1\",\"%s\"]", n ? "," : "", one.p);
+	buf_puts(&body, "],\"stream\":{}}]}");
+	assert_false(buf_failed(&body));
+	rig_refused(&rig, &line_kind_loki_json, buf_as_str(&body), ERR_LIMIT, 0,
+		"'values' before 'stream' needs more than 33554432 bytes; put 'stream' first");
+	assert_int_equal(rig.lines, 0);
+	buf_release(&body);
+	free_text(one);
+}
+
 /* ---- Loki ---- */
 
 static void loki_shape(void **state)
@@ -546,6 +566,7 @@ int main(void)
 		TEST(broken_protobuf),
 		TEST(otlp_one_bad),
 		TEST(otlp_shape),
+		TEST(too_much_that_came_too_early),
 		TEST(loki_shape),
 		TEST(splunk_codes),
 		TEST(bulk_items),
