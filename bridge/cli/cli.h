@@ -198,6 +198,9 @@ struct list_view {
 int cli_show_list(struct cli *c, const char *path, const struct list_view *view);
 /* As JSON or YAML, by -o. */
 void cli_print(struct cli *c, const struct json *j);
+/* The same of a document as text. What has too many values to be printed in one is said, with what to do instead;
+ * CLI_FAILED. */
+int cli_print_text(struct cli *c, struct str document, const char *instead);
 
 /* "?name=value" or "&name=value", percent-encoded; value NULL: nothing. */
 void url_query(struct buf *path, const char *name, const char *value);

@@ -267,23 +267,7 @@ static int suggest(struct cli *c, const struct ruleset *rs)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	struct ruleset *rs;
-	struct diags d;
-	int rc = CLI_UNREADABLE;
-
-	if (!c->o.log) {
-		cli_error("'patterns suggest' needs a log: --log FILE");
-		return CLI_USAGE;
-	}
-	diags_init(&d);
-	rs = log_patterns(c, argc, argv, &d);
-	if (rs)
-		rc = suggest(c, rs);
-	else
-		cli_print_findings(c, &d, false);
-	ruleset_unref(rs);
-	diags_release(&d);
-	return rc;
+	return log_patterns_run(c, "patterns suggest", argc, argv, suggest);
 }
 
 const struct command command_patterns_suggest = {

@@ -369,10 +369,9 @@ static void write_pattern(struct json_w *w, const struct tally *y)
 static int print_data(struct trial_of_log *t, int64_t ns)
 {
 	struct cli *c = t->cli;
-	const struct json *j;
 	struct json_w w;
 	struct buf b;
-	struct err e;
+	int rc;
 
 	buf_init(&b, BUF_NO_LIMIT);
 	json_w_init(&w, &b);
@@ -391,13 +390,9 @@ static int print_data(struct trial_of_log *t, int64_t ns)
 	json_w_end(&w, ']');
 	write_lines(&w, "no_pattern", &t->missed, false);
 	json_w_end(&w, '}');
-	j = cli_parse(&c->arena, buf_as_str(&b), &e);
-	if (j)
-		cli_print(c, j);
-	else
-		cli_error("the results are too many to print in one; leave out -v: %s", e.text);
+	rc = cli_print_text(c, buf_as_str(&b), "leave out -v");
 	buf_release(&b);
-	return j ? CLI_GOOD : CLI_FAILED;
+	return rc;
 }
 
 /* ---- the command ---- */
@@ -445,23 +440,7 @@ static int try_patterns(struct cli *c, const struct ruleset *rs)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	struct ruleset *rs;
-	struct diags d;
-	int rc = CLI_UNREADABLE;
-
-	if (!c->o.log) {
-		cli_error("'patterns test' needs a log: --log FILE");
-		return CLI_USAGE;
-	}
-	diags_init(&d);
-	rs = log_patterns(c, argc, argv, &d);
-	if (rs)
-		rc = try_patterns(c, rs);
-	else
-		cli_print_findings(c, &d, false);
-	ruleset_unref(rs);
-	diags_release(&d);
-	return rc;
+	return log_patterns_run(c, "patterns test", argc, argv, try_patterns);
 }
 
 const struct command command_patterns_test = {

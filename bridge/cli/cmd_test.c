@@ -279,10 +279,9 @@ static int play_file(struct session *s, const char *path)
 static int print_data(struct session *s)
 {
 	struct cli *c = s->cli;
-	const struct json *j;
 	struct json_w w;
 	struct buf b;
-	struct err e;
+	int rc;
 
 	buf_init(&b, BUF_NO_LIMIT);
 	json_w_init(&w, &b);
@@ -297,13 +296,9 @@ static int print_data(struct session *s)
 	json_w_key(&w, STR("findings"));
 	cli_write_findings(&w, &s->diags);
 	json_w_end(&w, '}');
-	j = json_parse(&c->arena, buf_as_str(&b), &e);
-	if (j)
-		cli_print(c, j);
-	else
-		cli_error("the results are too many to print in one; give fewer files: %s", e.text);
+	rc = cli_print_text(c, buf_as_str(&b), "give fewer files");
 	buf_release(&b);
-	return j ? 0 : -1;
+	return rc;
 }
 
 static void session_release(struct session *s)
@@ -336,7 +331,7 @@ static int run(struct cli *c, int argc, char **argv)
 			if (s.diags.errors)
 				cli_print_lines(c, &s.diags);
 			buf_printf(&c->out, "%zu passed, %zu failed\n", s.passed, s.failed);
-		} else if (print_data(&s) < 0) {
+		} else if (print_data(&s) != CLI_GOOD) {
 			s.failed++;
 		}
 		rc = s.unreadable ? CLI_UNREADABLE : s.failed ? CLI_FAILED : CLI_GOOD;

@@ -139,7 +139,7 @@ static struct ruleset *build(
 	return files && d->errors == 0 ? ruleset_build(&in, d) : NULL;
 }
 
-struct ruleset *log_patterns(struct cli *c, int argc, char **argv, struct diags *d)
+static struct ruleset *patterns(struct cli *c, int argc, char **argv, struct diags *d)
 {
 	struct ruleset *rs = NULL;
 	struct loaded *l;
@@ -155,4 +155,26 @@ struct ruleset *log_patterns(struct cli *c, int argc, char **argv, struct diags 
 	rs = l ? ruleset_ref(l->rules) : NULL;
 	loaded_free(l);
 	return rs;
+}
+
+int log_patterns_run(struct cli *c, const char *command, int argc, char **argv,
+	int (*use)(struct cli *c, const struct ruleset *rs))
+{
+	struct ruleset *rs;
+	struct diags d;
+	int rc = CLI_UNREADABLE;
+
+	if (!c->o.log) {
+		cli_error("'%s' needs a log: --log FILE", command);
+		return CLI_USAGE;
+	}
+	diags_init(&d);
+	rs = patterns(c, argc, argv, &d);
+	if (rs)
+		rc = use(c, rs);
+	else
+		cli_print_findings(c, &d, false);
+	ruleset_unref(rs);
+	diags_release(&d);
+	return rc;
 }

@@ -269,6 +269,19 @@ void cli_print(struct cli *c, const struct json *j)
 		show_json(&c->out, j);
 }
 
+int cli_print_text(struct cli *c, struct str document, const char *instead)
+{
+	struct err e;
+	const struct json *j = cli_parse(&c->arena, document, &e);
+
+	if (j) {
+		cli_print(c, j);
+		return CLI_GOOD;
+	}
+	cli_error("the results are too many to print in one; %s: %s", instead, e.text);
+	return CLI_FAILED;
+}
+
 static struct json *array_of(struct cli *c, const struct cli_list *list)
 {
 	struct json *nodes = arena_array(&c->arena, list->n + 1, sizeof(*nodes));
