@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BLANKS " \t"
+
 #define DIGEST_MAX SHA512_DIGEST_SIZE
 #define KEY_MAX 4096 /* bytes of a secret that was base64 */
 #define ALIGN(n) (((n) + 15) / 16 * 16)
@@ -178,15 +180,6 @@ void signing_free(struct signing *s)
 
 /* ---- what is shown ---- */
 
-static struct str trim(struct str s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* The two forms of one digest differ in length, so that a text has one meaning. */
 static bool decode(struct str s, size_t size, uint8_t *out)
 {
@@ -221,7 +214,7 @@ static bool take_shown(struct signature *g, const struct form *f, struct str lis
 	while (list.n) {
 		const char *end = memchr(list.p, f->between, list.n);
 		size_t n = end ? (size_t)(end - list.p) : list.n;
-		struct str one = trim((struct str){list.p, n});
+		struct str one = str_trim((struct str){list.p, n}, BLANKS);
 
 		if (one.n && ++seen > AUTH_SIGNATURES_MAX)
 			return false;
@@ -340,7 +333,7 @@ enum auth_verdict signature_begin(const struct signing *s,
 	struct signature **out, struct err *e)
 {
 	const struct form *f = &s->form;
-	struct str list = trim(header(ctx, f->header));
+	struct str list = str_trim(header(ctx, f->header), BLANKS);
 	struct str id = f->id_header ? header(ctx, f->id_header) : STR_NONE;
 	struct str time = f->time_header ? header(ctx, f->time_header) : STR_NONE;
 	enum auth_verdict v = AUTH_GOOD;

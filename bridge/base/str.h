@@ -46,6 +46,18 @@ static inline bool str_starts(struct str a, struct str prefix)
 	return a.n >= prefix.n && (prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
 
+/* Without any of these bytes at its ends. */
+static inline struct str str_trim(struct str s, const char *bytes)
+{
+	size_t k = strlen(bytes);
+
+	while (s.n && memchr(bytes, s.p[0], k))
+		s = (struct str){s.p + 1, s.n - 1};
+	while (s.n && memchr(bytes, s.p[s.n - 1], k))
+		s.n--;
+	return s;
+}
+
 /* Byte order; shorter first where one is the other's beginning. */
 static inline int str_cmp(struct str a, struct str b)
 {

@@ -293,15 +293,6 @@ static bool has_placeholder(struct str s)
 	return false;
 }
 
-static struct str trim(struct str s)
-{
-	while (s.n && is_space(s.p[0]))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && is_space(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* -H 'Name: value' for each; those that look like secrets go into `in`, curl's standard input. */
 static bool put_headers(struct krpn_action *x, const struct yaml *map, const struct yaml *over, struct buf *args,
 	struct buf *first, struct buf *in)
@@ -312,7 +303,7 @@ static bool put_headers(struct krpn_action *x, const struct yaml *map, const str
 		struct str name = y->key;
 		if (!take(&name, "header ") || (over && yaml_get(over, y->key.p)))
 			continue;
-		name = trim(name);
+		name = str_trim(name, " \t\n\r");
 		type = type || (name.n == 12 && strncasecmp(name.p, "Content-Type", 12) == 0);
 		if (is_secret_name(name) && !has_placeholder(import_text(y))) {
 			size_t n = put_secret(x, first, y, "header");
@@ -432,7 +423,7 @@ static void put_job_parameters(struct krpn_action *x, struct buf *args, bool *an
 			if (!take(&name, "job parameter ") || (i == 1 && yaml_get(maps[0], y->key.p)))
 				continue;
 			buf_puts(args, " --data-urlencode ");
-			import_sh(args, import_cat(x->im->a, trim(name), STR("="), STR_NONE));
+			import_sh(args, import_cat(x->im->a, str_trim(name, " \t\n\r"), STR("="), STR_NONE));
 			put_word(x, args, import_text(y), y);
 			*any = true;
 		}

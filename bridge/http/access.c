@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <strings.h>
 
+#define BLANKS " \t"
+
 bool access_is_loopback(const unsigned char address[CIDR_ADDRESS])
 {
 	static const unsigned char one[CIDR_ADDRESS] = {[15] = 1}, mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -96,15 +98,6 @@ void access_chain_add(struct access_chain *c, struct str entry)
 	}
 }
 
-static struct str trim(struct str s)
-{
-	while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-		s = (struct str){s.p + 1, s.n - 1};
-	while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* Up to `end` that is not in quotes; *rest is what follows it. False: a quote in it does not end. */
 static bool part(struct str s, char end, struct str *out, struct str *rest)
 {
@@ -118,7 +111,7 @@ static bool part(struct str s, char end, struct str *out, struct str *rest)
 			quoted = !quoted;
 	}
 	*rest = i < s.n ? (struct str){s.p + i + 1, s.n - i - 1} : STR_NONE;
-	*out = trim((struct str){s.p, i});
+	*out = str_trim((struct str){s.p, i}, BLANKS);
 	return !quoted;
 }
 
@@ -127,7 +120,7 @@ void access_chain_forwarded_for(struct access_chain *c, struct str value)
 	while (value.n) {
 		const char *comma = memchr(value.p, ',', value.n);
 		size_t n = comma ? (size_t)(comma - value.p) : value.n;
-		struct str entry = trim((struct str){value.p, n});
+		struct str entry = str_trim((struct str){value.p, n}, BLANKS);
 
 		if (entry.n)
 			access_chain_add(c, entry);

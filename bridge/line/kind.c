@@ -14,13 +14,7 @@ static struct str bare(struct str type)
 
 	if (end)
 		type.n = (size_t)(end - type.p);
-	while (type.n && (type.p[type.n - 1] == ' ' || type.p[type.n - 1] == '\t'))
-		type.n--;
-	while (type.n && type.p[0] == ' ') {
-		type.p++;
-		type.n--;
-	}
-	return type;
+	return str_trim(type, " \t");
 }
 
 bool line_type_is(struct str content_type, const char *type)

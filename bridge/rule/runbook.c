@@ -17,6 +17,8 @@
 #include "rule/params.h"
 #include "rule/reader.h"
 
+#define BLANKS " \t\r"
+
 static const char *const kind_names[] = {
 	[RUNBOOK_DIAGNOSE] = "diagnose",
 	[RUNBOOK_REMEDIATE] = "remediate",
@@ -53,17 +55,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static struct str trim(struct str s)
-{
-	while (s.n > 0 && is_blank(s.p[0])) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && is_blank(s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* The line without its end; *at moves behind that. */
 static struct str next_line(struct str s, size_t *at)
 {
@@ -90,7 +81,7 @@ static bool is_fence(struct str line, struct str sign)
 {
 	struct str rest;
 
-	if (!after_sign(line, sign, &rest) || !str_is(trim(rest), "---"))
+	if (!after_sign(line, sign, &rest) || !str_is(str_trim(rest, BLANKS), "---"))
 		return false;
 	/* "-----" is a line that somebody drew. */
 	return sign.p[0] != '-' || is_blank(rest.p[0]);

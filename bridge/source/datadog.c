@@ -19,6 +19,8 @@
 #include "source/kinds.h"
 #include "source/labels.h"
 
+#define BLANKS " \t\r\n"
+
 enum fact {
 	ID,
 	ALERT_ID,
@@ -111,17 +113,6 @@ static bool is_word(struct str s, const char *word)
 	return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
 }
 
-static struct str trim(struct str s)
-{
-	while (s.n > 0 && strchr(" \t\r\n", s.p[0]) && s.p[0]) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && s.p[s.n - 1] && strchr(" \t\r\n", s.p[s.n - 1]))
-		s.n--;
-	return s;
-}
-
 /* ---- the facts ---- */
 
 /* "$ALERT_CYCLE_KEY": Datadog did not know it, or had nothing to put there. */
@@ -144,7 +135,7 @@ static int find_fact(struct message *m, enum fact f, struct err *e)
 			continue;
 		if (j->kind != JSON_STRING && j->kind != JSON_NUMBER)
 			return fields_wrong(e, j, TOP(names[f][i]), "a string");
-		struct str s = trim(j->text);
+		struct str s = str_trim(j->text, BLANKS);
 		if (s.n == 0 || is_variable(s) || m->facts[f].n > 0)
 			continue;
 		m->facts[f] = s;
@@ -198,7 +189,7 @@ static struct str name_of(struct str title, struct str *scope)
 		const char *open = memchr(rest.p, '{', (size_t)(end - rest.p));
 		if (open && end[-1] == '}')
 			*scope = (struct str){open + 1, (size_t)(end - open) - 2};
-		rest = trim((struct str){end + 1, rest.n - (size_t)(end + 1 - rest.p)});
+		rest = str_trim((struct str){end + 1, rest.n - (size_t)(end + 1 - rest.p)}, BLANKS);
 	}
 	return rest.n > 0 ? rest : title;
 }
@@ -307,9 +298,10 @@ static int put_tag(struct labels *l, size_t own, struct str tag, struct err *e)
 {
 	const char *colon = tag.n ? memchr(tag.p, ':', tag.n) : NULL;
 	struct str key = colon ? (struct str){tag.p, (size_t)(colon - tag.p)} : tag;
-	struct str value = colon ? trim((struct str){colon + 1, tag.n - key.n - 1}) : STR("true");
+	struct str value = colon ? str_trim((struct str){colon + 1, tag.n - key.n - 1}, BLANKS)
+				 : STR("true");
 
-	key = trim(key);
+	key = str_trim(key, BLANKS);
 	if (key.n == 0 || value.n == 0 || str_is(key, "*"))
 		return 0;
 	if (key.n > SOURCE_NAME_LIMIT)
@@ -348,7 +340,7 @@ static int put_tags(struct labels *l, size_t own, struct str tags, struct err *e
 			return err_set(e, ERR_LIMIT,
 				"tags: more than %d, at most that many are taken",
 				SOURCE_LABELS_LIMIT);
-		if (put_tag(l, own, trim((struct str){tags.p + at, n}), e) < 0)
+		if (put_tag(l, own, str_trim((struct str){tags.p + at, n}, BLANKS), e) < 0)
 			return -1;
 		at += n + 1;
 	}
@@ -390,9 +382,9 @@ static int read_labels(struct message *m, struct event *ev, struct err *e)
 static struct str without_marks(struct str s)
 {
 	if (str_starts(s, STR("%%%")))
-		s = trim((struct str){s.p + 3, s.n - 3});
+		s = str_trim((struct str){s.p + 3, s.n - 3}, BLANKS);
 	if (s.n >= 3 && memcmp(s.p + s.n - 3, "%%%", 3) == 0)
-		s = trim((struct str){s.p, s.n - 3});
+		s = str_trim((struct str){s.p, s.n - 3}, BLANKS);
 	return s;
 }
 
