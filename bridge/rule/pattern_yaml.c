@@ -209,12 +209,14 @@ static void read_threshold(struct reader *r, const struct yaml *y, void *into)
 		{"by", read_by, false},
 		{NULL, NULL, false},
 	};
-	const struct yaml *count;
+	const struct yaml *count, *within;
 
 	if (!reader_map(r, y, "'threshold'", keys, into))
 		return;
 	count = yaml_get(y, "count");
-	if ((count && !str_is(count->text, "1")) != (yaml_get(y, "within") != NULL))
+	within = yaml_get(y, "within");
+	/* Of one line there is nothing to be within. */
+	if (within ? !count : count && !str_is(count->text, "1"))
 		reader_error(r, y,
 			"'threshold' needs both 'count' and 'within', as in {count: 5, within: "
 			"2m}");

@@ -109,8 +109,9 @@ static void what_is_not_said_has_a_default(void **state)
 static void bounds(void **state)
 {
 	static const char *const good[] = {"threshold: {count: 10000, within: 30d}",
-		"threshold: {count: 1}", "threshold: {by: [a]}", "lines: 0", "lines: 200",
-		"series: 1000000", "resolve: {after: 30d}"};
+		"threshold: {count: 1}", "threshold: {count: 1, within: 1m}",
+		"threshold: {by: [a]}", "lines: 0", "lines: 200", "series: 1000000",
+		"resolve: {after: 30d}"};
 	static const char *const bad[] = {"threshold: {count: 10001, within: 1m}",
 		"threshold: {count: 2, within: 31d}",
 		"threshold: {by: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]}", "lines: 201",
