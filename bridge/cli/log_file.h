@@ -26,9 +26,9 @@ int log_file_read(const char *path, const char *format, int64_t now_ms, const st
 int log_line_event(struct arena *a, const struct line *l, int64_t now_ms, struct event *out,
 	struct str *message, struct err *e);
 
-/* What patterns test and patterns suggest do: use gets the patterns of the files named, or of -c, or of
- * the installed configuration, and its exit status is the command's. Without --log, or where there are
- * no such patterns, that is said, and use is not called. */
+/* What patterns test and patterns suggest do: use gets the patterns of the files named, or of -c,
+ * or of the installed configuration, and its exit status is the command's. Without --log, or where
+ * there are no such patterns, that is said, and use is not called. */
 int log_patterns_run(struct cli *c, const char *command, int argc, char **argv,
 	int (*use)(struct cli *c, const struct ruleset *rs));
 

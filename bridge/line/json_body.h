@@ -15,7 +15,8 @@ struct json_body {
 	size_t early_at;  /* where it stood in the body */
 };
 
-/* A decoder of n bytes, zeroed but for its body; use's ctx is the decoder. NULL with e: no memory. */
+/* A decoder of n bytes, zeroed but for its body; use's ctx is the decoder. NULL with e: no memory.
+ */
 void *json_body_new(size_t n, struct json_items_use use, const struct line_options *o,
 	const struct line_sink *sink, struct err *e);
 

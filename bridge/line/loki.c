@@ -122,7 +122,8 @@ static int in_stream(struct line_decoder *d, const struct json *j, struct err *e
 	}
 	if (!str_is(j->key, "values"))
 		return 0;
-	return j->kind == JSON_ARRAY ? json_body_keep(&d->body, j, "values", "stream", e) : refuse(j, "values: want an array", e);
+	return j->kind == JSON_ARRAY ? json_body_keep(&d->body, j, "values", "stream", e)
+				     : refuse(j, "values: want an array", e);
 }
 
 static int item(void *ctx, unsigned depth, const struct json *j, struct err *e)

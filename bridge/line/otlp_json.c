@@ -81,8 +81,9 @@ static enum json_want open_container(void *ctx, unsigned depth, struct str key, 
 static int in_resource(struct line_decoder *d, const struct json *j, struct err *e)
 {
 	if (str_is(j->key, d->signal->scopes))
-		return j->kind == JSON_ARRAY ? json_body_keep(&d->body, j, d->signal->scopes, "resource", e)
-					     : refuse(j, d->signal->scopes, "an array", e);
+		return j->kind == JSON_ARRAY
+			       ? json_body_keep(&d->body, j, d->signal->scopes, "resource", e)
+			       : refuse(j, d->signal->scopes, "an array", e);
 	if (!str_is(j->key, "resource"))
 		return 0;
 	if (j->kind != JSON_OBJECT)

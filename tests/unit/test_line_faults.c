@@ -327,7 +327,8 @@ static void otlp_shape(void **state)
 	assert_int_equal(rig_taken(&rig, &line_kind_otlp_logs_json, STR("{}")).n, 0);
 }
 
-/* What stands before that which it belongs to is kept as text, which may be longer than its tree. */
+/* What stands before that which it belongs to is kept as text, which may be longer than its
+ * tree. */
 static void too_much_that_came_too_early(void **state)
 {
 	struct str one = repeated("\\u0001", 100000);
