@@ -287,9 +287,16 @@ class Runbookd:
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"runbookd ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
-            address = self.address  # once: it goes away when a bridge starts
-            return address and http_request(address, "GET", "/-/ready").status == 200
+            return self.answers("/-/ready")
         wait_for(ready, "/-/ready to answer 200")
+
+    def answers(self, path, status=200):
+        """Whether a bridge is there and answers so; false while one starts or has ended."""
+        address = self.address  # once: it goes away when a bridge starts
+        try:
+            return bool(address) and http_request(address, "GET", path).status == status
+        except (ConnectionError, http.client.BadStatusLine):
+            return False
 
     @property
     def address(self):

@@ -86,6 +86,6 @@ def test_sigint_and_sigterm_end_it_well(make, redis):
     for sig in (signal.SIGINT, signal.SIGTERM):
         (rb.state_dir / "http.addr").unlink(missing_ok=True)
         bridge = spawn([program("runbook-bridge"), "-c", str(rb.conf_path)], rb.log, cwd=rb.folder)
-        wait_for(lambda: rb.address and rb.api("GET", "/-/ready").status == 200, "the bridge to be ready")
+        wait_for(lambda: rb.answers("/-/ready"), "the bridge to be ready")
         os.kill(bridge.pid, sig)
         assert bridge.wait(timeout=DEADLINE) == 0

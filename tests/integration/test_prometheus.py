@@ -143,7 +143,7 @@ def test_kills_do_not_forget_the_deadline(rb):
     post(rb, [alert(ends=600)])
     before = the_alert(rb, "firing")
     rb.kill9("bridge")
-    wait_for(lambda: rb.address and rb.api("GET", "/-/ready").status == 200, "another bridge")
+    wait_for(lambda: rb.answers("/-/ready"), "another bridge")
     rb.kill9_all()
     rb.start()
     assert the_alert(rb, "firing")["expires_at"] == before["expires_at"]

@@ -105,7 +105,7 @@ def test_redis_is_away_from_the_start(runbookd, redis):
     redis.kill()
     rb = runbookd(rules=RULES, runbooks={"note.sh": NOTE}, conf={"redis": redis.url})
     rb.spawn()
-    wait_for(lambda: rb.address and rb.api("GET", "/-/healthy").status == 200, "the bridge to listen")
+    wait_for(lambda: rb.answers("/-/healthy"), "the bridge to listen")
     assert rb.api("GET", "/-/ready").status == 503
     assert post(rb, 1).status == 503
     redis.start()
