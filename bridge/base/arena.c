@@ -4,7 +4,8 @@
  * until the arena is released or reset. A parser may therefore ignore single results only
  * where it also stops using what it got: it looks at arena_failed() at its end.
  *
- * Blocks double up to BLOCK_MAX, so a small request costs one malloc and a large one few.
+ * Blocks double up to BLOCK_MAX, so a small request costs one malloc and a large one few; where
+ * somebody wants to hear of growth they stay small, and a block is the growth.
  * An element larger than a block gets a block of its own. Memory that was handed out never
  * moves (but for arena_grow, which says so).
  *
@@ -34,6 +35,12 @@ struct arena_block {
 void arena_init(struct arena *a, size_t limit)
 {
 	*a = (struct arena){.limit = limit};
+}
+
+void arena_on_growth(struct arena *a, void (*grown)(void *ctx), void *ctx)
+{
+	a->grown = grown;
+	a->grown_ctx = ctx;
 }
 
 void arena_release(struct arena *a)
@@ -99,8 +106,9 @@ void arena_waste_free(struct arena *waste, size_t n)
 static struct arena_block *add_block(struct arena *a, size_t n)
 {
 	size_t cap = a->head ? a->head->cap * 2 : BLOCK_FIRST;
-	if (cap > BLOCK_MAX)
-		cap = BLOCK_MAX;
+	size_t most = a->grown ? ARENA_GROWTH : BLOCK_MAX;
+	if (cap > most)
+		cap = most;
 	if (cap < n)
 		cap = n;
 	struct arena_block *b = malloc(sizeof(*b) + cap);
@@ -110,6 +118,8 @@ static struct arena_block *add_block(struct arena *a, size_t n)
 	b->cap = cap;
 	b->n = 0;
 	a->head = b;
+	if (a->grown)
+		a->grown(a->grown_ctx);
 	return b;
 }
 

@@ -502,7 +502,8 @@ struct conf *load_conf(const char *path, struct diags *d)
 	return load_any_conf(path, false, d);
 }
 
-static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags *d)
+static struct ruleset *load_rules(
+	const struct conf *c, bool safe, const struct pace *pace, struct diags *d)
 {
 	struct files rules = {0}, runbooks = {0};
 	struct ruleset *rs = NULL;
@@ -518,8 +519,7 @@ static struct ruleset *load_rules(const struct conf *c, bool safe, struct diags 
 	} else {
 		struct ruleset_input in = {.rules = rules.v, .rules_n = rules.n, .runbooks = runbooks.v,
 			.runbooks_n = runbooks.n, .conf = c};
-
-		rs = ruleset_build(&in, d);
+		rs = ruleset_build_paced(&in, pace, d);
 	}
 	files_release(&rules);
 	files_release(&runbooks);
@@ -640,7 +640,8 @@ static void load_certs(struct loaded *l, struct diags *d)
 
 /* Takes conf over; where it has errors, the rules are still read, so that all findings come at once. before: errors in d
  * when it began. */
-static struct loaded *load_with(struct conf *conf, enum load_how how, size_t before, struct diags *d)
+static struct loaded *load_with(
+	struct conf *conf, enum load_how how, const struct pace *pace, size_t before, struct diags *d)
 {
 	struct loaded *l = calloc(1, sizeof(*l));
 
@@ -652,7 +653,7 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 	l->conf = conf;
 	if (l->conf) {
 		l->sources = sources_new(l->conf, load_contracts(l->conf, d), d);
-		l->rules = load_rules(l->conf, how != LOAD_TRIAL, d);
+		l->rules = load_rules(l->conf, how != LOAD_TRIAL, pace, d);
 		if (how != LOAD_TRIAL) {
 			load_certs(l, d);
 			l->auth = auth_new(l->conf, d);
@@ -673,16 +674,21 @@ static struct loaded *load_with(struct conf *conf, enum load_how how, size_t bef
 
 struct loaded *load_all(const char *conf_path, struct diags *d)
 {
+	return load_paced(conf_path, NULL, d);
+}
+
+struct loaded *load_paced(const char *conf_path, const struct pace *pace, struct diags *d)
+{
 	size_t before = d->errors;
 
-	return load_with(load_any_conf(conf_path, true, d), LOAD_SAFE, before, d);
+	return load_with(load_any_conf(conf_path, true, d), LOAD_SAFE, pace, before, d);
 }
 
 struct loaded *load_checked(const char *conf_path, struct diags *d)
 {
 	size_t before = d->errors;
 
-	return load_with(load_any_conf(conf_path, true, d), LOAD_CHECK, before, d);
+	return load_with(load_any_conf(conf_path, true, d), LOAD_CHECK, NULL, before, d);
 }
 
 static void forget_places(struct conf_list *l)
@@ -720,7 +726,7 @@ struct loaded *load_beside(const char *folder, struct diags *d)
 	size_t before = d->errors;
 	struct conf *conf = conf_beside(folder, d);
 
-	return conf ? load_with(conf, LOAD_TRIAL, before, d) : NULL;
+	return conf ? load_with(conf, LOAD_TRIAL, NULL, before, d) : NULL;
 }
 
 /* The globs from this folder on, or without globs (n: 1) the folder itself, in place of what the configuration has. */
@@ -748,7 +754,7 @@ struct loaded *load_tried(const char *conf_path, const char *rules, const char *
 		conf_free(c);
 		return NULL;
 	}
-	return load_with(c, LOAD_TRIAL, before, d);
+	return load_with(c, LOAD_TRIAL, NULL, before, d);
 }
 
 void loaded_free(struct loaded *l)

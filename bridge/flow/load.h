@@ -9,6 +9,7 @@
 #include "auth/auth.h"
 #include "auth/certs.h"
 #include "base/diag.h"
+#include "base/pace.h"
 #include "conf/conf.h"
 #include "flow/sources.h"
 #include "rule/ruleset.h"
@@ -25,6 +26,8 @@ struct loaded {
 /* NULL where d got an error. A glob or folder without a file is no error but a warning where it was written out in the file.
  * Runbooks that another user may change are errors (file_check_safe). */
 struct loaded *load_all(const char *conf_path, struct diags *d);
+/* The same for a thread that others share a processor with (base/pace.h). pace NULL: load_all. */
+struct loaded *load_paced(const char *conf_path, const struct pace *pace, struct diags *d);
 /* The same, and looks closer at rules that are good (ruleset_check): for --check and runbookctl check. */
 struct loaded *load_checked(const char *conf_path, struct diags *d);
 /* The same without a runbookd.yml, for rules that are only tried out: the rules in this folder and its rules/, the

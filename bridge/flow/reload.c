@@ -5,7 +5,8 @@
  * reads files and makes new things, and what is freed nobody else refers to any more. The swap itself
  * is the callee's, on the loop.
  *
- * The thread steps back for the loop's: where cores are few, a reload takes longer and requests do not.
+ * The thread steps back for the loop's: where cores are few, a reload takes longer and requests do not. Its niceness
+ * does not count against what runs in other sessions (sched_autogroup), so it also rests by itself.
  */
 #include "flow/reload.h"
 
@@ -13,9 +14,12 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREAD_NICE 10
+#define WORK_NS 250000	/* CPU time after which a thread that loads rests */
+#define REST_TIMES 3	/* as long as it had worked */
 
 struct waiter {
 	struct waiter *next;
@@ -54,12 +58,34 @@ static void step_back(void)
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
 }
 
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* ctx: the thread's CPU time after its last rest. A signal may end a rest early, which does no harm. */
+static void rest(void *ctx)
+{
+	int64_t *since = ctx, worked = cpu_ns() - *since, ns = worked * REST_TIMES;
+
+	if (worked < WORK_NS)
+		return;
+	nanosleep(&(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
+	*since = cpu_ns();
+}
+
 static void load(uv_work_t *work)
 {
 	struct reload *r = work->data;
 
+	int64_t since = cpu_ns();
+	const struct pace pace = {rest, &since};
+
 	step_back();
-	r->loaded = load_all(r->conf_path, &r->diags);
+	r->loaded = load_paced(r->conf_path, &pace, &r->diags);
 }
 
 static void free_retired(uv_work_t *work)

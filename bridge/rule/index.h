@@ -17,7 +17,7 @@ struct index;
 
 /* The rules stay where they are as long as the index, which lives in a. Neither `when` nor own events are looked at:
  * ruleset_match does. NULL: a is full, or no memory. */
-struct index *index_new(struct arena *a, const struct rule *rules, size_t n);
+struct index *index_new(struct arena *a, const struct rule *rules, size_t n, const struct pace *pace);
 
 /* Finds the candidates of ev and keeps them for index_next; one event at a time, one thread. a: for values of data
  * that are objects. */

@@ -49,6 +49,7 @@ struct build {
 	uint32_t *rest;
 	size_t entries_n, entries_cap, nodes_n, nodes_cap, groups_n, groups_cap, links_n, links_cap;
 	size_t rest_n, rest_cap, places, places_most;
+	const struct pace *pace;
 };
 
 /* The fields that led to a node. */
@@ -144,6 +145,7 @@ static bool count_texts(struct build *b, const uint32_t *entries, size_t n, stru
 		size *= 2;
 	*c = (struct counts){calloc(size, sizeof(*c->v)), size - 1};
 	for (size_t i = 0; c->v && i < n; i++) {
+		pace_step(b->pace, i);
 		for (size_t k = 0; k < options_of(b, entries[i]); k++) {
 			const struct index_option *o = option_of(b, entries[i], k);
 			for (uint32_t t = 0; t < o->text_n; t++)
@@ -249,6 +251,7 @@ static size_t file_entries(struct build *b, const uint32_t *entries, size_t n,
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++) {
+		pace_step(b->pace, i);
 		const struct index_option *o = best_option(b, &c, entries[i], n, path);
 		if (!o || b->places + filed_n + o->text_n > b->places_most) {
 			keep_here(b, entries[i]);
@@ -302,7 +305,8 @@ static void fill_group(
 	size_t end;
 
 	path.fields[path.n++] = g.field;
-	for (size_t i = 0; i < n; i = end) {
+	for (size_t i = 0, texts = 0; i < n; i = end, texts++) {
+		pace_step(b->pace, texts);
 		for (end = i + 1; end < n && same_text(&v[i], &v[end]);)
 			end++;
 		uint32_t target = target_of(b, v + i, end - i, path);
@@ -492,15 +496,17 @@ static struct index *finish(struct arena *a, const struct build *b, size_t rules
 	return arena_failed(a) ? NULL : ix;
 }
 
-struct index *index_new(struct arena *a, const struct rule *rules, size_t n)
+struct index *index_new(struct arena *a, const struct rule *rules, size_t n, const struct pace *pace)
 {
 	struct index *ix = NULL;
 	struct arena tmp;
-	struct build b = {.tmp = &tmp, .keys.tmp = &tmp};
+	struct build b = {.tmp = &tmp, .keys.tmp = &tmp, .pace = pace};
 
 	arena_init(&tmp, RULESET_MEMORY_LIMIT);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		pace_step(pace, i);
 		add_rule(&b, &rules[i], (uint32_t)i);
+	}
 	uint32_t *all = arena_array(&tmp, b.entries_n + 1, sizeof(*all));
 	for (size_t i = 0; all && i < b.entries_n; i++)
 		all[i] = (uint32_t)i;

@@ -112,6 +112,11 @@ static void pack_matchers(struct ruleset *rs)
 
 struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 {
+	return ruleset_build_paced(in, NULL, d);
+}
+
+struct ruleset *ruleset_build_paced(const struct ruleset_input *in, const struct pace *pace, struct diags *d)
+{
 	size_t errors = d->errors;
 	struct ruleset *rs = calloc(1, sizeof(*rs));
 
@@ -121,6 +126,8 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 	}
 	rs->refs = 1;
 	arena_init(&rs->arena, RULESET_MEMORY_LIMIT);
+	if (pace)
+		arena_on_growth(&rs->arena, pace->pause, pace->ctx);
 	rs->scratch = matcher_scratch_new(match_limit_of(in->conf));
 	if (rs->scratch)
 		matcher_scratch_budget(rs->scratch, (uint64_t)in->conf->limits.match_budget);
@@ -136,7 +143,7 @@ struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d)
 		pack_matchers(rs);
 	bool patterns_fit = d->errors > errors || patterns_index(rs);
 	if (d->errors == errors)
-		rs->index = index_new(&rs->arena, rs->rules, rs->rules_n);
+		rs->index = index_new(&rs->arena, rs->rules, rs->rules_n, pace);
 	if ((arena_failed(&rs->arena) || !rs->scratch || !rs->index || !patterns_fit) &&
 		d->errors == errors)
 		diag_add(d, DIAG_ERROR, "", 0, 0,

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/hash.h"
+#include "base/pace.h"
 #include "conf/conf.h"
 #include "event/event.h"
 #include "rule/matcher.h"
@@ -138,6 +139,9 @@ struct ruleset_input {
 
 /* NULL where d got an error. One reference for the caller. */
 struct ruleset *ruleset_build(const struct ruleset_input *in, struct diags *d);
+
+/* As ruleset_build; pace NULL: the same. */
+struct ruleset *ruleset_build_paced(const struct ruleset_input *in, const struct pace *pace, struct diags *d);
 /* What is allowed and hardly meant, as warnings: rules that can never match, that do what another one does, regexes
  * that can take very long. Costs more than building; not for a reload. */
 void ruleset_check(const struct ruleset *rs, struct diags *d);

@@ -159,8 +159,35 @@ static void waste_is_freed_bit_by_bit(void **state)
 	arena_release(&a);
 }
 
+static void count_growth(void *ctx)
+{
+	++*(size_t *)ctx;
+}
+
+/* Who wants to hear of it hears of it every ARENA_GROWTH bytes, however much there is already. */
+static void growth_is_told(void **state)
+{
+	struct arena a;
+	size_t told = 0;
+
+	(void)state;
+	arena_init(&a, 10 << 20);
+	arena_on_growth(&a, count_growth, &told);
+	for (size_t i = 1; i <= 4000; i++) {
+		assert_non_null(arena_alloc(&a, 1000));
+		assert_true(told >= i * 1000 / ARENA_GROWTH);
+	}
+	assert_true(told <= 2 * 4000 * 1000 / ARENA_GROWTH);
+	arena_release(&a);
+	told = 0;
+	assert_non_null(arena_alloc(&a, 1000));
+	assert_int_equal(told, 0);
+	arena_release(&a);
+}
+
 TESTS_MAIN(cmocka_unit_test(limit_is_hard_and_sticky), cmocka_unit_test(huge_sizes_do_not_wrap),
 	cmocka_unit_test(memory_is_aligned_and_stays),
 	cmocka_unit_test(zalloc_clears_reused_memory), cmocka_unit_test(grow_in_place_or_copy),
 	cmocka_unit_test(reset_keeps_only_a_small_block), cmocka_unit_test(copies_are_terminated),
-	cmocka_unit_test(waste_is_freed_bit_by_bit))
+	cmocka_unit_test(waste_is_freed_bit_by_bit),
+	cmocka_unit_test(growth_is_told))

@@ -228,6 +228,42 @@ static void step_names(void **state)
 	assert_str(rules->rules[1].steps[2].name, "a-2-2");
 }
 
+static void count_pause(void *ctx)
+{
+	++*(size_t *)ctx;
+}
+
+/* Who builds many rules is asked to let others have the processor, the more often the more rules there are. */
+static void a_long_build_pauses(void **state)
+{
+	struct ruleset_file book = {"disk-usage.sh", STR("# ---\n# summary: x\n# ---\n")};
+	struct buf text;
+	size_t few = 0, many = 0;
+	struct pace pace = {count_pause, &few};
+
+	(void)state;
+	buf_init(&text, BUF_NO_LIMIT);
+	buf_puts(&text, "rules:\n");
+	for (int i = 0; i < 2000; i++) {
+		if (i == 200) {
+			struct ruleset_file file = {"r.yml", buf_as_str(&text)};
+			struct ruleset_input in = {&file, 1, &book, 1, &conf};
+			struct ruleset *rs = ruleset_build_paced(&in, &pace, &diags);
+			assert_non_null(rs);
+			ruleset_unref(rs);
+		}
+		buf_printf(&text, "- {name: r%d, match: '{alertname=\"A%d\"}', steps: [{runbook: disk-usage}]}\n", i, i);
+	}
+	struct ruleset_file file = {"r.yml", buf_as_str(&text)};
+	struct ruleset_input in = {&file, 1, &book, 1, &conf};
+	pace.ctx = &many;
+	rules = ruleset_build_paced(&in, &pace, &diags);
+	assert_non_null(rules);
+	assert_true(few > 10);
+	assert_true(many > few * 8);
+	buf_release(&text);
+}
+
 static void reads_a_short_rule(void **state)
 {
 	(void)state;
@@ -746,7 +782,7 @@ static void references(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(renders_other_lists), TEST(step_names), TEST(reads_a_short_rule), TEST(empty_files),
+TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(renders_other_lists), TEST(step_names), TEST(a_long_build_pauses), TEST(reads_a_short_rule), TEST(empty_files),
 	TEST(names_across_files), TEST(runbook_names), TEST(all_findings_at_once), TEST(matches_in_order),
 	TEST(looks_at_when), TEST(one_of_any), TEST(own_events), TEST(a_regex_that_gives_up),
 	TEST(no_memory_without_a_match), TEST(many_rules), TEST(renders_steps), TEST(refuses_what_the_runbook_does),
