@@ -3,7 +3,7 @@
  * Owns the names of the states and how a struct run_result becomes a change of state. Every change
  * that C asks for goes through run_set_state, so there is one place to look at. Whether the change
  * is allowed, and what follows from it (the next step, a retry, counters, audit, the event), is
- * decided in one atomic step by store/runbookd.lua; nothing here remembers a state.
+ * decided in one atomic step by store/library/; nothing here remembers a state.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  *   queued -> running -> succeeded | failed | timed_out | cancelled | lost
  *   queued -> cancelled (queue_ttl, an earlier step failed)      running -> queued (retry)
  *
- * The table of allowed transitions lives in store/runbookd.lua; this only calls it. Each change writes the audit
+ * The table of allowed transitions lives in store/library/; this only calls it. Each change writes the audit
  * and the counters in the same step, and sets off the next step of the rule.
  */
 #ifndef RB_FLOW_RUN_STATE_H

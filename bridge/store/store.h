@@ -1,6 +1,6 @@
 /* store.h: everything runbookd keeps, in Redis, by one function call each.
  *
- * The only layer that knows Redis. Each call is one FCALL of the library in runbookd.lua: atomic, validated
+ * The only layer that knows Redis. Each call is one FCALL of the library in library/: atomic, validated
  * before its first write, on Redis's clock. Calls of one loop turn go out in one write; answers come back on
  * the loop as callbacks, in order. A callback is called exactly once for each call that returned 0, also when
  * the connection breaks (ERR_AWAY: whether Redis did it is then unknown; all calls may be sent again, dedup
@@ -243,7 +243,7 @@ struct store_line {
 int store_output(struct store *s, struct store_held run, const struct store_line *lines, size_t n, store_done_cb cb,
 	void *ctx, struct err *e);
 
-/* A run's change of state; the table of allowed ones is in runbookd.lua. Called by flow/run_state.c only. */
+/* A run's change of state; the table of allowed ones is in library/20-runs.lua. Called by flow/run_state.c only. */
 struct store_run_change {
 	struct store_held run;
 	struct str state;		/* succeeded failed timed_out cancelled lost; or "retry"; or "release": its worker stops, queued again */

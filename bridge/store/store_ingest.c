@@ -1,6 +1,6 @@
 /* store_ingest.c: events with their matched rules into one function call, and what was decided out of its answer.
  *
- * The words of the call are described at rb_ingest_v1 in runbookd.lua. JSON goes in without its first brace, since
+ * The words of the call are described at rb_ingest_v1 in library/30-ingest.lua. JSON goes in without its first brace, since
  * the function puts id and received in front. A duplicate's decisions are not asked for: they are all `duplicate`,
  * and filled in here.
  */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include "store/library.h"
 
-/* The number is written once, in runbookd.lua. */
+/* The number is written once, in library/10-base.lua. */
 long store_library_version(void)
 {
 	static const char mark[] = "\nlocal LIBRARY = ";

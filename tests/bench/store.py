@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """CPU that Redis spends on one call of the function library, by kind of call.
 
-Starts a redis-server of its own (append-only file, fsync always, as runbookd's), loads bridge/store/runbookd.lua and
+Starts a redis-server of its own (append-only file, fsync always, as runbookd's), loads bridge/store/library/ and
 sends calls of one event each in pipelines, as the bridge does under load. Reads the CPU time of Redis's main thread
 before and after (INFO cpu), so that what else runs on the machine counts little; still, it prints the best of the rounds.
 With --instructions it counts instructions instead (valgrind), which no neighbour disturbs.
 
-    tests/bench/store.py [--calls N] [--rounds N] [--pipeline N] [--library FILE] [--only TEXT]
+    tests/bench/store.py [--calls N] [--rounds N] [--pipeline N] [--library FOLDER] [--only TEXT]
     tests/bench/store.py --instructions --calls 300
 """
 import argparse
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 # As in ceiling.c.
 CEILING = """local new = redis.call('SET', KEYS[1]..':new', 1, 'NX')
@@ -187,7 +188,7 @@ def main():
     p.add_argument("--calls", type=int, default=10000)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--pipeline", type=int, default=500)
-    p.add_argument("--library", default=os.path.join(HERE, "../../bridge/store/runbookd.lua"))
+    p.add_argument("--library", default=os.path.join(HERE, "../../bridge/store/library"))
     p.add_argument("--instructions", action="store_true", help="count them with valgrind; slow: give few --calls")
     p.add_argument("--redis", default="", help="more options of redis-server, as '--latency-tracking no'")
     p.add_argument("--only", default="", help="only kinds whose name holds this")
@@ -196,8 +197,7 @@ def main():
     valgrind = ["valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + os.path.join(folder, "cg")]
     redis = Redis(folder, a.redis.split(), valgrind if a.instructions else ())
     try:
-        with open(a.library, "rb") as f:
-            redis.ask("FUNCTION", "LOAD", "REPLACE", f.read())
+        redis.ask("FUNCTION", "LOAD", "REPLACE", b"".join(p.read_bytes() for p in sorted(Path(a.library).glob("*.lua"))))
         if a.instructions:
             count_instructions(redis, a)
         else:

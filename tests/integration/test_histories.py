@@ -128,7 +128,7 @@ class Live:
     # -- life
 
     def start(self):
-        text = (TOP / "bridge" / "store" / "runbookd.lua").read_text()
+        text = "".join(p.read_text() for p in sorted((TOP / "bridge/store/library").glob("*.lua")))
         clocked = text.replace("\nlocal TEST_CLOCK = false", "\nlocal TEST_CLOCK = true ")
         assert clocked != text
         self.redis_server.start()

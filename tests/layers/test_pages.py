@@ -12,7 +12,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("RUNBOOKD_BUILDDIR", ".")).resolve()
 MANUAL = TOP / "docs" / "man"
-LIBRARY = (TOP / "bridge" / "store" / "runbookd.lua").read_text()
+LIBRARY = "".join(p.read_text() for p in sorted((TOP / "bridge/store/library").glob("*.lua")))
 KEYS = set(re.findall(r"\bp \.\. '([a-z]+)", LIBRARY)) - {"clock"}  # which only the tests' build of the library reads
 REDIS_PAGE = (TOP / "docs" / "redis.md").read_text()
 PROGRAMS = {"runbookd": "runbookd.8", "runbook-bridge": "runbook-bridge.8", "runbook-worker": "runbook-worker.8"}

@@ -1,0 +1,365 @@
+-- ---- runs: the only place that writes a state ------------------------------------------------------
+
+local CHANGES = {
+	queued = {running = true, cancelled = true},
+	approval = {queued = true, rejected = true, cancelled = true},
+	running = {
+		succeeded = true, failed = true, timed_out = true, cancelled = true, lost = true,
+		queued = true,
+	},
+}
+local FINAL = {
+	succeeded = true, failed = true, timed_out = true, cancelled = true, rejected = true, lost = true,
+}
+local RUN_FIELDS = {
+	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
+	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
+	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after',
+}
+
+local function run_get(p, id)
+	local v = call('HMGET', p .. 'run:' .. id, spread(RUN_FIELDS))
+	if not v[1] then
+		return nil
+	end
+	local r = {id = id}
+	for i = 1, #RUN_FIELDS do
+		r[RUN_FIELDS[i]] = v[i] or ''
+	end
+	return r
+end
+
+local function ring(p, pool)
+	if call('LPUSH', p .. 'bell:' .. pool, '1') > BELLS then
+		call('LTRIM', p .. 'bell:' .. pool, 0, BELLS - 1)
+	end
+end
+
+local function enqueue(p, pool, id, ready, now)
+	call('ZADD', p .. 'queue:' .. pool, ready, id)
+	call('SADD', p .. 'pools', pool)
+	if ready <= now then
+		ring(p, pool)
+	end
+end
+
+local function audit_run(p, r, from, to, now, who, reason)
+	audit(p, '{"time":"' .. rfc3339(now) .. '","what":"run","run":"' .. r.id .. '","from":' ..
+		quote_or_null(from) .. ',"to":"' .. to .. '","who":' .. quote(who) .. ',"reason":' ..
+		quote(reason) .. ',"rule":' .. quote_or_null(r.rule) .. ',"runbook":' .. quote(r.runbook) ..
+		',"step":' .. quote(r.step) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
+		',"ruleset_hash":' .. quote_or_null(r.ruleset) .. ',"runbook_sha256":' ..
+		quote_or_null(r.sha256) .. '}')
+end
+
+local SEVERITY_OF = {succeeded = 'info', cancelled = 'warning', rejected = 'warning'}
+
+-- The result as an event: a record of the bus at once, and an entry of the inbox, from which a bridge takes it
+-- through the rules without storing it again (the entry names the record).
+local function result_event(p, r, to, now, reason, more)
+	local rule = r.rule ~= '' and '"rule":' .. quote(r.rule) .. ',' or ''
+	local rest = '"source":"runbookd","type":"run","status":"info","time":"' .. rfc3339(now) ..
+		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"' ..
+		(SEVERITY_OF[to] or 'error') .. '","summary":' ..
+		quote("runbook '" .. r.runbook .. "' " .. to .. (reason ~= '' and ': ' .. reason or '')) ..
+		',"labels":{"outcome":"' .. to .. '",' .. rule .. '"runbook":' .. quote(r.runbook) ..
+		',"step":' .. quote(r.step) .. '},"annotations":{},"links":{},"data":{"run":"' .. r.id ..
+		'","incident":' .. quote_or_null(r.incident) .. ',"event":' ..
+		(r.event ~= '' and '"' .. ulid_of(r.event) .. '"' or 'null') .. ',"reason":' .. quote(reason) ..
+		',"exit_code":' .. number_or_null(more.exit_code) .. ',"signal":' ..
+		number_or_null(more.signal) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
+		',"duration_ms":' .. number_or_null(more.duration) .. '},"depth":' .. r.depth .. '}'
+	local sid, json = bus_add(p, now, 'info', r.incident, '[]', rest)
+	call('XADD', p .. 'inbox', '*', 'event', sid, 'incident', r.incident, 'json',
+		sub(json, 1, -2) .. ',"run":"' .. r.id .. '"}')
+	return sid
+end
+
+local function change_record(p, r, to, now, reason)
+	local rest = '"run":"' .. r.id .. '","rule":' .. quote_or_null(r.rule) .. ',"runbook":' ..
+		quote(r.runbook) .. ',"step":' .. quote(r.step) .. ',"state":"' .. to .. '","reason":' ..
+		quote(reason) .. ',"worker":' .. quote_or_null(r.worker) .. ',"attempt":' ..
+		(r.attempt == '' and '0' or r.attempt) .. '}'
+	return (bus_add(p, now, 'run', r.incident, '[]', rest))
+end
+
+-- n: how long the push has made the timeline. Its first two entries, key and head, stay.
+local function cut_timeline(key, n)
+	if n > TIMELINE + TIMELINE_SLACK then
+		local first = call('LRANGE', key, 0, 1)
+		call('LTRIM', key, -TIMELINE, -1)
+		call('LPUSH', key, first[2], first[1])
+	end
+end
+
+-- r from run_get; more: fields of the run to write with it, by name (ready: when a queued one may be claimed).
+local function set_state(p, r, to, now, who, reason, more)
+	local from = r.state
+	if not (CHANGES[from] and CHANGES[from][to]) then
+		error('run ' .. r.id .. ' cannot go from ' .. from .. ' to ' .. to)
+	end
+	local ready, lease = more.ready, more.lease
+	more.ready, more.lease = nil, nil
+	local final = FINAL[to]
+	more.state, more.reason = to, reason
+	if final then
+		more.finished = now
+	end
+	local args, n = {p .. 'run:' .. r.id}, 1
+	for k, v in pairs(more) do
+		args[n + 1], args[n + 2] = k, v
+		n = n + 2
+		if r[k] then
+			r[k] = v .. ''
+		end
+	end
+	call('HSET', spread(args))
+	if from == 'queued' then
+		call('ZREM', p .. 'queue:' .. r.pool, r.id)
+	elseif from == 'approval' then
+		call('ZREM', p .. 'approvals', r.id)
+	else
+		call('ZREM', p .. 'leases', r.id)
+		if call('HINCRBY', p .. 'running', r.pool, -1) <= 0 then
+			call('HDEL', p .. 'running', r.pool)
+		end
+	end
+	if to == 'running' then
+		call('ZADD', p .. 'leases', lease, r.id)
+		call('HINCRBY', p .. 'running', r.pool, 1)
+	elseif to == 'queued' then
+		enqueue(p, r.pool, r.id, ready, now)
+	end
+	audit_run(p, r, from, to, now, who, reason)
+	local sid
+	if final then
+		call('ZREM', p .. 'runs:live', r.id)
+		call('ZADD', p .. 'runs:done', 0, r.id)
+		call('HINCRBY', p .. 'stats', 'runs|' .. to .. '|' .. r.rule .. '|' .. r.runbook, 1)
+		if from == 'running' and more.duration then
+			count_time(p, 'run', r.runbook, num(more.duration))
+		end
+		sid = result_event(p, r, to, now, reason, more)
+	else
+		sid = change_record(p, r, to, now, reason)
+	end
+	if r.incident ~= '' then
+		local key = p .. 'incident:' .. r.incident .. ':timeline'
+		cut_timeline(key, call('RPUSHX', key, sid))
+	end
+end
+
+-- One run as it is made. t: its step; position 1 is ready at once, or when it is approved; the others wait for the one
+-- before. t.more: further fields, with their values.
+local function create_run(p, now, t, who, reason)
+	local waits, state = t.position > 1, t.approval and 'approval' or 'queued'
+	call('HSET', p .. 'run:' .. t.id, 'state', state, 'reason', waits and "waits for step '" .. t.before .. "'" or
+		t.approval and 'waits for a person to approve it' or '', 'rule', t.rule, 'runbook', t.runbook,
+		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'late', t.late,
+		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
+		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
+		t.ruleset, 'queued', now, 'prev', t.prev, 'next', t.next, 'first', (waits or t.later) and '' or '1')
+	if t.more then
+		call('HSET', p .. 'run:' .. t.id, spread(t.more))
+	end
+	call('ZADD', p .. 'runs:live', 0, t.id)
+	if t.approval then
+		call('ZADD', p .. 'approvals', t.approval, t.id)
+	elseif not waits then
+		enqueue(p, t.pool, t.id, now, now)
+	end
+	t.attempt = ''
+	audit_run(p, t, '', state, now, who, reason)
+end
+
+local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
+
+-- Plans runs, one behind the other; t.argv[k] is the first step. Returns the first one's id and the last one, or nil and
+-- the full pool. Full is what was full before this message: one message may go over limits.queue, so that no message is
+-- too large for ever. forced: no queue is too full.
+local function plan_runs(t, k, steps, rule, incident, depth, forced)
+	local argv, first, before = t.argv, nil, nil
+	if not t.runs then
+		t.runs, t.pools, t.added = {}, {}, {}
+	end
+	for position = 1, steps do
+		local r = {
+			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
+			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
+			depth = depth, ruleset = t.ruleset, prev = '', next = '',
+		}
+		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
+		k = k + 6
+		if before then
+			r.prev, r.before, before.next = before.id, before.step, r.id
+		else
+			first = r.id
+			local waiting = t.pools[r.pool] or call('ZCARD', t.p .. 'queue:' .. r.pool)
+			if waiting >= t.queue and not forced then
+				return nil, r.pool
+			end
+			t.pools[r.pool] = waiting
+			t.added[r.pool] = (t.added[r.pool] or 0) + 1
+		end
+		before = r
+		t.runs_n = t.runs_n + 1
+		t.runs[t.runs_n] = r
+	end
+	return first, before
+end
+
+-- ---- chains: the runs of one decision, step by step ------------------------------------------------
+-- A run's field `bad` says how its chain fared so far: '' well or merely not succeeded, '1' a step ended in failed,
+-- timed_out or lost, 'c' it was cancelled or rejected because somebody asked for it. `after`, on the last run, says what
+-- follows: f steps on failure (field `failure`), s it counts for the rule's slo (field `slo`).
+local go_on, cancel_chain
+do
+
+local BAD = {failed = '1', timed_out = '1', lost = '1', rejected = 'c'}
+
+-- objective, in 10^-6 percent; good or bad
+local function count_slo(p, rule, spec, good, now)
+	local objective, within, window, since = match(spec, '^(%d+) (%d+) (%d+) (%d+)$')
+	local key, hour = p .. 'slo:' .. rule, floor(now / 3600000)
+	good = good and now - since <= num(within)
+	call('HSET', key, 'objective', objective, 'window', window)
+	if call('HINCRBY', key, text(hour) .. (good and ' good' or ' bad'), 1) > 1 then
+		return
+	end
+	call('SADD', p .. 'slos', rule)
+	local fields = call('HKEYS', key)
+	for i = 1, #fields do
+		local at = match(fields[i], '^(%d+) ')
+		if at and (num(at) + 1) * 3600000 <= now - window then
+			call('HDEL', key, fields[i])
+		end
+	end
+end
+
+-- Runs that were made outside of an ingest are counted by their incident, and told of on its timeline.
+local function tell_runs(p, runs, n, now, reason)
+	local first = runs[1]
+	first.worker = ''
+	local sid = change_record(p, first, first.approval and 'approval' or 'queued', now, reason)
+	local v = first.incident ~= '' and call('GET', p .. 'incident:' .. first.incident)
+	if not v then
+		return
+	end
+	local inc, key = read_tail(read_incident(first.incident, v)), p .. 'incident:' .. first.incident
+	inc.runs = text(inc.runs + n)
+	call('SET', key, incident_text(inc))
+	for i = 1, n do
+		call('RPUSH', key .. ':runs', runs[i].id)
+	end
+	cut_timeline(key .. ':timeline', call('RPUSHX', key .. ':timeline', sid))
+end
+
+local function run_failure_steps(p, r, now)
+	local words = cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure'))
+	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0}
+	plan_runs(t, 1, #words / 6, r.rule, r.incident, num(r.depth), true)
+	t.runs[1].prev = r.id
+	for i = 1, t.runs_n do
+		t.runs[i].event, t.runs[i].later = r.event, true
+		create_run(p, now, t.runs[i], 'runbookd', "on_failure of rule '" .. r.rule .. "'")
+	end
+	tell_runs(p, t.runs, t.runs_n, now, "on_failure: step '" .. r.broken .. "' did not succeed")
+end
+
+local function chain_ended(p, r, now)
+	if find(r.after, 's', 1, true) and r.bad ~= 'c' then
+		count_slo(p, r.rule, call('HGET', p .. 'run:' .. r.id, 'slo'), r.broken == '', now)
+	end
+	if find(r.after, 'f', 1, true) and r.bad == '1' then
+		run_failure_steps(p, r, now)
+	end
+end
+
+-- The run has ended: its next step is let into the queue, or cancelled, and so on to the first that may run.
+function go_on(p, r, now)
+	local broken, bad = r.broken, r.bad
+	if broken == '' and r.state ~= 'succeeded' then
+		broken = r.step
+	end
+	if bad ~= '1' then
+		bad = BAD[r.state] or (r.state == 'cancelled' and r.cancel ~= '' and 'c') or bad
+	end
+	while r.next ~= '' do
+		local nxt = run_get(p, r.next)
+		if not nxt or nxt.state ~= 'queued' then
+			return
+		end
+		if broken == '' or nxt.always == '1' then
+			call('HSET', p .. 'run:' .. nxt.id, 'reason', '', 'broken', broken, 'bad', bad)
+			enqueue(p, nxt.pool, nxt.id, now, now)
+			return
+		end
+		set_state(p, nxt, 'cancelled', now, 'runbookd',
+			"step '" .. broken .. "' did not succeed", {broken = broken, bad = bad})
+		r = nxt
+	end
+	if r.after ~= '' then
+		r.broken, r.bad = broken, bad
+		chain_ended(p, r, now)
+	end
+end
+
+-- A worker that is to look at once whether something of its own is to be stopped.
+local function call_worker(p, worker)
+	local key = p .. 'call:' .. worker
+	if call('LPUSH', key, '1') > BELLS then
+		call('LTRIM', key, 0, BELLS - 1)
+	end
+	call('PEXPIRE', key, 60000)
+end
+
+-- The chain that begins with run id shall end: what nobody has begun is cancelled, and all of it where nothing was;
+-- what runs is asked to stop, and its worker tells of the end.
+function cancel_chain(p, id, now, who, reason)
+	local r, begun = run_get(p, id), false
+	while r do
+		begun = begun or r.attempt ~= ''
+		if r.state == 'running' then
+			if r.cancel == '' then
+				call('HSET', p .. 'run:' .. r.id, 'cancel', reason)
+				call_worker(p, r.worker)
+				audit_run(p, r, 'running', 'running', now, who, 'asked to stop: ' .. reason)
+				local key = p .. 'incident:' .. r.incident .. ':timeline'
+				cut_timeline(key, call('RPUSHX', key,
+					change_record(p, r, 'running', now, 'asked to stop: ' .. reason)))
+			end
+			return
+		elseif not FINAL[r.state] then
+			r.cancel = reason
+			set_state(p, r, 'cancelled', now, who, reason, {})
+			if begun then
+				go_on(p, r, now)
+				return
+			end
+		end
+		r = r.next ~= '' and run_get(p, r.next)
+	end
+end
+
+end
+
+-- A run whose worker is gone: again where that is safe, else lost.
+local function worker_gone(p, r, now, why)
+	local outlived = num(r.outlived) or 0
+	if r.cancel ~= '' then
+		set_state(p, r, 'cancelled', now, 'runbookd', r.cancel .. '; ' .. why, {})
+		go_on(p, r, now)
+		return true
+	end
+	if r.idempotent == '1' and outlived < LOST_RETRIES then
+		set_state(p, r, 'queued', now, 'runbookd', why .. '; it is idempotent and starts again',
+			{ready = now, outlived = outlived + 1})
+		return false
+	end
+	set_state(p, r, 'lost', now, 'runbookd', r.idempotent == '1' and
+		why .. '; that is the ' .. outlived + 1 .. 'th worker that it outlived' or
+		why .. '; it is not idempotent, so it does not start again', {})
+	go_on(p, r, now)
+	return true
+end
+
