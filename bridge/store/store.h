@@ -316,6 +316,21 @@ int store_inbox(struct store *s, size_t limit, size_t bytes, struct str after, s
  * entry's, or "". On the blocking connection; one at a time. */
 int store_inbox_wait(struct store *s, struct str after, int64_t wait_ms, store_text_cb cb, void *ctx, struct err *e);
 
+/* ---- pauses: rules do not run for a time, in all bridges from the next decision on ---- */
+#define STORE_PAUSE_MAX_MS (INT64_C(366) * 86400000)
+#define STORE_PAUSE_REASON_MAX 500	/* bytes */
+struct store_pause {
+	struct str what;		/* "all", "rule NAME" or "runbook NAME" */
+	int64_t for_ms;			/* of store_resume: not looked at */
+	struct str who, reason;		/* who: for the audit and for each decision */
+};
+/* Text: the pause as JSON. One of the same `what` is replaced; ERR_CONFLICT: there are too many. */
+int store_pause(struct store *s, const struct store_pause *in, store_text_cb cb, void *ctx, struct err *e);
+/* Ends it before its time. Text: the pause that it was; ERR_NOT_FOUND. */
+int store_resume(struct store *s, const struct store_pause *in, store_text_cb cb, void *ctx, struct err *e);
+/* Text: a JSON array of those that hold. */
+int store_pauses(struct store *s, store_text_cb cb, void *ctx, struct err *e);
+
 /* ---- answers: rows are JSON as the API shows it ---- */
 enum store_list {
 	STORE_INCIDENTS,

@@ -22,6 +22,7 @@ local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
 local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
+local paused -- 36: why a rule does not run for now
 do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
@@ -50,6 +51,7 @@ function new_plan(p, now)
 	t.deadlines, t.deliveries, t.delivered = false, false, false
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
+	t.pauses, t.pauses_any = false, false
 	return t
 end
 
@@ -579,10 +581,14 @@ local function cooldown_reason(deadline)
 	return cooled_reason
 end
 
--- From cooldown on; argv[k] is the rule's first word. decision, reason and run, or nil and the full pool.
+-- From pauses on; argv[k] is the rule's first word. decision, reason and run, or nil and the full pool.
 function decide_now(t, k, u)
 	local argv = t.argv
 	local rule, host, key, dry = argv[k], argv[k + 2], argv[k + 3], argv[k + 1] == 'dry_run'
+	local why = paused(t, k, u)
+	if why then
+		return 'paused', why, '-'
+	end
 	if u.cooldown > 0 then
 		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or t.key)
 		local deadline = cooling(t, key)

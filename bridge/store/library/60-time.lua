@@ -169,7 +169,7 @@ end
 
 -- ---- for: what is due ----
 
--- What was put off is decided now, from cooldown on. false: a queue is full, and it stays.
+-- What was put off is decided now, from pauses on. false: a queue is full, and it stays.
 local function decide_due(t, member, name, rule, a, rec, done)
 	local inc, runs = a.inc ~= '-' and get_incident(t, a.inc) or nil, t.runs_n
 	local u = rule_of(rec.words[5])
@@ -379,6 +379,7 @@ function tick(keys, argv)
 	call('HSETNX', p .. 'meta', 'schema', SCHEMA) -- Redis may have been emptied since the bridge opened it
 	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0, late = {}}
 	local retention = num(argv[3])
+	drop_pauses(p, now)
 	-- What is over does not fire any more: all of it first, however much there is.
 	local expiring = tick_expiring(p, now, argv[5], done)
 	local most = math.max(

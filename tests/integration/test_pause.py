@@ -1,0 +1,108 @@
+"""POST /api/v1/pause and /resume: rules that do not run for a time, in all bridges, whatever is killed meanwhile."""
+import pytest
+
+from alerts import alert, notification
+from harness import RedisServer
+
+NOTE = {"note.sh": "#!/bin/sh\n# ---\n# summary: Note it\n# kind: notify\n# ---\n",
+        "look.sh": "#!/bin/sh\n# ---\n# summary: Look at it\n# kind: notify\n# ---\n"}
+RULES = """
+rules:
+  - name: note-down
+    match: 'alertname = "Down"'
+    steps: [{runbook: note}]
+  - name: look-down
+    match: 'alertname = "Down"'
+    steps: [{runbook: look}]
+"""
+
+
+def held(rb):
+    return rb.get("/api/v1/pauses")["items"]
+
+
+def decided(rb, instance):
+    """What both rules decide on a new alert: {rule: (decision, reason)}."""
+    rb.post_alertmanager(notification([alert({"alertname": "Down", "instance": instance})]))
+    event = next(e for e in rb.items("events") if e["labels"].get("instance") == instance)
+    return {d["rule"]: (d["decision"], d["reason"]) for d in event["decisions"]}
+
+
+def decisions(rb, instance):
+    return {rule: decision for rule, (decision, _) in decided(rb, instance).items()}
+
+
+def test_two_bridges_hold_from_the_next_decision_on(folder, runbookd):
+    redis = RedisServer(folder).start()
+    conf = {"redis": redis.url, "worker": {"enabled": False}}
+    one, two = [runbookd(rules=RULES, runbooks=NOTE, conf=conf).start() for _ in range(2)]
+    both = {"note-down": "run", "look-down": "run"}
+    try:
+        for i in range(10):
+            answer = one.api("POST", "/api/v1/pause", {"rule": "note-down", "for": "1h", "reason": "moving disks"})
+            assert answer.status == 200, answer
+            assert decisions(two, f"a{i}") == {**both, "note-down": "paused"}
+            assert [p["rule"] for p in held(two)] == ["note-down"]
+            assert two.api("POST", "/api/v1/resume", {"rule": "note-down"}).status == 200
+            assert decisions(one, f"b{i}") == both
+        assert held(one) == []
+    finally:
+        for rb in (one, two):
+            rb.stop()
+        redis.kill()
+
+
+def test_outlives_everything_and_is_audited(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    assert rb.api("POST", "/api/v1/pause", {"runbook": "look", "for": "1h", "reason": "it lies"}).status == 200
+    rb.kill9_all()
+    rb.start()
+    result = decided(rb, "a")
+    until = held(rb)[0]["until"]
+    assert result["note-down"][0] == "run"
+    assert result["look-down"] == ("paused", f"its runbook 'look' is paused until {until} by api: it lies")
+    rb.wait_run(rule="note-down", state="succeeded")
+    assert rb.api("POST", "/api/v1/resume", {"runbook": "look", "reason": "mended"}).status == 200
+    acts = {a["what"]: a for a in rb.items("audit") if a["what"] in ("pause", "resume")}
+    assert (acts["pause"]["who"], acts["pause"]["runbook"], acts["pause"]["until"]) == ("api", "look", until)
+    assert (acts["resume"]["who"], acts["resume"]["reason"]) == ("api", "mended")
+
+
+def test_explain_and_the_incident_say_so(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    assert rb.api("POST", "/api/v1/pause", {"all": True, "for": "2d", "reason": "the hall burns"}).status == 200
+    payload = notification([alert({"alertname": "Down", "instance": "a"})])
+    told = rb.api("POST", "/api/v1/explain", {"source": "alertmanager", "payload": payload}).json()
+    assert [r["decision"] for r in told["events"][0]["rules"]] == ["paused", "paused"], told
+    assert decisions(rb, "a") == {"note-down": "paused", "look-down": "paused"}
+    incident = rb.items("incidents")[0]["id"]
+    timeline = rb.items(f"incidents/{incident}/timeline")
+    assert all("the hall burns" in d["reason"] for entry in timeline for d in entry["decisions"])
+    assert rb.items("runs") == []
+
+
+@pytest.mark.parametrize("act, body, status, text", [
+    ("pause", {"rule": "note-dwn", "for": "1h", "reason": "x"}, 404, "did you mean 'note-down'"),
+    ("pause", {"runbook": "nota", "for": "1h", "reason": "x"}, 404, "did you mean 'note'"),
+    ("pause", {"rule": "note-down", "for": "1h"}, 400, "'reason' is missing"),
+    ("pause", {"rule": "note-down", "for": "1h", "reason": ""}, 400, "'reason' is missing"),
+    ("pause", {"rule": "note-down", "for": "1h", "reason": "x" * 501}, 400, "over 500 bytes"),
+    ("pause", {"rule": "note-down", "reason": "x"}, 400, "'for' is missing"),
+    ("pause", {"rule": "note-down", "for": "999ms", "reason": "x"}, 400, "from 1s to 366d"),
+    ("pause", {"rule": "note-down", "for": "367d", "reason": "x"}, 400, "from 1s to 366d"),
+    ("pause", {"rule": "note-down", "all": True, "for": "1h", "reason": "x"}, 400, "at a time"),
+    ("pause", {"all": False, "for": "1h", "reason": "x"}, 400, "'all' is true"),
+    ("pause", {"rule": 7, "for": "1h", "reason": "x"}, 400, "are names"),
+    ("pause", {"rule": "note-down", "for": 7, "reason": "x"}, 400, "are strings"),
+    ("pause", {"rules": "note-down", "for": "1h", "reason": "x"}, 400, "unknown member 'rules'"),
+    ("pause", {"for": "1h", "reason": "x"}, 400, "want an object"),
+    ("pause", [], 400, "want an object"),
+    ("resume", {"rule": "note-down", "for": "1h"}, 400, "unknown member 'for'"),
+    ("resume", {"rule": "note-down"}, 404, "nothing is paused as 'rule note-down'"),
+])
+def test_what_cannot_be_done_is_refused(runbookd, act, body, status, text):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    answer = rb.api("POST", f"/api/v1/{act}", body)
+    assert answer.status == status and text in answer.json()["detail"], answer
+    assert held(rb) == []
+    assert [a for a in rb.items("audit") if a["what"] in ("pause", "resume")] == []
