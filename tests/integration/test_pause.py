@@ -1,4 +1,6 @@
 """POST /api/v1/pause and /resume: rules that do not run for a time, in all bridges, whatever is killed meanwhile."""
+import json
+
 import pytest
 
 from alerts import alert, notification
@@ -79,6 +81,25 @@ def test_explain_and_the_incident_say_so(runbookd):
     timeline = rb.items(f"incidents/{incident}/timeline")
     assert all("the hall burns" in d["reason"] for entry in timeline for d in entry["decisions"])
     assert rb.items("runs") == []
+
+
+def test_by_runbookctl(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    assert rb.ctl("pause", "rule", "note-down", "2h", "moving disks").stdout.startswith("rule note-down is paused until ")
+    rb.ctl("pause", "runbook", "look", "1h", "it lies")
+    rb.ctl("pause", "all", "1d", "the hall burns")
+    table = rb.ctl("pause").stdout.splitlines()
+    assert table[0].split() == ["PAUSED", "UNTIL", "WHO", "REASON"]
+    assert [(line.startswith(f"{what} "), line.endswith(f" api  {why}")) for line, what, why in zip(
+        table[1:], ("all", "rule note-down", "runbook look"), ("the hall burns", "moving disks", "it lies"))] == [(True, True)] * 3
+    assert decisions(rb, "a") == {"note-down": "paused", "look-down": "paused"}
+    assert rb.ctl("resume", "all").stdout == "all is not paused any more\n"
+    assert rb.ctl("resume", "rule", "note-down", "moved").stdout == "rule note-down is not paused any more\n"
+    assert decisions(rb, "b") == {"note-down": "run", "look-down": "paused"}
+    assert [p["runbook"] for p in json.loads(rb.ctl("pause", "list", "-o", "json").stdout)["items"]] == ["look"]
+    rb.ctl("pause", "rule", "note-down", "soon", "x", code=1)
+    rb.ctl("pause", "rule", "note-down", "1h", code=2)
+    rb.ctl("resume", "rule", "note-down", code=4)
 
 
 @pytest.mark.parametrize("act, body, status, text", [
