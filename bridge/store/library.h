@@ -1,4 +1,4 @@
-/* library.h: the folder library/ as part of the program; library_lua.c is made from it by the Makefile. */
+/* library.h: the folder library/ in the program; the Makefile makes library_lua.c of it. */
 #ifndef RB_STORE_LIBRARY_H
 #define RB_STORE_LIBRARY_H
 

@@ -1,8 +1,8 @@
 /* store_lines.c: lines and the events that they would raise into one function call, and what came
  * of each out of its answer.
  *
- * The words of the call are described at rb_lines_v1 in library/30-ingest.lua. Lines of one call are one
- * step: an error stores none.
+ * The words of the call are described at rb_lines_v1 in library/30-ingest.lua. Lines of one call
+ * are one step: an error stores none.
  */
 #include "store/lines.h"
 
