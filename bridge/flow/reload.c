@@ -20,6 +20,7 @@
 #define THREAD_NICE 10
 #define WORK_NS 250000	/* CPU time after which a thread that loads rests */
 #define REST_TIMES 3	/* as long as it had worked */
+#define REST_MOST_NS 1000000000	/* in all: a load that is long is not made longer by more */
 
 struct waiter {
 	struct waiter *next;
@@ -66,23 +67,30 @@ static int64_t cpu_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* ctx: the thread's CPU time after its last rest. A signal may end a rest early, which does no harm. */
+struct work {
+	int64_t since; /* CPU time of the thread after its last rest */
+	int64_t rested;
+};
+
+/* A signal may end a rest early, which does no harm. */
 static void rest(void *ctx)
 {
-	int64_t *since = ctx, worked = cpu_ns() - *since, ns = worked * REST_TIMES;
+	struct work *w = ctx;
+	int64_t worked = cpu_ns() - w->since, ns = worked * REST_TIMES;
 
-	if (worked < WORK_NS)
+	if (worked < WORK_NS || w->rested >= REST_MOST_NS)
 		return;
 	nanosleep(&(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
-	*since = cpu_ns();
+	w->rested += ns;
+	w->since = cpu_ns();
 }
 
 static void load(uv_work_t *work)
 {
 	struct reload *r = work->data;
 
-	int64_t since = cpu_ns();
-	const struct pace pace = {rest, &since};
+	struct work w = {.since = cpu_ns()};
+	const struct pace pace = {rest, &w};
 
 	step_back();
 	r->loaded = load_paced(r->conf_path, &pace, &r->diags);
