@@ -28,11 +28,11 @@ struct arena {
 void arena_init(struct arena *a, size_t limit);
 /* Frees all blocks; the arena may be used again. */
 void arena_release(struct arena *a);
-/* From now on until it is released or reset, `grown` is called each time that about ARENA_GROWTH more bytes have been
- * handed out: who fills it over a long time may let others have the processor there. It must not use the arena. */
-void arena_on_growth(struct arena *a, void (*grown)(void *ctx), void *ctx);
 /* As arena_release, but keeps one small block for the next request. */
 void arena_reset(struct arena *a);
+/* From now on until it is released or reset, or this is called with NULL, `grown` is called each time that about ARENA_GROWTH more bytes have been
+ * handed out: who fills it over a long time may let others have the processor there. It must not use the arena. */
+void arena_on_growth(struct arena *a, void (*grown)(void *ctx), void *ctx);
 
 /* How far the arena had come. */
 struct arena_mark {

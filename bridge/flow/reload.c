@@ -20,7 +20,7 @@
 #define THREAD_NICE 10
 #define WORK_NS 250000	/* CPU time after which a thread that loads rests */
 #define REST_TIMES 3	/* as long as it had worked */
-#define REST_MOST_NS 1000000000	/* in all: a load that is long is not made longer by more */
+#define REST_MOST_NS INT64_C(1000000000)	/* in all: a long load is not made longer by more */
 
 struct waiter {
 	struct waiter *next;
@@ -76,9 +76,10 @@ struct work {
 static void rest(void *ctx)
 {
 	struct work *w = ctx;
-	int64_t worked = cpu_ns() - w->since, ns = worked * REST_TIMES;
+	int64_t worked = cpu_ns() - w->since, left = REST_MOST_NS - w->rested;
+	int64_t ns = worked > left / REST_TIMES ? left : worked * REST_TIMES;
 
-	if (worked < WORK_NS || w->rested >= REST_MOST_NS)
+	if (worked < WORK_NS || left <= 0)
 		return;
 	nanosleep(&(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
 	w->rested += ns;
@@ -88,7 +89,6 @@ static void rest(void *ctx)
 static void load(uv_work_t *work)
 {
 	struct reload *r = work->data;
-
 	struct work w = {.since = cpu_ns()};
 	const struct pace pace = {rest, &w};
 

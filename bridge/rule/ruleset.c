@@ -149,6 +149,7 @@ struct ruleset *ruleset_build_paced(const struct ruleset_input *in, const struct
 		diag_add(d, DIAG_ERROR, "", 0, 0,
 			"the rules and runbooks need more than %zu MiB of memory; split them",
 			RULESET_MEMORY_LIMIT >> 20);
+	arena_on_growth(&rs->arena, NULL, NULL); /* the pace is the caller's */
 	if (d->errors == errors) {
 		hash_all(rs, in);
 		return rs;
