@@ -399,20 +399,7 @@ static void on_now(void *ctx, const struct err *e, const struct store_event_out 
 
 static int check_rule(const struct ruleset *rs, struct str name, struct arena *a, struct err *e)
 {
-	const char **names;
-	const char *near;
-
-	if (name.n == 0)
-		return 0;
-	for (size_t i = 0; i < rs->rules_n; i++)
-		if (str_eq(rs->rules[i].name, name))
-			return 0;
-	names = arena_array(a, rs->rules_n + 1, sizeof(*names));
-	for (size_t i = 0; names && i < rs->rules_n; i++)
-		names[i] = rs->rules[i].name.p;
-	near = names ? nearest(name, names, rs->rules_n) : NULL;
-	return err_set(e, ERR_NOT_FOUND, "there is no rule '%.*s'%s%s%s", (int)(name.n < 100 ? name.n : 100), name.p,
-		near ? "; did you mean '" : "", near ? near : "", near ? "'" : "");
+	return name.n == 0 || ruleset_find_rule(rs, name, a, e) ? 0 : -1;
 }
 
 static int check_amount(const struct ruleset *rs, size_t n, struct str only, struct err *e)

@@ -11,55 +11,29 @@
 #include "base/json.h"
 #include "base/clock.h"
 #include "http/handlers.h"
+#include "http/json_request.h"
 #include "http/state.h"
 
 #define BODY_LIMIT ((size_t)16 << 20)
-
-struct ask {
-	struct json_reader *reader; /* NULL: ended */
-	struct source_batch batch;
-};
 
 static void begin(struct request *r)
 {
 	/* The payload may be as deep as at /ingest, and is one member down. */
 	static const struct json_limits limits = {SOURCE_DEPTH_LIMIT + 1, SOURCE_NODES_LIMIT};
-	struct ask *q = arena_zalloc(&r->arena, sizeof(*q));
 
-	if (q)
-		q->reader = json_reader_new(&r->arena, &limits);
-	r->data = q;
-	if (!q || !q->reader)
+	r->data = arena_zalloc(&r->arena, sizeof(struct source_batch));
+	if (!r->data)
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
-}
-
-static int feed(struct request *r, struct str piece, struct err *e)
-{
-	struct ask *q = r->data;
-
-	return json_reader_feed(q->reader, piece.p, piece.n, e);
-}
-
-static void drop(struct request *r)
-{
-	struct ask *q = r->data;
-
-	if (q && q->reader)
-		json_reader_free(q->reader);
-}
-
-static int wrong(struct err *e, const struct json *at, const char *text)
-{
-	err_set(e, ERR_INPUT, "%s", text);
-	e->offset = at ? at->offset : 0;
-	return -1;
+	else
+		json_request_begin_within(r, &limits);
 }
 
 /* {name: value}: strings, all of them. */
 static int check_headers(const struct json *headers, struct err *e)
 {
 	if (headers->kind != JSON_OBJECT)
-		return wrong(e, headers, "'headers' is an object of strings: {\"X-GitHub-Event\": \"push\"}");
+		return json_request_wrong(headers,
+			"'headers' is an object of strings: {\"X-GitHub-Event\": \"push\"}", e);
 	for (const struct json *h = headers->child; h; h = h->next) {
 		if (h->kind == JSON_STRING)
 			continue;
@@ -79,26 +53,23 @@ static int check_members(const struct json *body, struct err *e)
 	const struct json *headers = NULL;
 
 	if (body->kind != JSON_OBJECT)
-		return wrong(e, body, usage);
+		return json_request_wrong(body, usage, e);
 	for (const struct json *m = body->child; m; m = m->next) {
 		bool text = str_is(m->key, texts[0]) || str_is(m->key, texts[1]) || str_is(m->key, texts[2]);
 
 		if (text && m->kind != JSON_STRING)
-			return wrong(e, m, "'source', 'event' and 'rule' are strings");
+			return json_request_wrong(m, "'source', 'event' and 'rule' are strings", e);
 		if (str_is(m->key, "headers") && check_headers(headers = m, e) < 0)
 			return -1;
 		if (text || m == headers || str_is(m->key, "payload"))
 			continue;
-		err_set(e, ERR_INPUT, "unknown member '%.*s'; known are: source, payload, headers, event, rule",
-			(int)(m->key.n < 80 ? m->key.n : 80), m->key.p);
-		e->offset = m->offset;
-		return -1;
+		return json_request_unknown(m, "source, payload, headers, event, rule", e);
 	}
 	if (json_get(body, "event"))
 		return json_get(body, "source") || json_get(body, "payload") || headers
-			       ? wrong(e, body, "either 'event', or 'source' and 'payload' with their 'headers'")
+			       ? json_request_wrong(body, "either 'event', or 'source' and 'payload' with their 'headers'", e)
 			       : 0;
-	return json_get(body, "source") && json_get(body, "payload") ? 0 : wrong(e, body, usage);
+	return json_get(body, "source") && json_get(body, "payload") ? 0 : json_request_wrong(body, usage, e);
 }
 
 static struct str header_of(void *ctx, const char *name)
@@ -217,31 +188,30 @@ static void on_told(void *ctx, const struct err *e, struct str answer)
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
 }
 
-static int explain(struct request *r, const struct json *body, struct err *e)
+static int explain(
+	struct request *r, const struct json *body, struct source_batch *batch, struct err *e)
 {
 	const struct ingest_ctx *ic = r->server->app.ic;
-	struct ask *q = r->data;
 	struct str id = json_str(json_get(body, "event")), rule = json_str(json_get(body, "rule"));
 
 	if (json_get(body, "event"))
 		return explain_stored(ic, &r->arena, id, rule, on_told, r, e);
-	return explain_batch(ic, &r->arena, &q->batch, rule, on_told, r, e);
+	return explain_batch(ic, &r->arena, batch, rule, on_told, r, e);
 }
 
 static void finish(struct request *r)
 {
 	static const char *const no_params[] = {NULL};
-	struct ask *q = r->data;
 	struct err e = {0};
-	struct json *body = json_reader_finish(q->reader, &e);
+	const struct json *body = json_request_finish(r, &e);
+	struct source_batch *batch = r->data;
 
-	json_reader_free(q->reader);
-	q->reader = NULL;
 	if (!body || check_members(body, &e) != 0 ||
-		(!json_get(body, "event") && read_payload(r, body, &q->batch, &e) != 0))
+		(!json_get(body, "event") && read_payload(r, body, batch, &e) != 0))
 		request_fault(r, &e);
-	else if (request_params_known(r, no_params, &e) != 0 || explain(r, body, &e) != 0)
+	else if (request_params_known(r, no_params, &e) != 0 || explain(r, body, batch, &e) != 0)
 		request_fail(r, &e);
 }
 
-const struct route_handler handler_explain = {begin, feed, finish, drop, BODY_LIMIT, NULL};
+const struct route_handler handler_explain = {
+	begin, json_request_feed, finish, json_request_drop, BODY_LIMIT, NULL};

@@ -171,19 +171,6 @@ static void incident_runs(struct request *r)
 
 /* ---- one thing ---- */
 
-static void on_thing(void *ctx, const struct err *e, struct str json)
-{
-	struct request *r = ctx;
-
-	if (e) {
-		request_fail(r, e);
-		return;
-	}
-	buf_str(&r->out, json);
-	buf_putc(&r->out, '\n');
-	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
-}
-
 static void answer_thing(struct request *r, enum store_kind kind, const char *what)
 {
 	struct err e = {0};
@@ -191,7 +178,8 @@ static void answer_thing(struct request *r, enum store_kind kind, const char *wh
 	if (!id_valid(r->args.id))
 		no_such(r, what);
 	else if (request_params_known(r, no_params, &e) != 0 ||
-		 store_get(r->server->app.ic->store, kind, r->args.id, on_thing, r, &e) != 0)
+		 store_get(r->server->app.ic->store, kind, r->args.id, request_answer_json, r,
+			&e) != 0)
 		request_fail(r, &e);
 }
 

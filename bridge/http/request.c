@@ -374,6 +374,19 @@ void request_fault(struct request *r, const struct err *e)
 	problem(r, request_fault_status(e), e, e->offset > 0 || e->code == ERR_INPUT);
 }
 
+void request_answer_json(void *ctx, const struct err *e, struct str json)
+{
+	struct request *r = ctx;
+
+	if (e) {
+		request_fail(r, e);
+		return;
+	}
+	buf_str(&r->out, json);
+	buf_putc(&r->out, '\n');
+	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
+}
+
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
 {
 	struct err e = {0};

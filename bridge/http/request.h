@@ -69,6 +69,7 @@ struct request {
 	struct signature *signature; /* that its body is held against; NULL */
 	bool unproven;		     /* the body is there, and its signature is wrong */
 	void *data; /* the handler's */
+	struct json_reader *json;    /* json_request.c's */
 	enum request_state state;
 	bool suspended;
 	bool has_body;
@@ -134,6 +135,8 @@ void request_problem(struct request *r, unsigned status, const struct err *e);
 void request_fail(struct request *r, const struct err *e);
 /* The same for a fault of the body: an ERR_INPUT has its offset, be it 0. */
 void request_fault(struct request *r, const struct err *e);
+/* A store_text_cb, ctx the request: 200 with this JSON. */
+void request_answer_json(void *ctx, const struct err *e, struct str json);
 void request_problemf(struct request *r, unsigned status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* 503: it is not begun any more, as the bridge is stopping. */

@@ -15,46 +15,15 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/nearest.h"
 #include "flow/decide.h"
 #include "http/handlers.h"
+#include "http/json_request.h"
 #include "http/state.h"
 
 #define BODY_LIMIT ((size_t)1 << 20)
 #define KEY_LIMIT 255 /* bytes of an Idempotency-Key */
 
-struct run_new {
-	struct json_reader *reader; /* NULL: ended */
-	struct str id;
-};
-
 /* ---- POST /api/v1/runs ---- */
-
-static void begin(struct request *r)
-{
-	struct run_new *n = arena_zalloc(&r->arena, sizeof(*n));
-
-	if (n)
-		n->reader = json_reader_new(&r->arena, NULL);
-	r->data = n;
-	if (!n || !n->reader)
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
-}
-
-static int feed(struct request *r, struct str piece, struct err *e)
-{
-	struct run_new *n = r->data;
-
-	return json_reader_feed(n->reader, piece.p, piece.n, e);
-}
-
-static void drop(struct request *r)
-{
-	struct run_new *n = r->data;
-
-	if (n && n->reader)
-		json_reader_free(n->reader);
-}
 
 static int check_members(const struct json *body, struct err *e)
 {
@@ -66,38 +35,19 @@ static int check_members(const struct json *body, struct err *e)
 			json_kind_name(body->kind));
 	for (const struct json *m = body->child; m; m = m->next) {
 		if (!str_is(m->key, known[0]) && !str_is(m->key, known[1]) &&
-			!str_is(m->key, known[2])) {
-			err_set(e, ERR_INPUT,
-				"unknown member '%.*s'; known are: runbook, params, pool",
-				(int)(m->key.n < 80 ? m->key.n : 80), m->key.p);
-			e->offset = m->offset;
-			return -1;
-		}
+			!str_is(m->key, known[2]))
+			return json_request_unknown(m, "runbook, params, pool", e);
 	}
 	return 0;
 }
 
 static const struct runbook *find_runbook(struct request *r, const struct json *body, struct err *e)
 {
-	const struct ruleset *rules = r->server->app.ic->rules;
 	struct str name = json_str(json_get(body, "runbook"));
-	const struct runbook *rb = ruleset_runbook(rules, name);
-	const char **names;
-	const char *near;
 
-	if (rb)
-		return rb;
-	if (name.n == 0) {
-		err_set(e, ERR_INPUT, "'runbook' is missing; GET /api/v1/runbooks lists them");
-		return NULL;
-	}
-	names = arena_array(&r->arena, rules->runbooks.n + 1, sizeof(*names));
-	for (size_t i = 0; names && i < rules->runbooks.n; i++)
-		names[i] = rules->runbooks.v[i]->name.p;
-	near = names ? nearest(name, names, rules->runbooks.n) : NULL;
-	err_set(e, ERR_NOT_FOUND, "there is no runbook '%.*s'%s%s%s",
-		(int)(name.n < 100 ? name.n : 100), name.p, near ? "; did you mean '" : "",
-		near ? near : "", near ? "'" : "");
+	if (name.n > 0)
+		return ruleset_find_runbook(r->server->app.ic->rules, name, &r->arena, e);
+	err_set(e, ERR_INPUT, "'runbook' is missing; GET /api/v1/runbooks lists them");
 	return NULL;
 }
 
@@ -138,17 +88,17 @@ static struct str digest(struct arena *a, const struct json *body)
 
 static void answer_run(struct request *r, struct str json)
 {
-	struct run_new *n = r->data;
+	const struct str *id = r->data;
 
 	if (json.n) {
 		buf_str(&r->out, json);
 	} else {
 		buf_puts(&r->out, "{\"id\":");
-		json_quote(&r->out, n->id);
+		json_quote(&r->out, *id);
 		buf_putc(&r->out, '}');
 	}
 	buf_putc(&r->out, '\n');
-	r->location = arena_printf(&r->arena, "/api/v1/runs/%.*s", STR_ARG(n->id));
+	r->location = arena_printf(&r->arena, "/api/v1/runs/%.*s", STR_ARG(*id));
 	request_answer(r, MHD_HTTP_CREATED, REQUEST_TYPE_JSON);
 }
 
@@ -161,15 +111,15 @@ static void on_run(void *ctx, const struct err *e, struct str json)
 static void on_made(void *ctx, const struct err *e, struct str id)
 {
 	struct request *r = ctx;
-	struct run_new *n = r->data;
+	struct str *made = r->data;
 	struct err mine = {0};
 
 	if (e) {
 		request_fail(r, e);
 		return;
 	}
-	n->id = arena_strdup(&r->arena, id);
-	if (store_get(r->server->app.ic->store, STORE_RUN, n->id, on_run, r, &mine) != 0)
+	*made = arena_strdup(&r->arena, id);
+	if (store_get(r->server->app.ic->store, STORE_RUN, *made, on_run, r, &mine) != 0)
 		answer_run(r, STR_NONE);
 }
 
@@ -202,26 +152,25 @@ static int make_run(struct request *r, const struct json *body, struct err *e)
 		.retries_backoff_ms = rb->retries_backoff_ms,
 	};
 	run.request_sha256 = digest(&r->arena, body);
-	if (!run.step.params_json.p || !run.request_sha256.p)
+	r->data = arena_zalloc(&r->arena, sizeof(struct str)); /* the run's id */
+	if (!run.step.params_json.p || !run.request_sha256.p || !r->data)
 		return err_set(e, ERR_NOMEM, "no memory for the request");
 	return store_run_new(ic->store, &run, on_made, r, e);
 }
 
 static void finish(struct request *r)
 {
-	struct run_new *n = r->data;
 	struct err e = {0};
-	struct json *body = json_reader_finish(n->reader, &e);
+	const struct json *body = json_request_finish(r, &e);
 
-	json_reader_free(n->reader);
-	n->reader = NULL;
 	if (!body)
 		request_fault(r, &e);
 	else if (check_members(body, &e) != 0 || make_run(r, body, &e) != 0)
 		request_fail(r, &e);
 }
 
-const struct route_handler handler_run_new = {begin, feed, finish, drop, BODY_LIMIT, NULL};
+const struct route_handler handler_run_new = {
+	json_request_begin, json_request_feed, finish, json_request_drop, BODY_LIMIT, NULL};
 
 /* ---- GET /api/v1/runs/ID/artifacts/NAME ---- */
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "http/dialect.h"
 #include "http/handlers.h"
+#include "http/json_request.h"
 #include "http/shipper.h"
 #include "http/state.h"
 #include "store/store.h"
@@ -191,20 +192,13 @@ static void begin_ack(struct request *r)
 		answer_code(r, MHD_HTTP_BAD_REQUEST, CODE_NO_CHANNEL);
 		return;
 	}
-	r->data = json_reader_new(&r->arena, NULL);
-	if (!r->data)
-		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for the request");
-}
-
-static int feed_ack(struct request *r, struct str piece, struct err *e)
-{
-	return json_reader_feed(r->data, piece.p, piece.n, e);
+	json_request_begin(r);
 }
 
 static void finish_ack(struct request *r)
 {
 	struct err e = {0};
-	const struct json *body = json_reader_finish(r->data, &e), *acks = json_get(body, "acks");
+	const struct json *body = json_request_finish(r, &e), *acks = json_get(body, "acks");
 	struct json_w w;
 
 	if (!acks || acks->kind != JSON_ARRAY || acks->count > ACK_IDS_LIMIT) {
@@ -226,11 +220,6 @@ static void finish_ack(struct request *r)
 	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
 }
 
-static void drop_ack(struct request *r)
-{
-	json_reader_free(r->data);
-}
-
 const struct route_handler handler_splunk_health = {.finish = health};
 const struct route_handler handler_splunk_ack = {
-	begin_ack, feed_ack, finish_ack, drop_ack, ACK_BODY_LIMIT, NULL};
+	begin_ack, json_request_feed, finish_ack, json_request_drop, ACK_BODY_LIMIT, NULL};

@@ -148,6 +148,11 @@ void ruleset_check(const struct ruleset *rs, struct diags *d);
 struct ruleset *ruleset_ref(struct ruleset *rs);
 void ruleset_unref(struct ruleset *rs);
 const struct runbook *ruleset_runbook(const struct ruleset *rs, struct str name);
+/* By name for whoever typed it. NULL: ERR_NOT_FOUND, with the nearest name; a: for finding that. */
+const struct rule *ruleset_find_rule(
+	const struct ruleset *rs, struct str name, struct arena *a, struct err *e);
+const struct runbook *ruleset_find_runbook(
+	const struct ruleset *rs, struct str name, struct arena *a, struct err *e);
 
 /* One rule that wants the event (or could not tell: failed). */
 struct rule_match {

@@ -180,7 +180,7 @@ def good_connection(address, path, rate, due, over, seen):
     while not over.is_set():
         time.sleep(max(0, due - time.monotonic()))
         sent = time.monotonic()
-        body = notification([alert({"alertname": "Good", "instance": f"web-{os.getpid()}-{len(seen)}"})])
+        body = notification([alert({"alertname": "Good", "instance": f"web-{threading.get_ident()}-{sent}"})])
         try:
             status = request_on(c, "POST", path, body).status
         except (OSError, http.client.HTTPException) as e:
