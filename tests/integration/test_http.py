@@ -308,7 +308,7 @@ def test_stop_refuses_what_is_not_through_in_time(runbookd):
 
 def test_filter_says_what_it_cannot_read(bridge_only):
     """An event that a request may bring, but that is too much to be taken apart for each filter."""
-    rb = bridge_only(redis_slow_after="1m")
+    rb = bridge_only()
     large = alert({"alertname": "Large"}) | {"numbers": [0] * 590000, "text": "x" * (24 << 20)}
     assert rb.post_alertmanager(notification([large]))["new"] == 1
     rb.post_alertmanager(notification([alert({"alertname": "Small"})]))
