@@ -49,8 +49,9 @@ enum cli_scope {
 	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 	SCOPE_TOKEN = 1 << 13,	/* --name --scope */
-	SCOPE_EMIT = 1 << 14,	/* --type --subject --data -l */
+	SCOPE_EMIT = 1 << 14,	/* --type --subject --data */
 	SCOPE_LOG = 1 << 15,	/* --log --format -v */
+	SCOPE_LABEL = 1 << 16,	/* -l */
 };
 
 #define CLI_PARAMS_MAX 100

@@ -145,6 +145,6 @@ const struct command command_events_emit = {
 	.name = "events emit",
 	.synopsis = "--type TYPE [--subject TEXT] [--data JSON|@FILE|-] [-l NAME=VALUE]...",
 	.sentence = "put an event on the bus; prints what the rules decide",
-	.scopes = SCOPE_EMIT,
+	.scopes = SCOPE_EMIT | SCOPE_LABEL,
 	.run = run,
 };

@@ -9,6 +9,7 @@ const struct command *const commands[] = {
 	&command_incidents_list,
 	&command_incidents_show,
 	&command_incidents_timeline,
+	&command_related,
 	&command_alerts_list,
 	&command_events_list,
 	&command_events_emit,

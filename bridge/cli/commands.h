@@ -7,6 +7,7 @@
 extern const struct command command_incidents_list;
 extern const struct command command_incidents_show;
 extern const struct command command_incidents_timeline;
+extern const struct command command_related;
 extern const struct command command_alerts_list;
 extern const struct command command_events_list;
 extern const struct command command_events_emit;

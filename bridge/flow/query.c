@@ -10,11 +10,16 @@
  * disk-usage`) where no label of that name hides them, `event.*` is what they have of it, and
  * `data.x` is any member (`data.params.path`).
  *
- * It does not sort and does not know what the store's indexes are.
+ * Incidents are found by an index where the filter says `label = value`: the store then gives all
+ * rows that may match, and each is held against the whole filter all the same. Left to that are
+ * names that may be a plain member of the row, or a field of its key, rather than a label.
+ *
+ * It does not sort.
  */
 #include "flow/query.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "source/source.h"
 
 #define QUERY_PIECE 200 /* rows asked for at once where a filter drops some */
@@ -31,6 +36,7 @@ struct query_run {
 	struct store_page page; /* its texts are in arena */
 	size_t limit, taken, looked;
 	struct matchers filter;
+	struct kv *labels; /* that the rows must have, of the filter or as asked for */
 	struct matcher_scratch *scratch; /* NULL: no filter */
 	struct arena arena;		 /* of the query */
 	struct arena row;
@@ -223,6 +229,10 @@ static void on_rows(void *ctx, const struct err *e, const struct store_rows *row
 		return;
 	}
 	more = rows->more || used < rows->n;
+	if (used == rows->n && rows->resume.n) {
+		buf_clear(&q->cursor);
+		buf_str(&q->cursor, rows->resume);
+	}
 	if (!more || rows->n == 0 || q->taken >= q->limit || q->looked >= QUERY_SCAN_MAX)
 		finish_page(q, more);
 	else if (fetch(q, &mine) != 0)
@@ -254,6 +264,38 @@ static int set_filter(struct query_run *q, struct str filter, struct err *e)
 	return 0;
 }
 
+/* May the index of labels stand in for `name = value` on an incident's row? */
+static bool by_index(const struct kv *label)
+{
+	for (const char *const *m = store_incident_members; *m; m++)
+		if (str_is(label->name, *m))
+			return false;
+	return !memchr(label->name.p, '.', label->name.n) &&
+	       store_label_indexed(label->name, label->value);
+}
+
+/* What the store is to look up: the labels asked for, else those that the filter asks for. */
+static int set_labels(struct query_run *q, const struct store_page *page, struct err *e)
+{
+	size_t n = page->labels_n;
+
+	q->labels = arena_array(&q->arena, STORE_LABELS_MAX, sizeof(*q->labels));
+	if (!q->labels)
+		return err_set(e, ERR_NOMEM, "no memory for the query");
+	for (size_t i = 0; i < n; i++)
+		q->labels[i] = (struct kv){arena_strdup(&q->arena, page->labels[i].name),
+			arena_strdup(&q->arena, page->labels[i].value)};
+	if (n == 0 && q->what == STORE_INCIDENTS) {
+		size_t all = matchers_labels(&q->filter, q->labels, STORE_LABELS_MAX);
+		for (size_t i = 0; i < all; i++)
+			if (by_index(&q->labels[i]))
+				q->labels[n++] = q->labels[i];
+	}
+	q->page.labels = q->labels;
+	q->page.labels_n = n;
+	return arena_failed(&q->arena) ? err_set(e, ERR_NOMEM, "no memory for the query") : 0;
+}
+
 int query_list(struct store *s, const struct query *in, store_text_cb cb, void *ctx, struct err *e)
 {
 	struct query_run *q = calloc(1, sizeof(*q));
@@ -277,7 +319,8 @@ int query_list(struct store *s, const struct query *in, store_text_cb cb, void *
 	buf_puts(&q->out, "{\"items\":[");
 	if (buf_failed(&q->cursor))
 		err_set(e, ERR_INPUT, "'cursor' is none that a list gave as 'next'");
-	if (buf_failed(&q->cursor) || set_filter(q, in->filter, e) != 0 || fetch(q, e) != 0) {
+	if (buf_failed(&q->cursor) || set_filter(q, in->filter, e) != 0 ||
+		set_labels(q, &in->page, e) != 0 || fetch(q, e) != 0) {
 		query_free(q);
 		return -1;
 	}

@@ -12,6 +12,7 @@
 #define QUERY_LIMIT_DEFAULT 50
 #define QUERY_LIMIT_MAX 1000
 #define QUERY_SCAN_MAX 20000
+#define QUERY_LABELS_MAX 16 /* that one asks for related incidents by */
 #define QUERY_ROW_ARENA                                                                            \
 	((size_t)64 << 20) /* bytes that a row may take, as values, to be held against a filter */
 

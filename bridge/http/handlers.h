@@ -27,7 +27,7 @@ extern const struct route_handler handler_handshake;
 /* explain.c */
 extern const struct route_handler handler_explain;
 /* lists.c */
-extern const struct route_handler handler_incidents, handler_alerts, handler_events, handler_runs,
+extern const struct route_handler handler_incidents, handler_related, handler_alerts, handler_events, handler_runs,
 	handler_audit, handler_timeline, handler_incident_alerts, handler_incident_runs;
 extern const struct route_handler handler_incident, handler_event, handler_run;
 /* The parameter `limit` of a list. ERR_INPUT. */

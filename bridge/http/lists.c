@@ -3,6 +3,7 @@
  * A list says no to a parameter that it does not know: a filter that was mistyped and ignored would
  * be an answer to another question. Rows are JSON of the store and go out as they are.
  */
+#include <string.h>
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/units.h"
@@ -21,6 +22,8 @@ static const char *const run_params[] = {
 	"status", "state", "filter", "since", "until", "limit", "cursor", NULL};
 static const char *const audit_params[] = {"filter", "since", "until", "limit", "cursor", NULL};
 static const char *const timeline_params[] = {"filter", "limit", "cursor", NULL};
+static const char *const related_params[] = {
+	"label", "status", "filter", "since", "until", "limit", "cursor", NULL};
 static const char *const no_params[] = {NULL};
 
 static void on_page(void *ctx, const struct err *e, struct str answer)
@@ -97,20 +100,67 @@ static int read_status(struct request *r, const char *name, const char *const *k
 	return -1;
 }
 
+/* What all lists are asked for. */
+static int read_query(struct request *r, const char *const *params, const char *const *statuses,
+	struct query *q, struct err *e)
+{
+	q->filter = request_param(r, "filter");
+	q->page.id = r->args.id;
+	q->page.cursor = request_param(r, "cursor");
+	if (request_params_known(r, params, e) != 0 || list_limit(r, &q->page.limit, e) != 0 ||
+		read_time(r, "since", &q->page.since_ms, e) != 0 ||
+		read_time(r, "until", &q->page.until_ms, e) != 0)
+		return -1;
+	return statuses ? read_status(r, "status", statuses, &q->page.status, e) : 0;
+}
+
 static void answer_list(struct request *r, enum store_list what, const char *const *params,
 	const char *const *statuses)
 {
-	struct query q = {.what = what, .filter = request_param(r, "filter")};
+	struct query q = {.what = what};
 	struct err e = {0};
 
-	q.page.id = r->args.id;
-	q.page.cursor = request_param(r, "cursor");
-	if (request_params_known(r, params, &e) != 0 || list_limit(r, &q.page.limit, &e) != 0 ||
-		read_time(r, "since", &q.page.since_ms, &e) != 0 ||
-		read_time(r, "until", &q.page.until_ms, &e) != 0 ||
-		(statuses && read_status(r, "status", statuses, &q.page.status, &e) != 0) ||
+	if (read_query(r, params, statuses, &q, &e) != 0 ||
 		(what == STORE_RUNS &&
 			read_status(r, "state", statuses, &q.page.status, &e) != 0) ||
+		query_list(r->server->app.ic->store, &q, on_page, r, &e) != 0)
+		request_fail(r, &e);
+}
+
+/* label=instance=db-17, once or more. */
+static int read_labels(struct request *r, struct kv *v, size_t *n, struct err *e)
+{
+	struct str given[QUERY_LABELS_MAX];
+
+	*n = request_params_list(r, "label", given, QUERY_LABELS_MAX);
+	if (*n == 0 || *n > QUERY_LABELS_MAX)
+		return err_set(e, ERR_INPUT,
+			"there are %zu of 'label'; want 1 to %d, as label=instance=db-17", *n,
+			QUERY_LABELS_MAX);
+	for (size_t i = 0; i < *n; i++) {
+		struct str s = given[i];
+		const char *equals = s.n ? memchr(s.p, '=', s.n) : NULL;
+		size_t name = equals ? (size_t)(equals - s.p) : 0;
+
+		v[i].name = (struct str){s.p, name};
+		v[i].value = equals ? (struct str){equals + 1, s.n - name - 1} : STR_NONE;
+		if (!store_label_indexed(v[i].name, v[i].value))
+			return err_set(e, ERR_INPUT,
+				"'label' is '%.*s'; want name=value, neither of them empty, of at "
+				"most %d bytes",
+				(int)(s.n < 80 ? s.n : 80), s.p ? s.p : "", STORE_LABEL_MAX);
+	}
+	return 0;
+}
+
+static void related(struct request *r)
+{
+	struct kv labels[QUERY_LABELS_MAX];
+	struct query q = {.what = STORE_INCIDENTS, .page = {.labels = labels, .any_label = true}};
+	struct err e = {0};
+
+	if (read_query(r, related_params, incident_statuses, &q, &e) != 0 ||
+		read_labels(r, labels, &q.page.labels_n, &e) != 0 ||
 		query_list(r->server->app.ic->store, &q, on_page, r, &e) != 0)
 		request_fail(r, &e);
 }
@@ -199,6 +249,7 @@ static void run(struct request *r)
 }
 
 const struct route_handler handler_incidents = {.finish = incidents};
+const struct route_handler handler_related = {.finish = related};
 const struct route_handler handler_alerts = {.finish = alerts};
 const struct route_handler handler_events = {.finish = events};
 const struct route_handler handler_runs = {.finish = runs};

@@ -217,6 +217,34 @@ void request_params_join(
 	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, join_param, &j);
 }
 
+struct params_list {
+	const char *name;
+	struct str *v;
+	size_t n, max;
+};
+
+static enum MHD_Result list_param(
+	void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct params_list *l = ctx;
+
+	(void)kind;
+	if (strcmp(key, l->name) != 0)
+		return MHD_YES;
+	if (l->n < l->max)
+		l->v[l->n] = str_of(value);
+	l->n++;
+	return MHD_YES;
+}
+
+size_t request_params_list(struct request *r, const char *name, struct str *v, size_t max)
+{
+	struct params_list l = {name, v, 0, max};
+
+	MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, list_param, &l);
+	return l.n;
+}
+
 size_t request_client_cert_names(struct request *r, struct str **names)
 {
 	return tls_client_names(r->mhd, &r->arena, names);

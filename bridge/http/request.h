@@ -122,6 +122,8 @@ void request_headers(struct request *r, void (*take)(void *arg, struct str name,
 struct str request_param(struct request *r, const char *name);	/* of the query string */
 /* All values of a parameter, with `between` between them, behind what is in out. */
 void request_params_join(struct request *r, const char *name, struct buf *out, const char *between);
+/* The same to v, in their order, at most max of them; how many there are. */
+size_t request_params_list(struct request *r, const char *name, struct str *v, size_t max);
 /* 0 where each parameter of the query is one of the names (ended by NULL); else -1 with e naming
  * it. */
 int request_params_known(struct request *r, const char *const *names, struct err *e);

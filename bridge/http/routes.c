@@ -41,6 +41,7 @@ const struct route server_routes[] = {
 	{ROUTE_GET, "/api/v1/incidents/{id}/timeline", ROUTE_READ, &handler_timeline},
 	{ROUTE_GET, "/api/v1/incidents/{id}/alerts", ROUTE_READ, &handler_incident_alerts},
 	{ROUTE_GET, "/api/v1/incidents/{id}/runs", ROUTE_READ, &handler_incident_runs},
+	{ROUTE_GET, "/api/v1/related", ROUTE_READ, &handler_related},
 	{ROUTE_GET, "/api/v1/alerts", ROUTE_READ, &handler_alerts},
 	{ROUTE_GET, "/api/v1/events", ROUTE_READ, &handler_events},
 	{ROUTE_POST, "/api/v1/events", ROUTE_OPERATE, &handler_emit},

@@ -50,6 +50,18 @@ bool matchers_name_event_origin(const struct matchers *m)
 	return false;
 }
 
+size_t matchers_labels(const struct matchers *m, struct kv *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n && n < max; i++) {
+		const struct matcher *one = &m->v[i];
+		if (one->op == MATCH_EQ && one->field.kind == FIELD_LABEL && one->value.n > 0)
+			out[n++] = (struct kv){one->field.name, one->value};
+	}
+	return n;
+}
+
 bool matchers_have_group(const struct matchers *m, struct str name)
 {
 	uint32_t number;

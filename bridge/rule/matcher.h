@@ -84,6 +84,9 @@ int matchers_join(struct arena *a, struct matchers *to, struct matchers *from, s
 int matchers_pack(struct arena *a, struct matchers *m, struct err *e);
 /* Does it compare event.type or event.source? (flow: only such rules see runbookd's own events.) */
 bool matchers_name_event_origin(const struct matchers *m);
+/* The labels that an event must have: name and value of each `label = value` with a value that is not empty. At most
+ * max; how many. They live as long as m. */
+size_t matchers_labels(const struct matchers *m, struct kv *out, size_t max);
 /* Has one of its =~ regexes a group of this name? */
 bool matchers_have_group(const struct matchers *m, struct str name);
 

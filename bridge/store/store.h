@@ -342,19 +342,30 @@ enum store_list {
 	STORE_INCIDENT_ALERTS,		/* of page.id */
 	STORE_INCIDENT_RUNS,
 };
+#define STORE_LABELS_MAX 64	/* of a page */
 struct store_page {
 	struct str id;
 	struct str status;		/* "" all */
 	int64_t since_ms, until_ms;	/* 0 none */
 	int64_t limit;
 	struct str cursor;		/* "" from the newest */
+	const struct kv *labels;	/* of incidents, by their index: each is store_label_indexed */
+	size_t labels_n;
+	bool any_label;			/* those with some of these labels, and rows say which (`shared`); else a list
+					 * with all incidents whose first alert has all, and with others */
 };
 struct store_rows {
 	const struct str *v;
 	const struct str *cursors;	/* of each row: the place after it */
 	size_t n;
 	bool more;
+	struct str resume;		/* where more is: the place after all that was looked at, also where n is 0 */
 };
+/* Can incidents be looked up by it? */
+#define STORE_LABEL_MAX 256	/* bytes of name and value */
+bool store_label_indexed(struct str name, struct str value);
+/* The plain members of an incident's row; ended by NULL. */
+extern const char *const store_incident_members[];
 typedef void (*store_rows_cb)(void *ctx, const struct err *e, const struct store_rows *rows);
 int store_list(struct store *s, enum store_list what, const struct store_page *page, store_rows_cb cb, void *ctx, struct err *e);
 enum store_kind {

@@ -9,9 +9,11 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/json.h"
 
 #define RULE_WORDS 5
+#define INDEX_LABELS_ALERT 64	/* labels of one alert that its incident is filed under */
 #define STORE_TIME_LEAST INT64_C(1000000000000)	/* 2001: the least time of 13 digits */
 #define SLO_UNIT 1e6	/* of an objective in percent: as a whole number */
 
@@ -78,8 +80,36 @@ struct str store_numbers(struct store *s, const int64_t *v, size_t n)
 	return buf_as_str(&s->scratch);
 }
 
-/* The members of an incident's JSON that are known when it opens and never change. */
-static struct str head_json(struct store *s, const struct store_event_in *in)
+bool store_label_indexed(struct str name, struct str value)
+{
+	return name.n > 0 && value.n > 0 && name.n + value.n <= STORE_LABEL_MAX && !memchr(name.p, '=', name.n) &&
+	       !memchr(name.p, '\0', name.n) && !memchr(value.p, '\0', value.n);
+}
+
+/* What an incident is found by: see rb_ingest_v1. Labels that nobody can ask for are not missed. */
+static void put_labels(struct buf *b, const struct event *ev)
+{
+	size_t from = b->n, n = 0;
+
+	buf_putc(b, '+');
+	for (size_t i = 0; i < ev->labels_n; i++) {
+		const struct kv *l = &ev->labels[i];
+		if (!store_label_indexed(l->name, l->value))
+			continue;
+		if (n++ == INDEX_LABELS_ALERT) {
+			if (!buf_failed(b))
+				b->p[from] = '-';
+			return;
+		}
+		buf_str(b, l->name);
+		buf_putc(b, '=');
+		buf_str(b, l->value);
+		buf_putc(b, '\0');
+	}
+}
+
+/* Its labels, and the members of an incident's JSON that are known when it opens and never change. */
+static struct str head_words(struct store *s, const struct store_event_in *in)
 {
 	struct str title = in->event->summary;
 	struct json_w w;
@@ -87,12 +117,13 @@ static struct str head_json(struct store *s, const struct store_event_in *in)
 	if (title.n == 0)
 		title = event_label(in->event, STR("alertname"));
 	buf_clear(&s->scratch);
+	put_labels(&s->scratch, in->event);
 	json_w_init(&w, &s->scratch);
 	json_w_object(&w);
 	json_w_kstr(&w, "title", title);
 	json_w_kraw(&w, "key", in->corr_json.n > 0 ? in->corr_json : STR("{}"));
 	json_w_kraw(&w, "labels", in->labels_json.n > 0 ? in->labels_json : STR("{}"));
-	return (struct str){s->scratch.p + 1, s->scratch.n - 1};
+	return buf_as_str(&s->scratch);
 }
 
 void store_put_step(struct store *s, const struct store_step_in *step)
@@ -209,7 +240,7 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 	redis_arg(s->redis, buf_as_str(&s->scratch));
 	redis_arg(s->redis, store_short(in->corr_key, hex));
 	bool whole = in->json.n > 0;
-	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_json(s, in) : STR_NONE);
+	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_words(s, in) : STR_NONE);
 	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	for (size_t i = 0; i < in->decisions_n; i++)
 		put_decision(s, &in->decisions[i], host);

@@ -9,6 +9,7 @@
  */
 #include "store/store_impl.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "base/json.h"
 
 #define LIST_CHUNK 100
-#define LIST_CALLS_MAX 64	/* then the page is short, if it has a row at all */
+#define LIST_CALLS_MAX 64	/* then the page is short, or has no row at all, and the list goes on behind it */
 #define LIST_BYTES_MAX ((size_t)256 << 20)
 #define EVENT_ARENA ((size_t)256 << 20)
 
@@ -32,6 +33,10 @@ static const char *const list_names[] = {
 	[STORE_INCIDENT_RUNS] = "incident_runs",
 };
 
+/* As incident_json in library/40-rows.lua has them; a test holds the two together. */
+const char *const store_incident_members[] = {"id", "status", "acked", "severity", "title", "opened", "updated",
+	"resolved", "alerts", "firing", "runs", "truncated", NULL};
+
 struct list_call {
 	store_rows_cb cb;
 	void *ctx;
@@ -39,6 +44,10 @@ struct list_call {
 	enum store_list what;
 	struct arena arena;	/* all texts below */
 	struct str id, status, max, min;
+	struct str *labels;	/* "name=value" */
+	size_t labels_n;
+	bool any_label;
+	struct str resume;
 	size_t limit, calls;
 	struct str *rows, *cursors;	/* limit of each */
 	size_t n;
@@ -261,7 +270,7 @@ static int ask(struct list_call *c, struct err *e);
 
 static void finish(struct list_call *c, const struct err *e)
 {
-	struct store_rows rows = {c->rows, c->cursors, c->n, c->more};
+	struct store_rows rows = {c->rows, c->cursors, c->n, c->more, c->resume};
 
 	c->cb(c->ctx, e, e ? NULL : &rows);
 	list_free(c);
@@ -291,8 +300,11 @@ static void on_rows(void *ctx, const struct err *e, const redisReply *reply)
 	take_rows(c, reply);
 	c->more = store_number_at(reply, 0) != 0;
 	c->calls++;
-	bool enough = !c->more || c->n == c->limit || (c->n > 0 && c->calls >= LIST_CALLS_MAX);
-	if (!enough)
+	bool full = c->n == c->limit;
+	bool enough = !c->more || full || c->calls >= LIST_CALLS_MAX;
+	if (c->more && enough)
+		c->resume = full ? c->cursors[c->n - 1] : cursor_out(c, store_at(reply, 1));
+	else if (!enough)
 		c->max = cursor_in(c, store_at(reply, 1));
 	if (arena_failed(&c->arena)) {
 		err_set(&mine, ERR_LIMIT, "this page has more than %zu MiB; ask for fewer rows",
@@ -310,7 +322,7 @@ static int ask(struct list_call *c, struct err *e)
 	struct redis *r = c->s->redis;
 	size_t left = c->limit - c->n;
 
-	if (store_begin(c->s, "rb_list_v1", 6, e))
+	if (store_begin(c->s, "rb_list_v1", 6 + (c->labels_n > 0) + c->labels_n, e))
 		return -1;
 	redis_arg_z(r, list_names[c->what]);
 	redis_arg(r, c->status);
@@ -318,7 +330,24 @@ static int ask(struct list_call *c, struct err *e)
 	redis_arg(r, c->min);
 	redis_arg_i64(r, (int64_t)(left < LIST_CHUNK ? left : LIST_CHUNK));
 	redis_arg(r, c->id);
+	if (c->labels_n > 0)
+		redis_arg_z(r, c->any_label ? "any" : "all");
+	for (size_t i = 0; i < c->labels_n; i++)
+		redis_arg(r, c->labels[i]);
 	return redis_end(r, 0, on_rows, c, e);
+}
+
+static void copy_labels(struct list_call *c, const struct store_page *page)
+{
+	assert(page->labels_n <= STORE_LABELS_MAX && (page->labels_n == 0 || c->what == STORE_INCIDENTS));
+	c->labels = arena_array(&c->arena, page->labels_n + 1, sizeof(*c->labels));
+	c->labels_n = c->labels ? page->labels_n : 0;
+	c->any_label = page->any_label;
+	for (size_t i = 0; i < c->labels_n; i++) {
+		assert(store_label_indexed(page->labels[i].name, page->labels[i].value));
+		c->labels[i] = arena_printf(&c->arena, "%.*s=%.*s", STR_ARG(page->labels[i].name),
+			STR_ARG(page->labels[i].value));
+	}
 }
 
 int store_list(struct store *s, enum store_list what, const struct store_page *page, store_rows_cb cb, void *ctx, struct err *e)
@@ -335,6 +364,7 @@ int store_list(struct store *s, enum store_list what, const struct store_page *p
 	c->limit = page->limit > 0 ? (size_t)page->limit : 1;
 	c->id = arena_strdup(&c->arena, page->id);
 	c->status = arena_strdup(&c->arena, page->status);
+	copy_labels(c, page);
 	c->rows = calloc(c->limit, sizeof(*c->rows));
 	c->cursors = calloc(c->limit, sizeof(*c->cursors));
 	if (!c->rows || !c->cursors)

@@ -179,6 +179,8 @@ struct rig_event {
 	const char *inbox;
 	const char *host;	/* for limits of hosts; NULL none */
 	bool light;		/* without its JSON */
+	struct kv *labels;	/* that its incident is filed under; its JSON has others */
+	size_t labels_n;
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
 };
@@ -252,6 +254,8 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.expires_ns = in->expires * 1000000,
 		.summary = STR("disk full"),
 		.depth = in->depth,
+		.labels = in->labels,
+		.labels_n = in->labels_n,
 	};
 	*out = (struct store_event_in){
 		.event = ev,
@@ -445,6 +449,7 @@ struct rig_rows {
 	struct rig *r;
 	size_t n;
 	bool more;
+	char resume[100];
 	char v[50][2000];
 	char cursor[50][100];
 };
@@ -455,6 +460,7 @@ static inline void rig_on_rows(void *ctx, const struct err *e, const struct stor
 
 	out->n = e ? 0 : rows->n;
 	out->more = !e && rows->more;
+	rig_copy(out->resume, sizeof(out->resume), e ? STR_NONE : rows->resume);
 	for (size_t i = 0; i < out->n && i < 50; i++) {
 		rig_copy(out->v[i], sizeof(out->v[i]), rows->v[i]);
 		rig_copy(out->cursor[i], sizeof(out->cursor[i]), rows->cursors[i]);

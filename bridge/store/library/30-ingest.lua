@@ -23,6 +23,7 @@ local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert -- 
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
 local paused -- 36: why a rule does not run for now
+local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
 do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
@@ -51,7 +52,7 @@ function new_plan(p, now)
 	t.deadlines, t.deliveries, t.delivered = false, false, false
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
-	t.pauses, t.pauses_any = false, false
+	t.pauses, t.pauses_any, t.indexed, t.partly = false, false, false, false
 	return t
 end
 
@@ -106,7 +107,7 @@ local function new_incident(t, corr, head)
 	local inc = {
 		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
 		alerts = '0', firing = '0', severity = '0', runs = '0', truncated = '0', sources = '',
-		corr = corr, line = {corr, head}, line_n = 2,
+		corr = corr, line = {corr, head_json(head)}, line_n = 2, labels = false, filed = false,
 	}
 	t.incidents[id] = inc
 	t.corr[corr] = id
@@ -183,6 +184,7 @@ local function join(t, a, k, e, own)
 	end
 	inc.alerts = up(inc.alerts)
 	a.inc = inc.id
+	note_labels(t, inc, t.argv[k + 4])
 	return inc, true
 end
 
@@ -1043,6 +1045,10 @@ local function write_texts(t)
 			scratch[n + 1], scratch[n + 2] = p .. 'correlation:' .. inc.corr, inc.id
 			n = n + 2
 		end
+		if inc.filed then
+			scratch[n + 1], scratch[n + 2] = p .. 'incident:' .. inc.id .. ':labels', inc.labels
+			n = n + 2
+		end
 	end
 	if n > 1 then
 		call(spread(scratch, 1, n))
@@ -1192,6 +1198,9 @@ function write_plan(t)
 	write_texts(t)
 	write_moves(t)
 	write_incidents(t)
+	if t.indexed then
+		write_labels(t)
+	end
 	if t.runs_n > 0 then
 		write_runs(t)
 	end
@@ -1281,7 +1290,9 @@ end
            has a deadline "e 1763841234567 1763841477000 ", with that behind it
   numbers  "severity depth window_ms words inbox_id" and, where the sender named this delivery, " SOURCE:ID"
   correlation_key
-  head     an incident's JSON members that never change
+  head     of one that fires: what its incident is found by and its members that never change: `+`, or `-` where it has
+           labels that are left out; then each label, NAME=VALUE and a NUL; then a brace and the members. (Older
+           bridges send the members alone.)
   json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
            answer is the error WHOLE
 then `words` words: for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or

@@ -295,6 +295,7 @@ local function forget_incident(p, id, cutoff)
 	if corr and call('GET', p .. 'correlation:' .. corr) == id then
 		call('UNLINK', p .. 'correlation:' .. corr)
 	end
+	forget_labels(p, id)
 	call('UNLINK', key, key .. ':timeline', key .. ':runs')
 	return true
 end

@@ -1,5 +1,6 @@
 -- ---- lists -----------------------------------------------------------------------------------------
-local list
+local list, incident_status, alert_row
+local list_labelled -- 75
 do
 
 -- Each gives {more, resume, cursor, row, cursor, row, …}; resume: where to go on when no row was found.
@@ -56,7 +57,7 @@ local function run_status(p, id)
 	return call('HGET', p .. 'run:' .. id, 'state')
 end
 
-local function incident_status(p, id)
+function incident_status(p, id)
 	return match(call('GET', p .. 'incident:' .. id) or '', '^%a+')
 end
 
@@ -68,6 +69,9 @@ end
 
 local function list_incidents(p, argv)
 	local status = argv[2]
+	if argv[7] then
+		return list_labelled(p, argv)
+	end
 	local sets = status == '' and ALL or status == 'open' and OPEN or ENDED
 	return list_ids(p, sets, incident_status, incident_json, argv)
 end
@@ -141,7 +145,7 @@ local function timeline_row(p, line)
 end
 
 -- What an alert's row is made of, in C: event's JSON, and the alert's own fields.
-local function alert_row(p, name)
+function alert_row(p, name)
 	local key = p .. 'alert:' .. name
 	local v = call('GET', key)
 	if not v then
@@ -213,7 +217,7 @@ local function list_alerts(p, argv)
 	return out
 end
 
--- rb_list_v1 KEY what status max min limit id
+-- rb_list_v1 KEY what status max min limit id, and for incidents all|any label=value …
 function list(keys, argv)
 	local p, what = keys[1] .. ':', argv[1]
 	if what == 'incidents' then
@@ -348,7 +352,11 @@ local function version(keys)
 end
 
 local function open(keys)
-	call('HSETNX', keys[1] .. ':meta', 'schema', SCHEMA)
+	local p = keys[1] .. ':'
+	call('HSETNX', p .. 'meta', 'schema', SCHEMA)
+	if call('HSETNX', p .. 'meta', 'labels', '1') == 1 then -- what is there is of a library without 75
+		call('ZUNIONSTORE', p .. 'incidents:partly', 2, p .. 'incidents:open', p .. 'incidents:done', 'AGGREGATE', 'MAX')
+	end
 	return version(keys)
 end
 

@@ -45,3 +45,8 @@ reads('rb_output_v1', output)
 reads('rb_inbox_v1', inbox)
 reads('rb_stats_v1', stats)
 reads('rb_version_v1', version)
+-- For any client: these names stay.
+reads('rb_incidents', incidents_of)
+reads('rb_incident', incident_of)
+reads('rb_related', related_to)
+reads('rb_alert', alert_of)

@@ -1,0 +1,398 @@
+-- ---- labels of incidents, and what any client may ask -----------------------------------------------
+-- Incidents are filed under the labels of the alerts that joined them: `labels` has a member NAME=VALUE, NUL, ID for each,
+-- all with score 0, so those of a label lie beside each other in the order of the ids. What an incident is filed under
+-- stands in `incident:ID:labels`, so that it is taken out when it is forgotten. An incident that is not filed under all that
+-- it has is in `incidents:partly` and is filed no further: a list that has to be exact looks at those, too.
+local incidents_of, incident_of, related_to, alert_of
+do
+
+local INDEX_BYTES = 4096 -- of all labels that an incident is filed under
+local BLOCK = 250 -- ids that are looked at together
+local QUERY_IDS = 10000 -- ids that rb_incidents and rb_related look at
+local QUERY_LIMIT = 1000 -- incidents that they give
+local QUERY_LABELS = 16 -- labels that they take
+local WHOLE, PARTLY = 43, 45 -- + and -: what a head, and the text incident:ID:labels, begin with
+
+-- An incident's JSON members out of a head, as rb_ingest_v1 has it.
+function head_json(head)
+	local first, at = byte(head), 2
+	if first ~= WHOLE and first ~= PARTLY then
+		return head -- of a bridge that does not say what its labels are
+	end
+	local stop = find(head, '\0', at, true)
+	while stop do
+		at = stop + 1
+		stop = find(head, '\0', at, true)
+	end
+	return sub(head, at + 1)
+end
+
+-- Plans to file the incident under the labels of an alert that joins it. inc.labels: "+", NUL, and labels with a NUL
+-- behind each; or "-" in front.
+function note_labels(t, inc, head)
+	local text = inc.labels or inc.was and call('GET', t.p .. 'incident:' .. inc.id .. ':labels') or '+\0'
+	inc.labels = text
+	if byte(text) == PARTLY then
+		return
+	end
+	local first, at, n = byte(head), 2, 0
+	local whole, list = first == WHOLE, t.indexed or {}
+	local stop = (whole or first == PARTLY) and find(head, '\0', at, true)
+	while stop do
+		local label = sub(head, at, stop) -- with its NUL
+		local known = find(text, label, 1, true)
+		if known and byte(text, known - 1) ~= 0 then -- the end of a longer one
+			known = find(text, '\0' .. label, 1, true)
+		end
+		if not known and #text + #label > INDEX_BYTES then
+			whole = false
+		elseif not known then
+			text, n = text .. label, n + 1
+			list[#list + 1], list[#list + 2] = '0', label .. inc.id
+		end
+		at = stop + 1
+		stop = find(head, '\0', at, true)
+	end
+	if not whole then
+		text = '-' .. sub(text, 2)
+		t.partly = t.partly or {}
+		t.partly[#t.partly + 1], t.partly[#t.partly + 2] = '0', inc.id
+	end
+	if n > 0 or not whole then
+		inc.labels, inc.filed, t.indexed = text, true, list
+	end
+end
+
+local function add_all(key, list)
+	for from = 1, #list, 2000 do
+		call('ZADD', key, spread(list, from, math.min(from + 1999, #list)))
+	end
+end
+
+function write_labels(t)
+	add_all(t.p .. 'labels', t.indexed)
+	if t.partly then
+		add_all(t.p .. 'incidents:partly', t.partly)
+	end
+end
+
+function forget_labels(p, id)
+	local key = p .. 'incident:' .. id .. ':labels'
+	local filed = {}
+	for label in string.gmatch(sub(call('GET', key) or '', 2), '[^%z]+') do
+		filed[#filed + 1] = label .. '\0' .. id
+	end
+	if #filed > 0 then
+		call('ZREM', p .. 'labels', spread(filed))
+	end
+	call('ZREM', p .. 'incidents:partly', id)
+	call('UNLINK', key)
+end
+
+-- ---- looking up ----
+-- A place to look at: {key, what stands before the id}; all: from and to of it, where no id is named.
+
+local function place_of(key, before)
+	return {key = key, before = before, max = before == '' and '+' or '(' .. sub(before, 1, -2) .. '\1',
+		min = before == '' and '-' or '[' .. before}
+end
+
+-- max and min are "(ID", "[ID", "+", "-".
+local function range_of(place, max, min)
+	return max == '+' and place.max or sub(max, 1, 1) .. place.before .. sub(max, 2),
+		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
+end
+
+local function label_places(labels)
+	local places = {}
+	for i = 1, #labels do
+		places[i] = place_of('labels', labels[i] .. '\0')
+	end
+	return places
+end
+
+-- The place with the fewest ids between min and max; the others.
+local function smallest(p, places, max, min)
+	local least, at, others = nil, 1, {}
+	for i = 1, #places do
+		local to, from = range_of(places[i], max, min)
+		local n = call('ZLEXCOUNT', p .. places[i].key, from, to)
+		if not least or n < least then
+			least, at = n, i
+		end
+	end
+	for i = 1, #places do
+		if i ~= at then
+			others[#others + 1] = places[i]
+		end
+	end
+	return places[at], others
+end
+
+-- Ids of some places, newest first; one may come twice.
+local function newest_of(p, places, max, min, want)
+	local all = {}
+	for i = 1, #places do
+		local to, from = range_of(places[i], max, min)
+		local v = call('ZRANGE', p .. places[i].key, to, from, 'BYLEX', 'REV', 'LIMIT', 0, want)
+		for j = 1, #v do
+			all[#all + 1] = sub(v[j], -26)
+		end
+	end
+	if #places > 1 then
+		table.sort(all, function(a, b)
+			return a > b
+		end)
+	end
+	return all
+end
+
+-- For each of ids 1 to n its score at a place, or false.
+local function scores_at(p, place, ids, n)
+	local names = {}
+	for i = 1, n do
+		names[i] = place.before .. ids[i]
+	end
+	return call('ZMSCORE', p .. place.key, spread(names))
+end
+
+-- For each of ids 1 to n: is it at all of these places, or at `free` (nil: none)?
+local function wanted_of(p, places, free, ids, n)
+	local wanted, at_free = {}, free and scores_at(p, free, ids, n)
+	for i = 1, n do
+		wanted[i] = true
+	end
+	for k = 1, #places do
+		local scores = scores_at(p, places[k], ids, n)
+		for i = 1, n do
+			wanted[i] = wanted[i] and (scores[i] or at_free and at_free[i]) and true or false
+		end
+	end
+	return wanted
+end
+
+-- Incidents at the places `from` that are at all of `others` (or at free), newest first; as the lists of rb_list_v1.
+-- q: max, min, status ('' all), limit, look: ids that are looked at.
+local function search(p, q, from, others, free, row)
+	local out, rows, looked, last, max = {0, ''}, 0, 0, '', q.max
+	while looked < q.look do
+		local ids = newest_of(p, from, max, q.min, BLOCK)
+		local n = math.min(#ids, BLOCK)
+		local wanted = n > 0 and wanted_of(p, others, free, ids, n)
+		for i = 1, n do
+			local id = ids[i]
+			if wanted[i] and id ~= last and (q.status == '' or incident_status(p, id) == q.status) then
+				if rows == q.limit then
+					out[1], out[2] = 1, last
+					return out
+				end
+				local json = row(p, id)
+				if json then
+					out[#out + 1], out[#out + 2] = id, json
+					rows = rows + 1
+				end
+			end
+			last = id
+		end
+		out[2] = last
+		if n < BLOCK then
+			return out
+		end
+		looked, max = looked + n, '(' .. last
+	end
+	out[1] = 1
+	return out
+end
+
+-- Incidents that have all of these labels. exact: those of incidents:partly, too, which may not.
+local function with_all(p, q, exact)
+	local places = label_places(q.labels)
+	if q.status == 'open' then
+		places[#places + 1] = place_of('incidents:open', '')
+	end
+	local first, others = smallest(p, places, q.max, q.min)
+	local partly = exact and call('EXISTS', p .. 'incidents:partly') == 1 and place_of('incidents:partly', '') or nil
+	return search(p, q, {first, partly}, others, partly, incident_json)
+end
+
+-- Incidents that have some of these labels; each with those that it has.
+local function with_any(p, q)
+	local places = label_places(q.labels)
+	return search(p, q, places, {}, nil, function(_, id)
+		local json, shared = incident_json(p, id), {}
+		for i = 1, #places do
+			if call('ZSCORE', p .. 'labels', places[i].before .. id) then
+				shared[#shared + 1] = quote(q.labels[i])
+			end
+		end
+		return json and sub(json, 1, -2) .. ',"shared":[' .. concat(shared, ',') .. ']}'
+	end)
+end
+
+-- rb_list_v1 incidents, with labels: argv[7] is `all` or `any`, and they stand behind it.
+function list_labelled(p, argv)
+	local q = {status = argv[2], max = argv[3], min = argv[4], limit = num(argv[5]), look = SCAN, labels = {}}
+	for i = 8, #argv do
+		q.labels[i - 7] = argv[i]
+	end
+	if argv[7] == 'any' then
+		return with_any(p, q)
+	end
+	return with_all(p, q, true)
+end
+
+-- ---- what any client may ask ----
+
+local function is_id(s)
+	return #s == 26 and match(s, '^[0-7][0-9A-HJKMNP-TV-Z]+$')
+end
+
+-- SINCE UNTIL LIMIT label… of argv from k on, as search has them; or nil and an error.
+local function read_query(argv, k)
+	local since, till, limit = argv[k] or '', argv[k + 1] or '', num(argv[k + 2] or '')
+	local q = {status = '', max = '+', min = '-', limit = limit, look = QUERY_IDS, labels = {}}
+	if is_id(till) then
+		q.max = '(' .. till
+	elseif match(till, '^%d+$') then
+		q.max = till ~= '0' and '(' .. ulid(num(till) + 1, 0) or '+'
+	else
+		return nil, {err = "ERR UNTIL is '" .. till .. "'; want a time in ms, 0 for none, or `next` of the page before"}
+	end
+	if not match(since, '^%d+$') then
+		return nil, {err = "ERR SINCE is '" .. since .. "'; want a time in ms, or 0 for none"}
+	elseif not limit or limit < 1 or limit > QUERY_LIMIT or limit ~= floor(limit) then
+		return nil, {err = 'ERR LIMIT is a number from 1 to ' .. QUERY_LIMIT}
+	elseif #argv - k - 2 > QUERY_LABELS then
+		return nil, {err = 'ERR more than ' .. QUERY_LABELS .. ' labels'}
+	end
+	q.min = since ~= '0' and '[' .. ulid(num(since), 0) or '-'
+	for i = k + 3, #argv do
+		if not match(argv[i], '^[^=]+=.') then
+			return nil, {err = "ERR '" .. argv[i] .. "' is no label; want name=value"}
+		end
+		q.labels[#q.labels + 1] = argv[i]
+	end
+	return q
+end
+
+-- {"items":[…],"next":ID or null}
+local function page_json(found)
+	local rows = {}
+	for i = 4, #found, 2 do
+		rows[#rows + 1] = found[i]
+	end
+	return '{"items":[' .. concat(rows, ',') .. '],"next":' .. (found[1] == 1 and quote_or_null(found[2]) or 'null') .. '}'
+end
+
+-- rb_incidents KEY STATUS|* SINCE UNTIL LIMIT [label=value …]
+function incidents_of(keys, argv)
+	local p, status = keys[1] .. ':', argv[1] or ''
+	local q, refused = read_query(argv, 2)
+	if status ~= '*' and status ~= 'open' and status ~= 'resolved' and status ~= 'closed' then
+		return {err = "ERR STATUS is '" .. status .. "'; want open, resolved, closed or *"}
+	elseif not q then
+		return refused
+	end
+	q.status = status ~= '*' and status or ''
+	if #q.labels > 0 then
+		return page_json(with_all(p, q, false))
+	end
+	local open, ended = place_of('incidents:open', ''), place_of('incidents:done', '')
+	local places = status == 'open' and {open} or status == '*' and {open, ended} or {ended}
+	return page_json(search(p, q, places, {}, nil, incident_json))
+end
+
+-- rb_related KEY SINCE UNTIL LIMIT label=value …
+function related_to(keys, argv)
+	local q, refused = read_query(argv, 1)
+	if not q then
+		return refused
+	elseif #q.labels == 0 then
+		return {err = 'ERR want at least one label=value'}
+	end
+	return page_json(with_any(keys[1] .. ':', q))
+end
+
+-- rb_incident KEY ID
+function incident_of(keys, argv)
+	local id = argv[1] or ''
+	return is_id(id) and incident_json(keys[1] .. ':', id) or {err = "NOTFOUND there is no incident '" .. id .. "'"}
+end
+
+-- ---- an alert ----
+
+-- The place of the quote that ends the string which begins at `at`.
+local function string_end(json, at)
+	at = at + 1
+	while byte(json, at) ~= 34 do
+		at = find(json, '["\\]', at)
+		if byte(json, at) == 92 then
+			at = at + 2
+		end
+	end
+	return at
+end
+
+-- The last place of the value that begins at `at`, of an object's members.
+local function value_end(json, at)
+	local depth = 0
+	while true do
+		at = find(json, '["%[%]{},]', at)
+		local c = byte(json, at)
+		if c == 34 then -- "
+			at = string_end(json, at)
+		elseif c == 91 or c == 123 then -- [ {
+			depth = depth + 1
+		elseif depth == 0 then -- , or the object's own end
+			return at - 1
+		elseif c ~= 44 then -- ] }
+			depth = depth - 1
+		end
+		at = at + 1
+	end
+end
+
+-- The members of an object that C wrote, as they stand there: cjson would change numbers and empty arrays.
+local function members(json)
+	local m, at = {}, 2
+	while true do
+		local name, from = match(json, '^"([^"\\]*)":()', at)
+		if not name then
+			return m
+		end
+		local stop = value_end(json, from)
+		m[name], at = sub(json, from, stop), stop + 2
+	end
+end
+
+-- rb_alert KEY SOURCE FINGERPRINT: as store_list.c writes a row of alerts
+function alert_of(keys, argv)
+	local p, source, fingerprint = keys[1] .. ':', argv[1] or '', argv[2] or ''
+	local r = alert_row(p, source .. ':' .. fingerprint)
+	if not r then
+		return {err = "NOTFOUND there is no alert '" .. fingerprint .. "' of source '" .. source .. "'"}
+	end
+	local m, firing, out = members(r[2]), r[3] == 'f', {}
+	local function put(name, raw)
+		out[#out + 1] = '"' .. name .. '":' .. (raw or 'null')
+	end
+	put('fingerprint', m.fingerprint)
+	put('source', m.source)
+	put('status', firing and '"firing"' or '"resolved"')
+	for _, name in ipairs({'severity', 'summary', 'labels', 'annotations', 'links', 'starts_at'}) do
+		put(name, m[name])
+	end
+	put('ends_at', not firing and byte(m.ends_at or '') ~= 34 and time_or_null(r[9]) or m.ends_at)
+	put('expires_at', firing and time_or_null(r[11]) or nil)
+	put('first_seen', time_or_null(r[7]))
+	put('last_seen', time_or_null(r[8]))
+	put('count', r[5])
+	put('occurrences', r[6])
+	put('flapping', r[10] ~= '' and 'true' or 'false')
+	put('incident', quote_or_null(r[4]))
+	put('lines', r[12])
+	put('data', m.data)
+	return '{' .. concat(out, ',') .. '}'
+end
+
+end
