@@ -113,12 +113,13 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=180000
             '"Disk of web-%d is full"},"links":{"generator":"http://prometheus:9090/graph?g0.expr=node_filesystem_avail_bytes"},'
             '"data":{"status":"firing","fingerprint":"%s"}}'
             % ("firing" if status == "f" else "resolved", fp, n, labels, n, fp))
-    head = '"title":"Disk of web-%d is full","key":{"instance":"web-%d"},"labels":%s' % (n, n, labels)
+    head = '{"title":"Disk of web-%d is full","key":{"instance":"web-%d"},"labels":%s' % (n, n, labels)
+    found_by = "+" + "".join("%s=%s\0" % pair for pair in re.findall('"(.*?)":"(.*?)"', labels))
     words = []
     if rule:
         words = [rule, "run", "web-%d" % (n % 10), "", "%d 1" % cooldown, "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
                  "0 0 1 0 0 0"]
-    return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, head, json] + words
+    return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, found_by + head, json] + words
 
 
 def ingest(e):
