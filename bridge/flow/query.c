@@ -37,6 +37,7 @@ struct query_run {
 	size_t limit, taken, looked;
 	struct matchers filter;
 	struct kv *labels; /* that the rows must have, of the filter or as asked for */
+	bool all_labels;   /* the filter asks for nothing else: it drops few rows */
 	struct matcher_scratch *scratch; /* NULL: no filter */
 	struct arena arena;		 /* of the query */
 	struct arena row;
@@ -244,7 +245,7 @@ static int fetch(struct query_run *q, struct err *e)
 	struct store_page page = q->page;
 	size_t want = q->limit - q->taken;
 
-	if (q->scratch && want < QUERY_PIECE)
+	if (q->scratch && (!q->all_labels || q->looked > 0) && want < QUERY_PIECE)
 		want = QUERY_PIECE;
 	page.limit = (int64_t)want;
 	if (q->cursor.n)
@@ -290,6 +291,7 @@ static int set_labels(struct query_run *q, const struct store_page *page, struct
 		for (size_t i = 0; i < all; i++)
 			if (by_index(&q->labels[i]))
 				q->labels[n++] = q->labels[i];
+		q->all_labels = n > 0 && n == q->filter.n;
 	}
 	q->page.labels = q->labels;
 	q->page.labels_n = n;
