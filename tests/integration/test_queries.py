@@ -129,3 +129,55 @@ def test_examples_of_the_page_work_as_written(runbookd):
         (rows["web-1"]["id"], ["service=shop"]), (rows["db-17"]["id"], ["instance=db-17", "service=shop"])]
     assert incident == rows["web-1"]
     assert one == next(a for a in rb.items("alerts") if a["labels"]["instance"] == "db-17")
+
+
+RETENTION = """
+rules:
+  - name: note
+    match: 'alertname = Down'
+    cooldown: {every: 1m, by: [instance]}
+    limits: {runs: {count: 100, per: 1m}, hosts: {count: 100, per: 1m}}
+    on_resolve: [{runbook: note}]
+    steps: [{runbook: note}, {runbook: note}]
+  - name: later
+    match: 'alertname = Down'
+    for: 1h
+    steps: [{runbook: note}]
+"""
+NOTE = "#!/bin/sh\n# ---\n# summary: Say so\n# kind: diagnose\n# ---\necho seen\n"
+KEY = "rb:{default:0}"
+LIMITS = "300000 900000 10000 6 900000 0 0 0 0 259200000"
+
+
+def tick(rb, retention_ms):
+    """As the bridge calls it each second; are there things left to do?"""
+    answer = rb.redis_cli("FCALL", "rb_tick_v1", "1", KEY, "3600000", "86400000", str(retention_ms), "31536000000", LIMITS)
+    return answer.split("\n")[5] == "1"
+
+
+def test_retention_leaves_no_key_of_an_expired_incident(runbookd):
+    limits = {"runs": {"count": 1000, "per": "1m"}, "hosts": {"count": 1000, "per": "10m"}}
+    rb = runbookd(rules=RETENTION, runbooks={"note.sh": NOTE}, conf={"limits": limits}).start()
+    gone = [labels(f"h{i}", job="node", zone=f"z{i % 3}") for i in range(40)]
+    for status in ("firing", "resolved"):
+        post(rb, *gone, status=status)
+    rb.wait_runs(lambda runs: len(runs) == 120 and all(r["state"] == "succeeded" for r in runs), "all to have run")
+    post(rb, labels("stays", job="node"))
+    rows = rb.items("incidents")
+    stays = next(row for row in rows if row["labels"]["instance"] == "stays")
+    names = [row["id"] for row in rows if row is not stays] + [fingerprint(a) for a in gone] + \
+        [run["id"] for run in rb.items("runs") if run["incident"] != stays["id"]]
+    assert len(names) == 40 + 40 + 120
+
+    def of_the_expired():
+        keys = rb.redis_cli("--scan").split("\n")
+        members = rb.redis_cli("ZRANGE", f"{KEY}:labels", "0", "-1").split("\n")
+        return [k for k in keys + members if any(name in k for name in names)]
+    assert len(of_the_expired()) > 5 * 40
+    while tick(rb, 1):
+        pass
+    tick(rb, 1)
+    assert of_the_expired() == []
+    assert [row["id"] for row in rb.items("incidents")] == [stays["id"]]
+    assert rb.get("/api/v1/related?label=job=node")["items"][0]["id"] == stays["id"]
+    assert instances(rb.items("alerts")) == ["stays"]

@@ -183,6 +183,121 @@ static void retention_passes_what_stays(void **state)
 	rig_stop(&r);
 }
 
+/* How many keys, and members of the lists of all incidents, alerts and runs, name it. */
+static int traces_of(struct rig *r, const char *text)
+{
+	redisReply *found = server_ask(&r->server, "EVAL %s 0 %s",
+		"local n = 0 "
+		"for _, key in ipairs(redis.call('KEYS', '*')) do "
+		"if string.find(key, ARGV[1], 1, true) then n = n + 1 end "
+		"if redis.call('TYPE', key).ok == 'zset' then "
+		"for _, m in ipairs(redis.call('ZRANGE', key, 0, -1)) do "
+		"if string.find(m, ARGV[1], 1, true) then n = n + 1 end end end "
+		"end return n", text);
+	int n = (int)found->integer;
+
+	assert_int_equal(found->type, REDIS_REPLY_INTEGER);
+	freeReplyObject(found);
+	return n;
+}
+
+/* An incident stays while one of its runs does, and goes with it and with its alerts; its neighbour has gone before. */
+static void an_incident_goes_whole(void **state)
+{
+	struct rig r;
+	struct rig_event a = rig_with_rule(rig_alert(A, 'f', T0), "r", &rig_step, 1, 0);
+	struct rig_event b = rig_alert(B, 'f', T0);
+
+	(void)state;
+	rig_start(&r, true);
+	b.corr = "host-b";
+	struct rig_answer first = rig_ingest(&r, &a), other = rig_ingest(&r, &b);
+	struct rig_claimed c = rig_claim(&r);
+	a.rules_n = 0;
+	a.status = b.status = 'r';
+	rig_ingest(&r, &a);
+	rig_ingest(&r, &b);
+	rig_pass(&r, DAY);
+	rig_change(&r, &c, "succeeded", 0);
+	rig_pass(&r, 30 * DAY - HOUR);
+	while (rig_tick(&r).more)
+		;
+	assert_int_equal(traces_of(&r, other.incident), 0);
+	assert_int_equal(traces_of(&r, B), 0);
+	assert_true(traces_of(&r, first.incident) > 2);
+	assert_true(traces_of(&r, first.d[0].run) > 1);
+	rig_pass(&r, 2 * HOUR);
+	while (rig_tick(&r).more)
+		;
+	assert_int_equal(traces_of(&r, first.incident), 0);
+	assert_int_equal(traces_of(&r, first.d[0].run), 0);
+	assert_int_equal(traces_of(&r, A), 0);
+	rig_stop(&r);
+}
+
+/* A run that waits for approval for ever keeps its incident, and does not leave half of it behind. */
+static void what_waits_keeps_its_incident(void **state)
+{
+	struct rig r;
+	struct rig_event a = rig_with_rule(rig_alert(A, 'f', T0), "r", &rig_step, 1, 0);
+
+	(void)state;
+	rig_start(&r, true);
+	a.rules[0].approval = true;
+	struct rig_answer first = rig_ingest(&r, &a);
+	a.rules_n = 0;
+	a.status = 'r';
+	rig_ingest(&r, &a);
+	for (int i = 0; i < 3; i++) {
+		rig_pass(&r, 40 * DAY);
+		while (rig_tick(&r).more)
+			;
+	}
+	assert_text(rig_get(&r, STORE_INCIDENT, first.incident), "\"runs\":1");
+	assert_int_equal(rig_await(&r, store_run_approve(r.s, str_of(first.d[0].run), false, STR("ann"), STR("late"), rig_done, &r,
+				 &r.e)),
+		ERR_NONE);
+	rig_pass(&r, 31 * DAY);
+	while (rig_tick(&r).more)
+		;
+	assert_int_equal(traces_of(&r, first.incident), 0);
+	assert_int_equal(traces_of(&r, first.d[0].run), 0);
+	rig_stop(&r);
+}
+
+/* More alerts and runs than go in one turn. */
+static void a_large_incident_goes_whole(void **state)
+{
+	struct rig r;
+	struct rig_event v[50];
+	struct rig_answer out[50];
+	char fp[50][17];
+
+	(void)state;
+	rig_start(&r, true);
+	for (int i = 0; i < 2200; i += 50) {
+		for (int k = 0; k < 50; k++) {
+			snprintf(fp[k], sizeof(fp[k]), "%016x", (unsigned)(i + k));
+			v[k] = rig_alert(fp[k], 'f', T0);
+		}
+		assert_int_equal(rig_ingest_n(&r, v, 50, 0, out), ERR_NONE);
+		for (int k = 0; k < 50; k++)
+			v[k].status = 'r';
+		assert_int_equal(rig_ingest_n(&r, v, 50, 0, out), ERR_NONE);
+	}
+	rig_pass(&r, 30 * DAY + 1);
+	rig_tick(&r);
+	assert_int_equal(server_number(&r.server, "LLEN " RIG_KEY ":incident:%s:timeline", out[0].incident), 2 + 3400);
+	assert_true(server_number(&r.server, "ZCARD " RIG_KEY ":alerts:resolved") < 2000);
+	for (int i = 0; i < 10; i++)
+		rig_tick(&r);
+	assert_int_equal(traces_of(&r, out[0].incident), 0);
+	while (rig_tick(&r).more)
+		;
+	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":alerts:resolved"), 0);
+	rig_stop(&r);
+}
+
 /* ---- counters ---- */
 
 struct counted {
@@ -406,5 +521,7 @@ static void audit_acts(void **state)
 
 TESTS_MAIN(cmocka_unit_test(stale_only_when_nobody_speaks), cmocka_unit_test(fires_for_ever),
 	cmocka_unit_test(retention_leaves_nothing), cmocka_unit_test(retention_passes_what_stays),
+	cmocka_unit_test(an_incident_goes_whole), cmocka_unit_test(what_waits_keeps_its_incident),
+	cmocka_unit_test(a_large_incident_goes_whole),
 	cmocka_unit_test(counters), cmocka_unit_test(buckets_are_the_same), cmocka_unit_test(bell),
 	cmocka_unit_test(bell_from_afar), cmocka_unit_test(woken), cmocka_unit_test(audit_acts))

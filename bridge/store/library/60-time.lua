@@ -255,23 +255,29 @@ local function due_in(p, now)
 	return least
 end
 
--- Members of a set by id that were made before cutoff; those that forget() keeps are passed until the set is through.
+-- Members of a set by id that were made before cutoff; those that forget() keeps are passed until the set is through. It
+-- goes on with that one for which forget() says nil.
 local function trim_ids(p, name, cutoff, forget)
-	local from = call('HGET', p .. 'meta', 'trim:' .. name)
-	local ids = call('ZRANGE', p .. name, from and from ~= '' and '(' .. from or '-',
+	local from = call('HGET', p .. 'meta', 'trim:' .. name) or ''
+	local ids = call('ZRANGE', p .. name, from ~= '' and '(' .. from or '-',
 		'(' .. ulid(math.max(cutoff, 0) + 1, 0), 'BYLEX', 'LIMIT', 0, TICK_WORK)
-	local trimmed = 0
+	local trimmed, at, whole = 0, from, true
 	for i = 1, #ids do
-		if forget(ids[i]) then
+		local gone = forget(ids[i])
+		if gone == nil then
+			whole = false
+			break
+		elseif gone then
 			call('ZREM', p .. name, ids[i])
 			trimmed = trimmed + 1
 		end
+		at = ids[i]
 	end
-	local at = #ids == TICK_WORK and ids[#ids] or ''
-	if at ~= (from or '') then
+	at = (not whole or #ids == TICK_WORK) and at or ''
+	if at ~= from then
 		call('HSET', p .. 'meta', 'trim:' .. name, at)
 	end
-	return trimmed, #ids
+	return trimmed, whole and #ids or TICK_WORK
 end
 
 local function trim_stream(p, name, cutoff)
@@ -283,33 +289,6 @@ local function trim_stream(p, name, cutoff)
 		n = n + call('XTRIM', p .. name, 'MINID', '=', cutoff .. '-0')
 	end
 	return n
-end
-
-local function forget_incident(p, id, cutoff)
-	local key = p .. 'incident:' .. id
-	local v = call('GET', key)
-	if v and num(read_incident(id, v).resolved) > cutoff then
-		return false
-	end
-	local corr = call('LINDEX', key .. ':timeline', 0)
-	if corr and call('GET', p .. 'correlation:' .. corr) == id then
-		call('UNLINK', p .. 'correlation:' .. corr)
-	end
-	forget_labels(p, id)
-	call('UNLINK', key, key .. ':timeline', key .. ':runs')
-	return true
-end
-
-local function forget_run(p, id, cutoff)
-	local v = call('HMGET', p .. 'run:' .. id, 'finished', 'idempotency')
-	if v[1] and v[1] ~= '' and num(v[1]) > cutoff then
-		return false
-	end
-	if v[2] then
-		call('HDEL', p .. 'idempotency', v[2])
-	end
-	call('UNLINK', p .. 'run:' .. id, p .. 'run:' .. id .. ':output')
-	return true
 end
 
 -- One slo a tick: gone where no hour of its window has a run.
@@ -333,15 +312,14 @@ end
 
 local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	trim_slo(p, now)
+	local budget = {left = 10 * TICK_WORK}
+	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
+		return forget_incident(p, id, cutoff, budget)
+	end)
 	local names = call('ZRANGE', p .. 'alerts:resolved', '-inf', cutoff, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	for i = 1, #names do
-		local key = p .. 'alert:' .. names[i]
-		call('UNLINK', key, key .. ':event', key .. ':waits', key .. ':lines')
-		call('ZREM', p .. 'alerts:resolved', names[i])
+		forget_alert(p, names[i])
 	end
-	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
-		return forget_incident(p, id, cutoff)
-	end)
 	local runs, looked_runs = trim_ids(p, 'runs:done', cutoff, function(id)
 		return forget_run(p, id, cutoff)
 	end)

@@ -1,0 +1,103 @@
+-- ---- what is forgotten -----------------------------------------------------------------------------
+-- An incident goes with all that is its own: its texts, its labels, the alerts whose latest incident it is, its runs. As long
+-- as one of them is younger than the retention (a run that ended later, or waits for approval; an alert that still fires in
+-- an incident which was closed) it stays, with the others that are there: so nothing of an incident outlives it. What
+-- belongs to no incident, or to one that is open for longer than the retention, goes by its own age.
+local forget_alert, forget_run, forget_incident
+do
+
+local TOGETHER = 1000 -- lines of its timeline, and runs, that go with an incident in one tick
+
+function forget_alert(p, name)
+	local key = p .. 'alert:' .. name
+	call('UNLINK', key, key .. ':event', key .. ':waits', key .. ':lines')
+	call('ZREM', p .. 'alerts:resolved', name)
+end
+
+-- A run that ended after cutoff stays.
+function forget_run(p, id, cutoff)
+	local v = call('HMGET', p .. 'run:' .. id, 'finished', 'idempotency')
+	if v[1] and v[1] ~= '' and num(v[1]) > cutoff then
+		return false
+	end
+	if v[2] then
+		call('HDEL', p .. 'idempotency', v[2])
+	end
+	call('UNLINK', p .. 'run:' .. id, p .. 'run:' .. id .. ':output')
+	return true
+end
+
+-- The latest of a list behind its first `head` entries, and whether there are more.
+local function latest_of(key, head)
+	local n = call('LLEN', key) - head
+	local v = n > 0 and call('LRANGE', key, -math.min(n, TOGETHER), -1) or {}
+	return v, n > TOGETHER
+end
+
+-- Of lines of its timeline the alerts whose latest incident it is; nil where one of them stays.
+local function alerts_of(p, id, cutoff, lines)
+	local mine = {}
+	for i = 1, #lines do
+		local name = match(lines[i], '^%d+%-%d+%+(.*)$')
+		local v = name and call('GET', p .. 'alert:' .. name)
+		local a = v and read_alert(v)
+		if a and a.inc == id then
+			if a.state == 'f' or num(match(a.since, '^%d+')) > cutoff then
+				return nil
+			end
+			mine[#mine + 1] = name
+		end
+	end
+	return mine
+end
+
+local function runs_over(p, ids, cutoff)
+	for i = 1, #ids do
+		local v = call('HMGET', p .. 'run:' .. ids[i], 'state', 'finished')
+		if v[1] and (not FINAL[v[1]] or num(v[2]) > cutoff) then
+			return false
+		end
+	end
+	return true
+end
+
+-- False: it stays for now. budget.left: how much of incidents this tick may still look at; nil where that is used up. An
+-- incident with more than TOGETHER lines or runs goes in several turns, the latest of it first.
+function forget_incident(p, id, cutoff, budget)
+	local key = p .. 'incident:' .. id
+	local v = call('GET', key)
+	if budget.left <= 0 then
+		return nil
+	elseif v and num(read_incident(id, v).resolved) > cutoff then
+		return false
+	end
+	local lines, more_lines = latest_of(key .. ':timeline', 2)
+	local runs, more_runs = latest_of(key .. ':runs', 0)
+	budget.left = budget.left - #lines - #runs
+	local alerts = runs_over(p, runs, cutoff) and alerts_of(p, id, cutoff, lines)
+	if not alerts then
+		return false
+	end
+	for i = 1, #alerts do
+		forget_alert(p, alerts[i])
+	end
+	for i = 1, #runs do
+		forget_run(p, runs[i], cutoff)
+		call('ZREM', p .. 'runs:done', runs[i])
+	end
+	if more_lines or more_runs then
+		call('LTRIM', key .. ':timeline', 0, -#lines - 1)
+		call('LTRIM', key .. ':runs', 0, -#runs - 1)
+		return false
+	end
+	local corr = call('LINDEX', key .. ':timeline', 0)
+	if corr and call('GET', p .. 'correlation:' .. corr) == id then
+		call('UNLINK', p .. 'correlation:' .. corr)
+	end
+	forget_labels(p, id)
+	call('UNLINK', key, key .. ':timeline', key .. ':runs')
+	return true
+end
+
+end
+
