@@ -22,11 +22,12 @@ static const struct table_column columns[] = {
 static void row(struct cli *c, struct table *t, const struct json *incident)
 {
 	struct str status = show_text(incident, "status"), severity = show_text(incident, "severity");
+	bool acked = str_is(status, "open") && show_bool(incident, "acked");
 	char age[SHOW_TIME_MAX];
 
 	show_age(show_time(incident, "opened"), c->now_ms, age);
 	table_cell(t, STYLE_PLAIN, show_text(incident, "id"));
-	table_cell(t, term_style_of(status), status);
+	table_cell(t, acked ? STYLE_PLAIN : term_style_of(status), acked ? STR("acked") : status);
 	table_cell(t, term_style_of(severity), severity);
 	table_cellz(t, STYLE_PLAIN, age);
 	table_cell(t, STYLE_PLAIN, arena_printf(&c->arena, "%.*s/%.*s", STR_ARG(show_text(incident, "firing")),

@@ -88,10 +88,41 @@ static int get_items(struct cli *c, const char *path, const char *what, struct c
 
 /* ---- head ---- */
 
+/* "acknowledged by token ann (12m ago)", where it is open. */
+static void print_acked(struct cli *c, const struct json *incident)
+{
+	char age[SHOW_TIME_MAX];
+
+	if (!show_bool(incident, "acked")) {
+		buf_puts(&c->out, ", not acknowledged");
+		return;
+	}
+	buf_puts(&c->out, ", acknowledged");
+	if (show_text(incident, "acked_by").n == 0)
+		return;
+	show_age(show_time(incident, "acked_at"), c->now_ms, age);
+	buf_puts(&c->out, " by ");
+	term_escape(&c->out, show_text(incident, "acked_by"));
+	buf_printf(&c->out, " (%s ago)", age);
+}
+
+/* What is not as whole as it looks. */
+static void print_gaps(struct cli *c, const struct json *incident)
+{
+	int64_t truncated = show_i64(incident, "truncated"), dropped = show_i64(incident, "dropped");
+
+	if (truncated)
+		field(c, "note", arena_printf(&c->arena,
+			"the sender left out %" PRId64 " alerts (its max_alerts); there may be more", truncated));
+	if (dropped)
+		field(c, "note", arena_printf(&c->arena,
+			"the oldest %" PRId64 " entries of the timeline are not kept any more, nor alerts that only they name",
+			dropped));
+}
+
 static void print_head(struct cli *c, const struct json *incident)
 {
 	struct str severity = show_text(incident, "severity"), status = show_text(incident, "status");
-	int64_t truncated = show_i64(incident, "truncated");
 
 	escaped(c, STYLE_BOLD, show_text(incident, "title"));
 	buf_putc(&c->out, '\n');
@@ -99,16 +130,20 @@ static void print_head(struct cli *c, const struct json *incident)
 	buf_puts(&c->out, ", ");
 	escaped(c, term_style_of(status), status);
 	if (str_is(status, "open"))
-		buf_puts(&c->out, show_bool(incident, "acked") ? ", acknowledged" : ", not acknowledged");
+		print_acked(c, incident);
+	if (show_bool(incident, "flapping"))
+		buf_puts(&c->out, ", flapping");
 	buf_puts(&c->out, "\n\n");
 	field(c, "key", show_pairs(&c->arena, json_get(incident, "key")));
 	field_time(c, "opened", incident, "opened");
 	field_time(c, "updated", incident, "updated");
 	field_time(c, "resolved", incident, "resolved");
+	if (show_text(incident, "closed_by").n)
+		field(c, "closed", arena_printf(&c->arena, "by %.*s: %.*s",
+			STR_ARG(show_text(incident, "closed_by")),
+			STR_ARG(show_text(incident, "closed_reason"))));
 	field(c, "id", show_text(incident, "id"));
-	if (truncated)
-		field(c, "note", arena_printf(&c->arena,
-			"the sender left out %" PRId64 " alerts (its max_alerts); there may be more", truncated));
+	print_gaps(c, incident);
 }
 
 /* ---- alerts ---- */

@@ -1,7 +1,7 @@
 /* timeline.c: the records of an incident's timeline, in words.
  *
  * A record has a time, a kind, and a member of that name: an event (an alert, a run's result, or another),
- * a run's change of state, or decisions alone, where an event was looked at again. What each rule decided
+ * a run's change of state, what a person did, or decisions alone, where an event was looked at again. What each rule decided
  * stands with it. A kind that this version does not know is shown with its members: a newer bridge must
  * not make the page unreadable.
  */
@@ -80,6 +80,13 @@ static void add_event(struct cli *c, struct table *t, int64_t ms, const struct j
 		str_eq(name, summary) ? name : joined(c, name, summary));
 }
 
+/* What a person did. */
+static void add_act(struct cli *c, struct table *t, int64_t ms, const struct json *act)
+{
+	add(c, t, ms, "person", show_text(act, "what"),
+		joined(c, show_text(act, "who"), show_text(act, "text")));
+}
+
 static bool is_result(const struct json *event)
 {
 	return str_is(show_text(event, "type"), "run") && str_is(show_text(event, "source"), "runbookd");
@@ -97,6 +104,8 @@ static void add_entry(struct cli *c, struct table *t, const struct json *entry)
 		add_result(c, t, ms, what);
 	else if (str_is(kind, "event"))
 		add_event(c, t, ms, what);
+	else if (str_is(kind, "act"))
+		add_act(c, t, ms, what);
 	else if (!str_is(kind, "decisions"))
 		add(c, t, ms, "other", kind, show_pairs(&c->arena, what));
 	add_decisions(c, t, ms, entry);

@@ -37,6 +37,8 @@ extern const struct route_handler handler_am_alerts, handler_am_groups, handler_
 	handler_am_silences, handler_am_status;
 /* runs.c */
 extern const struct route_handler handler_run_new, handler_artifact;
+/* acts.c */
+extern const struct route_handler handler_ack, handler_close, handler_note;
 /* pauses.c */
 extern const struct route_handler handler_pause, handler_resume, handler_pauses;
 /* output.c */

@@ -45,7 +45,8 @@ static const char *const member_names[] = {
 
 /* As docs/http-api.md has it; what is below `key` and `labels` is the incident's own. */
 static const char *const incident_names[] = {"id", "status", "acked", "severity", "title", "key", "labels",
-	"opened", "updated", "resolved", "alerts", "firing", "sources", "runs", "truncated"};
+	"opened", "updated", "resolved", "alerts", "firing", "sources", "runs", "truncated", "acked_at",
+	"acked_by", "closed_by", "closed_reason", "flapping", "dropped"};
 static const char *const step_names[] = {"state", "exit_code", "output"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

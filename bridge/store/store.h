@@ -331,6 +331,23 @@ int store_resume(struct store *s, const struct store_pause *in, store_text_cb cb
 /* Text: a JSON array of those that hold. */
 int store_pauses(struct store *s, store_text_cb cb, void *ctx, struct err *e);
 
+/* ---- what people do with incidents: audited, and on the timeline ---- */
+#define STORE_ACT_TEXT_MAX 4096		/* bytes */
+enum store_act_kind {
+	STORE_ACK,
+	STORE_UNACK,
+	STORE_CLOSE,			/* it takes no more alerts, and what has not begun does not run */
+	STORE_NOTE,
+};
+struct store_act {
+	enum store_act_kind what;
+	struct str incident;
+	struct str who;			/* for the audit and the timeline */
+	struct str text;		/* STORE_ACK and STORE_UNACK: may be "" */
+};
+/* Text: the incident as JSON. What is so already changes nothing. ERR_NOT_FOUND; ERR_CONFLICT: not in this state. */
+int store_incident_act(struct store *s, const struct store_act *in, store_text_cb cb, void *ctx, struct err *e);
+
 /* ---- answers: rows are JSON as the API shows it ---- */
 enum store_list {
 	STORE_INCIDENTS,

@@ -16,8 +16,8 @@ writes before it, so each function reads and checks first, and writes after.
 
 Redis takes a library as one text: the files of this folder in the order of their names, made to one by the Makefile.
 Here is what all of them use; 20 the states of runs; 30 what a message does; 36 what keeps rules from running for a
-time; 40 rows as the API shows them; 50 what the worker calls; 55 what is forgotten; 60 what time does; 70 lists; 75
-what incidents are found by, and what any client may ask; 90 the names.
+time; 40 rows as the API shows them; 50 what the worker calls; 55 what people do with incidents, and what is forgotten;
+60 what time does; 70 lists; 75 what incidents are found by, and what any client may ask; 90 the names.
 
 Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without
 indentation, and what others may use of it is named before: `local f`, then in the block `function f()`.
@@ -372,7 +372,7 @@ local function read_incident(id, v)
 	return {
 		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
 		firing = firing, severity = severity, tail = sub(v, tail), line_n = 0, dirty = false, line = false,
-		labels = false, filed = false,
+		labels = false, filed = false, unack = false, flaps = false,
 	}
 end
 
@@ -390,6 +390,11 @@ local function incident_text(inc)
 	return inc.status .. ' ' .. inc.updated .. ' ' .. inc.resolved .. ' ' .. inc.alerts .. ' ' .. inc.firing ..
 		' ' .. inc.severity .. ' ' ..
 		(inc.tail or inc.runs .. ' ' .. inc.truncated .. ' ' .. inc.opened .. ' ' .. inc.sources)
+end
+
+-- The hash of what people did with an incident, and of what is seldom said of it (55).
+local function hand_key(p, id)
+	return p .. 'incident:' .. id .. ':hand'
 end
 
 -- source: quoted

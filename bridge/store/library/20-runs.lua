@@ -83,12 +83,13 @@ local function change_record(p, r, to, now, reason)
 	return (bus_add(p, now, 'run', r.incident, '[]', rest))
 end
 
--- n: how long the push has made the timeline. Its first two entries, key and head, stay.
+-- n: how long the push has made the timeline. Its first two entries, key and head, stay; how many went is counted.
 local function cut_timeline(key, n)
 	if n > TIMELINE + TIMELINE_SLACK then
 		local first = call('LRANGE', key, 0, 1)
 		call('LTRIM', key, -TIMELINE, -1)
 		call('LPUSH', key, first[2], first[1])
+		call('HINCRBY', sub(key, 1, -#':timeline' - 1) .. ':hand', 'dropped', n - 2 - TIMELINE)
 	end
 end
 

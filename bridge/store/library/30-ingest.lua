@@ -19,7 +19,7 @@ end
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
 local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
-local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert -- what is planned
+local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
 local paused -- 36: why a rule does not run for now
@@ -108,6 +108,7 @@ local function new_incident(t, corr, head)
 		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
 		alerts = '0', firing = '0', severity = '0', runs = '0', truncated = '0', sources = '',
 		corr = corr, line = {corr, head_json(head)}, line_n = 2, labels = false, filed = false,
+		unack = false, flaps = false,
 	}
 	t.incidents[id] = inc
 	t.corr[corr] = id
@@ -172,7 +173,7 @@ local function join(t, a, k, e, own)
 	end
 	touch(t, inc)
 	if inc.status == 'resolved' then
-		inc.status, inc.resolved = 'open', '0'
+		inc.status, inc.resolved, inc.unack = 'open', '0', true
 	end
 	inc.firing = up(inc.firing)
 	if e.severity > inc.severity then
@@ -186,6 +187,24 @@ local function join(t, a, k, e, own)
 	a.inc = inc.id
 	note_labels(t, inc, t.argv[k + 4])
 	return inc, true
+end
+
+-- The same occurrence fires once more, in its own incident: where people closed that, it stays with it and counts no more.
+local function rejoin(t, a, k, e)
+	local inc = a.inc ~= '-' and get_incident(t, a.inc)
+	if inc and inc.status == 'closed' then
+		touch(t, inc)
+		return inc, false
+	end
+	return join(t, a, k, e, true)
+end
+
+-- Its incident flaps for as long as one of its alerts does.
+function note_flaps(t, a, inc)
+	local till = #a.since > PLAIN and flaps(a, t.now)
+	if till and till > (inc.flaps or 0) then
+		inc.flaps = till
+	end
 end
 
 -- Does the message ("f" or "r", startsAt) say nothing new of the alert? Its startsAt may still widen what is known of
@@ -263,7 +282,7 @@ local function judge(t, a, k, e, mark)
 		widen(a, starts, true)
 		a.state = 'f'
 		change_since(a, t.now, t.limits, now_text)
-		return REOPENED, join(t, a, k, e, true)
+		return REOPENED, rejoin(t, a, k, e)
 	end
 	if state == 'f' then
 		leave(t, a)
@@ -959,6 +978,7 @@ local function plan_event(t, k, e)
 	if inc then
 		if a then
 			inc.updated = now_text
+			note_flaps(t, a, inc)
 		end
 		if t.runs_n > runs then
 			inc.runs = text(read_tail(inc).runs + t.runs_n - runs)
@@ -1075,6 +1095,12 @@ local function write_incidents(t)
 				call('ZREM', p .. (open and 'incidents:done' or 'incidents:open'), inc.id)
 			end
 			call('ZADD', p .. (open and 'incidents:open' or 'incidents:done'), '0', inc.id)
+		end
+		if inc.unack then -- it broke again: nobody has seen that yet
+			call('HDEL', hand_key(p, inc.id), 'acked', 'acked_by')
+		end
+		if inc.flaps then
+			call('HSET', hand_key(p, inc.id), 'flaps', text(inc.flaps))
 		end
 		if inc.line_n > 0 then
 			local key = p .. 'incident:' .. inc.id .. ':timeline'

@@ -15,19 +15,26 @@ end
 
 local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
 
+-- What people did with an incident, and what is seldom said of it: h from its hash.
+local function hand_json(p, h)
+	return ',"acked_at":' .. time_or_null(h.acked) .. ',"acked_by":' .. quote_or_null(h.acked_by) .. ',"closed_by":' ..
+		quote_or_null(h.closed_by) .. ',"closed_reason":' .. quote_or_null(h.reason) .. ',"flapping":' ..
+		(h.flaps and num(h.flaps) > now_ms(p) and 'true' or 'false') .. ',"dropped":' .. (h.dropped or '0')
+end
+
 local function incident_json(p, id)
 	local key = p .. 'incident:' .. id
 	local v = call('GET', key)
 	if not v then
 		return nil
 	end
-	local inc = read_tail(read_incident(id, v))
-	return '{"id":"' .. id .. '","status":"' .. inc.status .. '","acked":false,"severity":"' ..
-		SEVERITIES[num(inc.severity)] .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
+	local inc, h = read_tail(read_incident(id, v)), map_of(call('HGETALL', hand_key(p, id)))
+	return '{"id":"' .. id .. '","status":"' .. inc.status .. '","acked":' .. (h.acked and 'true' or 'false') ..
+		',"severity":"' .. SEVERITIES[num(inc.severity)] .. '",' .. (call('LINDEX', key .. ':timeline', 1) or
 		'"title":"","key":{},"labels":{}') .. ',"opened":' .. time_or_null(inc.opened) .. ',"updated":' ..
 		time_or_null(inc.updated) .. ',"resolved":' .. time_or_null(inc.resolved) .. ',"alerts":' ..
 		inc.alerts .. ',"firing":' .. inc.firing .. ',"sources":[' .. inc.sources .. '],"runs":' ..
-		inc.runs .. ',"truncated":' .. inc.truncated .. '}'
+		inc.runs .. ',"truncated":' .. inc.truncated .. hand_json(p, h) .. '}'
 end
 
 local function run_json(p, id)

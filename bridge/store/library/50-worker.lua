@@ -1,5 +1,6 @@
 -- ---- runs: for the worker --------------------------------------------------------------------------
 local claim, hello, heartbeat, output_add, run_change, run_approve, run_new
+local cancel_closed -- 55: of an incident that was closed
 do
 
 -- How the JSON of an alert's event begins: its source, its fingerprint (docs/event.md).
@@ -99,7 +100,7 @@ function claim(keys, argv)
 			return {}
 		end
 		local r = run_get(p, best)
-		if r and r.state == 'queued' then
+		if r and r.state == 'queued' and not cancel_closed(p, r, now) then
 			local attempt = (num(r.attempt) or 0) + 1
 			set_state(p, r, 'running', now, 'worker ' .. worker, '', {
 				worker = worker, instance = instance, fence = call('INCR', p .. 'fence'),

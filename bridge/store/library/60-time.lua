@@ -76,6 +76,7 @@ local function resolve_here(t, name, a, at, reason)
 		if inc.status == 'resolved' then -- it was over when its last alert was, but not before what it heard since
 			inc.resolved = inc.updated
 		end
+		note_flaps(t, a, inc)
 		inc.runs = t.runs_n > runs and text(read_tail(inc).runs + t.runs_n - runs) or inc.runs
 		add_line(inc, sid)
 	end
@@ -177,6 +178,13 @@ local function decide_due(t, member, name, rule, a, rec, done)
 	t.inc, t.incident, t.depth = inc or false, inc and inc.id or '', rec.depth
 	if inc then
 		touch(t, inc)
+	end
+	if inc and inc.status == 'closed' then
+		t.due[member] = false
+		set_wait(t, name, a, 'for ' .. rule, nil)
+		add_decision(t, inc, rec.event, rule, 'pending', 'dropped: its incident was closed', '-')
+		keep_alert(t, name, alert_text(a))
+		return
 	end
 	local decision, reason, run = decide_now(t, 1, u)
 	if not decision then
