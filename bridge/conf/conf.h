@@ -214,6 +214,8 @@ struct conf {
 		struct conf_rate runs, hosts;	/* over all rules */
 		int64_t chain_depth;
 		int64_t delivery_window_ms;
+		int64_t gate_late_ms;
+		int64_t gates;
 		int64_t queue;
 		int64_t queue_ttl_ms;
 		int64_t match_limit;	/* limits.match_limit: PCRE2's, a match (100000) */

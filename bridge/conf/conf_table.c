@@ -172,6 +172,12 @@ const struct conf_key conf_keys[] = {
 		"How long the ids that senders give their deliveries are remembered, by source: what "
 		"comes again with the same one is a duplicate. GitHub delivers again within three "
 		"days."},
+	{"limits.gate_late", CONF_DURATION, AT(limits.gate_late_ms), "10m", 0, DAY, NULL, NULL, false,
+		"Rules over several events order them by the time at which they happened. One that comes "
+		"later than this after it happened does not count, and its decision is limit."},
+	{"limits.gates", CONF_INT, AT(limits.gates), "100000", 1, 10000000, NULL, NULL, false,
+		"How many values of its by one rule over several events follows at once; for further ones "
+		"its decision is limit."},
 	{"limits.queue", CONF_INT, AT(limits.queue), "10000", 1, 10000000, NULL, NULL, false,
 		"Runs that may wait in one pool. Ingest that would add more is answered 503."},
 	{"limits.queue_ttl", CONF_DURATION, AT(limits.queue_ttl_ms), "1h", SECOND, 30 * DAY, NULL,

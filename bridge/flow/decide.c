@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "flow/decide_gate.h"
 
 #define SCRATCH_KEEP ((size_t)256 << 10)
 #define DECIDE_MESSAGE_LIMIT ((size_t)8 << 20) /* bytes of a message that is kept for runbooks */
@@ -70,7 +71,8 @@ static bool wants_message(const struct rule *r)
 {
 	return any_compat(r->steps, r->steps_n) ||
 	       any_compat(r->resolve_steps, r->resolve_steps_n) ||
-	       any_compat(r->failure_steps, r->failure_steps_n);
+	       any_compat(r->failure_steps, r->failure_steps_n) ||
+	       any_compat(r->gate.timeout_steps, r->gate.timeout_steps_n);
 }
 
 /* One that is too long stays unkept: no environment could hold it, and the run says that it was not
@@ -177,6 +179,28 @@ static void ask_not(struct store_decision_in *d, enum decision why, struct str r
 	*d = (struct store_decision_in){.rule = d->rule, .ask = why, .reason = reason};
 }
 
+/* What cannot run for this event may run for the one that completes it: so it counts all the same. */
+static bool ask_gate(struct store_decision_in *d, const struct rule_match *m, struct arena *a,
+	const struct event *ev)
+{
+	const struct rule_gate *g = &m->rule->gate;
+	struct err why = {0};
+
+	if (!decide_gate(m, a, ev, &d->gate, &d->reason))
+		return false;
+	if (ask_steps(d, m, a, ev, &why) != 0) {
+		d->gate.why = arena_strdup(a, str_of(why.text));
+		d->steps_n = d->failure_steps_n = d->resolve_steps_n = 0;
+	}
+	if (g->timeout_steps_n == 0)
+		return true;
+	d->gate.timeout_steps = fill_steps(m, g->timeout_steps, g->timeout_steps_n, a, ev, &why);
+	d->gate.timeout_steps_n = d->gate.timeout_steps ? g->timeout_steps_n : 0;
+	if (!d->gate.timeout_steps)
+		d->gate.timeout_why = arena_strdup(a, str_of(why.text));
+	return true;
+}
+
 static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct arena *a,
 	const struct event *ev, struct store_decision_in *d, struct err *e)
 {
@@ -197,7 +221,10 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 		ask_not(d, DECISION_LIMIT,
 			arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
 				ev->depth, (long long)chain_depth));
-	else if (ask_steps(d, m, a, ev, &why) != 0)
+	else if (rule->gate.kind != RULE_GATE_NONE) {
+		if (!ask_gate(d, m, a, ev))
+			ask_not(d, DECISION_ERROR, d->reason);
+	} else if (ask_steps(d, m, a, ev, &why) != 0)
 		ask_not(d, DECISION_ERROR, arena_strdup(a, str_of(why.text)));
 	return arena_failed(a) ? full(e) : 0;
 }
@@ -283,6 +310,39 @@ int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct 
 	return arena_failed(a) ? full(e) : 0;
 }
 
+/* One without `by` may fire before any event came: its steps are filled in from the event that then tells so. */
+static int watch_rule(const struct rule *rule, struct arena *a, struct store_decision_in *d, bool *begins, struct err *e)
+{
+	struct kv label = {STR("rule"), rule->name};
+	const struct event ev = {.source = STR("runbookd"), .type = STR("absent"), .status = EVENT_INFO,
+		.labels = &label, .labels_n = 1};
+	const struct rule_match m = {.rule = rule};
+
+	*begins = rule->gate.by_n == 0;
+	if (*begins)
+		return decide_rule(&m, INT64_MAX, a, &ev, d, e);
+	*d = (struct store_decision_in){.rule = rule->name};
+	return 0;
+}
+
+int decide_watch(const struct ruleset *rules, struct arena *a, struct store_watch *out, struct err *e)
+{
+	struct store_decision_in *d = arena_array(a, rules->rules_n + 1, sizeof(*d));
+	bool *begins = arena_array(a, rules->rules_n + 1, sizeof(*begins));
+
+	if (!d || !begins)
+		return full(e);
+	*out = (struct store_watch){.ruleset_hash = str_of(rules->hash), .rules = d, .begins = begins};
+	for (size_t i = 0; i < rules->rules_n; i++) {
+		if (rules->rules[i].gate.kind != RULE_GATE_ABSENT)
+			continue;
+		if (watch_rule(&rules->rules[i], a, &d[out->n], &begins[out->n], e) != 0)
+			return -1;
+		out->n++;
+	}
+	return arena_failed(a) ? full(e) : 0;
+}
+
 struct store_limits decide_limits(const struct conf *c)
 {
 	return (struct store_limits){
@@ -294,6 +354,8 @@ struct store_limits decide_limits(const struct conf *c)
 		.hosts = {c->limits.hosts.count, c->limits.hosts.per_ms},
 		.flapping = {c->flapping.transitions, c->flapping.window_ms},
 		.delivery_window_ms = c->limits.delivery_window_ms,
+		.gate_late_ms = c->limits.gate_late_ms,
+		.gates = c->limits.gates,
 	};
 }
 

@@ -22,6 +22,8 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
  * where it is none. */
 int decide_duplicate(const struct ruleset *rules, struct arena *a, const struct event *ev,
 	struct store_event_in *out, struct err *e);
+/* The rules with `absent`, in a. */
+int decide_watch(const struct ruleset *rules, struct arena *a, struct store_watch *out, struct err *e);
 /* The configuration's limits as the store takes them. */
 struct store_limits decide_limits(const struct conf *c);
 /* Is it the store's own word that a limit began to hold? Its summary is for the log. */

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "flow/decide.h"
+#include "flow/decide_gate.h"
 #include "flow/tick.h"
 #include "store/message.h"
 
@@ -136,8 +137,11 @@ void ingest_note_pending(
 	if (tick && in->event->status == EVENT_FIRING && in->event->expires_ns > 0)
 		tick_due(tick, in->event->expires_ns / 1000000 - clock_wall_ms());
 	for (size_t i = 0; tick && out->outcome == STORE_NEW && i < in->decisions_n; i++) {
+		const struct store_decision_in *d = &in->decisions[i];
+
 		if (out->decisions[i].decision == DECISION_PENDING)
-			tick_due(tick, in->decisions[i].for_ms);
+			tick_due(tick, d->gate.kind == STORE_GATE_NONE ? d->for_ms
+							    : decide_gate_due(&d->gate, clock_wall_ms()));
 	}
 }
 

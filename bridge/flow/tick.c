@@ -22,6 +22,9 @@
 #include "base/metrics.h"
 #include "flow/decide.h"
 
+/* What the steps of rules with `absent` are filled in with. */
+#define TICK_WATCH_MEMORY ((size_t)64 << 20)
+
 struct tick {
 	uv_timer_t timer, due;
 	const struct ingest_ctx *ic;
@@ -29,7 +32,9 @@ struct tick {
 	void *ctx;
 	struct ingest_place place;
 	char inbox_last[48]; /* the latest entry that a wait told of; "" none yet */
-	bool ticking, draining, kicked, listening;
+	char watched[HASH_SHA256_HEX]; /* the ruleset whose `absent` rules were named; "" none */
+	uint64_t watched_at;
+	bool ticking, draining, kicked, listening, watching;
 	bool closing;
 	int timers; /* that are not closed yet */
 	void (*done)(void *ctx);
@@ -44,7 +49,7 @@ static void maybe_done(struct tick *t)
 	void (*done)(void *ctx) = t->done;
 	void *ctx = t->done_ctx;
 
-	if (!t->closing || t->timers || t->ticking || t->draining || t->listening)
+	if (!t->closing || t->timers || t->ticking || t->draining || t->listening || t->watching)
 		return;
 	free(t);
 	done(ctx);
@@ -117,6 +122,7 @@ static void on_due(uv_timer_t *timer)
 
 void tick_now(struct tick *t)
 {
+	t->watched[0] = '\0'; /* it may be another Redis */
 	send_tick(t);
 }
 
@@ -166,6 +172,48 @@ struct store_tick tick_input(const struct conf *c)
 	};
 }
 
+int tick_watch(const struct ingest_ctx *ic, store_done_cb cb, void *ctx, struct err *e)
+{
+	struct store_watch w;
+	struct arena a;
+
+	arena_init(&a, TICK_WATCH_MEMORY);
+	int rc = decide_watch(ic->rules, &a, &w, e);
+	w.limits = decide_limits(ic->conf);
+	if (rc == 0)
+		rc = store_watch(ic->store, &w, cb, ctx, e);
+	arena_release(&a);
+	return rc;
+}
+
+static void on_watched(void *ctx, const struct err *e)
+{
+	struct tick *t = ctx;
+
+	t->watching = false;
+	if (e) {
+		t->watched[0] = '\0';
+		t->on_result(t->ctx, e, NULL);
+	}
+	maybe_done(t);
+}
+
+/* In front of the tick that may find one of them due. */
+static void send_watch(struct tick *t)
+{
+	uint64_t now = uv_now(t->timer.loop);
+	struct err e = {0};
+
+	if (t->watching || (strcmp(t->watched, t->ic->rules->hash) == 0 &&
+				   now - t->watched_at < TICK_WATCH_MS))
+		return;
+	memcpy(t->watched, t->ic->rules->hash, sizeof(t->watched));
+	t->watched_at = now;
+	t->watching = tick_watch(t->ic, on_watched, t, &e) == 0;
+	if (!t->watching)
+		t->on_result(t->ctx, &e, NULL);
+}
+
 static void send_tick(struct tick *t)
 {
 	struct store_tick in = tick_input(t->ic->conf);
@@ -173,6 +221,7 @@ static void send_tick(struct tick *t)
 
 	if (t->closing || t->ticking || !store_up(t->ic->store))
 		return;
+	send_watch(t);
 	t->ticking = true;
 	if (store_tick(t->ic->store, &in, on_ticked, t, &e) != 0) {
 		t->ticking = false;

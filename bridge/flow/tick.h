@@ -11,6 +11,11 @@
 /* What a tick says of the configuration. */
 struct store_tick tick_input(const struct conf *c);
 
+#define TICK_WATCH_MS 30000 /* rules with `absent` are named again so often, beside each load */
+
+/* Names the rules with `absent` that are loaded: store_watch. */
+int tick_watch(const struct ingest_ctx *ic, store_done_cb cb, void *ctx, struct err *e);
+
 struct tick;
 /* ctx is read at each tick, so that a reload is seen: *ic may change its members between ticks. */
 struct tick *tick_new(uv_loop_t *loop, const struct ingest_ctx *ic,

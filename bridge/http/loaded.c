@@ -127,6 +127,32 @@ static void write_cooldown(struct json_w *w, const struct rule *rule)
 	json_w_end(w, '}');
 }
 
+/* null: it is over one event */
+static void write_gate(struct json_w *w, const struct rule_gate *g)
+{
+	json_w_key(w, STR("gate"));
+	if (g->kind == RULE_GATE_NONE) {
+		json_w_null(w);
+		return;
+	}
+	json_w_object(w);
+	json_w_kstr(w, "kind", str_of(rule_gate_name(g->kind)));
+	if (g->kind != RULE_GATE_ABSENT)
+		json_w_ki64(w, "count", g->count);
+	write_duration(w, g->kind == RULE_GATE_ABSENT ? "every" : "within", g->within_ms);
+	json_w_key(w, STR("by"));
+	json_w_array(w);
+	for (size_t i = 0; i < g->by_n; i++)
+		json_w_str(w, g->by[i].text);
+	json_w_end(w, ']');
+	json_w_key(w, STR("on_timeout"));
+	json_w_array(w);
+	for (size_t i = 0; i < g->timeout_steps_n; i++)
+		write_step(w, &g->timeout_steps[i]);
+	json_w_end(w, ']');
+	json_w_end(w, '}');
+}
+
 static void write_rule(struct json_w *w, const struct rule *rule)
 {
 	json_w_object(w);
@@ -136,6 +162,7 @@ static void write_rule(struct json_w *w, const struct rule *rule)
 	json_w_ki64(w, "line", rule->line);
 	json_w_kstr(w, "match", rule->source_yaml);
 	json_w_kstr(w, "when", str_of(rule_when_name(rule->when)));
+	write_gate(w, &rule->gate);
 	json_w_kstr(w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
 	write_cooldown(w, rule);
 	json_w_key(w, STR("steps"));

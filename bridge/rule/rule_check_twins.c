@@ -75,6 +75,19 @@ static void put_step(struct buf *b, const struct rule_step *s)
 	buf_putc(b, ';');
 }
 
+static void put_gate(struct buf *b, const struct rule_gate *g)
+{
+	buf_u64(b, g->kind);
+	if (g->kind == RULE_GATE_NONE)
+		return;
+	buf_i64(b, g->count);
+	buf_putc(b, ',');
+	buf_i64(b, g->within_ms);
+	put(b, g->kind == RULE_GATE_SEQUENCE ? g->parts : STR_NONE); /* their order counts */
+	for (size_t i = 0; i < g->by_n; i++)
+		put(b, g->by[i].text);
+}
+
 static struct str print_of(struct rule_check *c, const struct rule *r)
 {
 	struct arena *a = &c->scratch;
@@ -85,6 +98,7 @@ static struct str print_of(struct rule_check *c, const struct rule *r)
 	buf_init(&b, BUF_NO_LIMIT);
 	buf_u64(&b, r->when);
 	buf_putc(&b, r->dry_run ? 'd' : '-');
+	put_gate(&b, &r->gate);
 	put(&b, matchers_text(a, &r->match));
 	for (size_t i = 0; any && i < r->any_n; i++)
 		any[i] = matchers_text(a, &r->any[i]);

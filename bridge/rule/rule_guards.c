@@ -19,24 +19,8 @@ static void read_every(struct reader *r, const struct yaml *y, void *into)
 static void read_by(struct reader *r, const struct yaml *y, void *into)
 {
 	struct rule *rule = into;
-	const struct yaml **v;
-	size_t n;
-	struct err e;
 
-	if (!reader_list(r, y, false, &v, &n))
-		return;
-	if (n > RULE_BY_LIMIT) {
-		reader_error(r, y, "%zu fields, at most %d are taken", n, RULE_BY_LIMIT);
-		return;
-	}
-	rule->cooldown_by = arena_array(r->arena, n, sizeof(*rule->cooldown_by));
-	for (size_t i = 0; i < n && rule->cooldown_by; i++) {
-		if (field_parse(
-			    r->arena, v[i]->text, &rule->cooldown_by[rule->cooldown_by_n], &e) == 0)
-			rule->cooldown_by_n++;
-		else
-			reader_error_in(r, v[i], "", &e);
-	}
+	rule_read_fields(r, y, &rule->cooldown_by, &rule->cooldown_by_n);
 }
 
 void rule_read_cooldown(struct reader *r, const struct yaml *y, void *into)

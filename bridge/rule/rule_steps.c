@@ -108,6 +108,9 @@ static const struct rule_step *list_of(
 	case STEPS_FAILURE:
 		*n = rule->failure_steps_n;
 		return rule->failure_steps;
+	case STEPS_TIMEOUT:
+		*n = rule->gate.timeout_steps_n;
+		return rule->gate.timeout_steps;
 	case STEPS_LISTS:
 		break;
 	}
@@ -349,8 +352,10 @@ void rule_read_list(struct reader *r, struct rule_build *of, enum rule_list whic
 	struct rule *rule = of->rule;
 	bool single = y->kind == YAML_MAP;
 	struct rule_step *v = arena_array(r->arena, single ? 1 : y->count, sizeof(*v));
-	struct rule_step **to[] = {&rule->steps, &rule->resolve_steps, &rule->failure_steps};
-	size_t *n[] = {&rule->steps_n, &rule->resolve_steps_n, &rule->failure_steps_n};
+	struct rule_step **to[] = {&rule->steps, &rule->resolve_steps, &rule->failure_steps,
+		&rule->gate.timeout_steps};
+	size_t *n[] = {&rule->steps_n, &rule->resolve_steps_n, &rule->failure_steps_n,
+		&rule->gate.timeout_steps_n};
 
 	if (!v)
 		return;

@@ -20,7 +20,7 @@ static void note_source(struct reader *r, struct rule *rule, const char *before,
 		rule->source_yaml.n ? before : "", STR_ARG(text));
 }
 
-static void note_place(struct rule *rule, const struct yaml *y)
+void rule_note_place(struct rule *rule, const struct yaml *y)
 {
 	if (rule->match_line == 0) {
 		rule->match_line = y->line;
@@ -39,14 +39,13 @@ static bool parse_matchers(
 	return false;
 }
 
-static void read_match(struct reader *r, const struct yaml *y, void *into)
+void rule_read_match(struct reader *r, const struct yaml *y, struct rule_build *b)
 {
-	struct rule_build *b = into;
 	const struct yaml **v;
 	size_t n;
 	struct err e;
 
-	note_place(b->rule, y);
+	rule_note_place(b->rule, y);
 	b->match_bad |= !reader_list(r, y, true, &v, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct matchers m;
@@ -60,18 +59,17 @@ static void read_match(struct reader *r, const struct yaml *y, void *into)
 	}
 }
 
-static void read_any(struct reader *r, const struct yaml *y, void *into)
+static void read_match(struct reader *r, const struct yaml *y, void *into)
 {
-	struct rule_build *b = into;
-	const struct yaml **v;
-	size_t n;
+	rule_read_match(r, y, into);
+}
 
-	note_place(b->rule, y);
-	b->match_bad |= !reader_list(r, y, false, &v, &n);
+void rule_read_any_list(struct reader *r, struct rule_build *b, const struct yaml **v, size_t n, const char *name)
+{
 	b->rule->any = arena_array(r->arena, n ? n : 1, sizeof(*b->rule->any));
 	for (size_t i = 0; i < n && b->rule->any; i++) {
 		note_source(r, b->rule, i ? "; " : ", ",
-			i ? v[i]->text : arena_printf(r->arena, "any(%.*s", STR_ARG(v[i]->text)));
+			i ? v[i]->text : arena_printf(r->arena, "%s(%.*s", name, STR_ARG(v[i]->text)));
 		if (parse_matchers(r, b, v[i], &b->rule->any[b->rule->any_n]))
 			b->rule->any_n++;
 		else
@@ -79,6 +77,19 @@ static void read_any(struct reader *r, const struct yaml *y, void *into)
 	}
 	if (n > 0)
 		note_source(r, b->rule, "", STR(")"));
+}
+
+static void read_any(struct reader *r, const struct yaml *y, void *into)
+{
+	struct rule_build *b = into;
+	const struct yaml **v;
+	size_t n;
+
+	rule_note_place(b->rule, y);
+	if (reader_list(r, y, false, &v, &n))
+		rule_read_any_list(r, b, v, n, "any");
+	else
+		b->match_bad = true;
 }
 
 static bool names_origin(const struct rule *rule)
@@ -163,6 +174,12 @@ static void read_on_failure(struct reader *r, const struct yaml *y, void *into)
 		((struct rule_build *)into)->lists[STEPS_FAILURE] = y;
 }
 
+static void read_on_timeout(struct reader *r, const struct yaml *y, void *into)
+{
+	if (y->kind == YAML_MAP || is_step_list(r, y))
+		((struct rule_build *)into)->lists[STEPS_TIMEOUT] = y;
+}
+
 static void read_on_resolve(struct reader *r, const struct yaml *y, void *into)
 {
 	struct rule_build *b = into;
@@ -198,16 +215,16 @@ static const struct reader_key rule_keys[] = {
 	{"steps", read_steps, false},
 	{"on_failure", read_on_failure, false},
 	{"slo", rule_read_slo, false},
-	{"threshold", NULL, true},
+	{"threshold", rule_read_threshold, false},
+	{"all_of", rule_read_all_of, false},
+	{"sequence", rule_read_sequence, false},
+	{"absent", rule_read_absent, false},
+	{"by", rule_read_by, false},
+	{"within", rule_read_within, false},
+	{"every", rule_read_gate_every, false},
+	{"on_timeout", read_on_timeout, false},
 	{"verify", NULL, true},
-	{"all_of", NULL, true},
-	{"sequence", NULL, true},
-	{"absent", NULL, true},
 	{"parallel", NULL, true},
-	{"by", NULL, true},
-	{"within", NULL, true},
-	{"every", NULL, true},
-	{"on_timeout", NULL, true},
 	{NULL, NULL, false},
 };
 
@@ -227,6 +244,7 @@ static void check_rule(struct reader *r, const struct yaml *y, const struct rule
 	if (!yaml_get(y, "steps"))
 		reader_error(r, y, "this rule has no 'steps'");
 	rule_check_together(r, y, b->rule);
+	rule_check_gate(r, y, b->rule);
 	b->rule->sees_own_events = names_origin(b->rule);
 }
 

@@ -27,6 +27,7 @@ enum rule_list {
 	STEPS_MAIN,	/* steps */
 	STEPS_RESOLVE,	/* on_resolve */
 	STEPS_FAILURE,	/* on_failure: may use the results of STEPS_MAIN */
+	STEPS_TIMEOUT,	/* on_timeout */
 	STEPS_LISTS,
 };
 
@@ -48,6 +49,22 @@ void rule_read_limits(struct reader *r, const struct yaml *y, void *into);
 void rule_read_on_flapping(struct reader *r, const struct yaml *y, void *into);
 void rule_read_approval(struct reader *r, const struct yaml *y, void *into);
 void rule_read_slo(struct reader *r, const struct yaml *y, void *into);
+/* The same of rules over several events (rule_gates.c). */
+void rule_read_threshold(struct reader *r, const struct yaml *y, void *into);
+void rule_read_all_of(struct reader *r, const struct yaml *y, void *into);
+void rule_read_sequence(struct reader *r, const struct yaml *y, void *into);
+void rule_read_absent(struct reader *r, const struct yaml *y, void *into);
+void rule_read_by(struct reader *r, const struct yaml *y, void *into);
+void rule_read_within(struct reader *r, const struct yaml *y, void *into);
+void rule_read_gate_every(struct reader *r, const struct yaml *y, void *into);
+void rule_check_gate(struct reader *r, const struct yaml *y, const struct rule *rule);
+/* A list of fields, as `by` has it. */
+void rule_read_fields(struct reader *r, const struct yaml *y, struct field **out, size_t *out_n);
+/* Where its matchers stand: the first place counts. */
+void rule_note_place(struct rule *rule, const struct yaml *y);
+/* rule_yaml.c: `match`, and n matchers of which one must hold, shown as NAME(a; b). */
+void rule_read_match(struct reader *r, const struct yaml *y, struct rule_build *b);
+void rule_read_any_list(struct reader *r, struct rule_build *b, const struct yaml **v, size_t n, const char *name);
 /* After all keys: those that do not go together. */
 void rule_check_together(struct reader *r, const struct yaml *y, const struct rule *rule);
 

@@ -218,16 +218,35 @@ static int any_holds(const struct rule *r, const struct ruleset *rs, struct aren
 	return result;
 }
 
+/* The same for a rule by parts, of which all that hold count. */
+static int parts_hold(const struct rule *r, const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_match *m, struct err *e)
+{
+	int result = 0;
+	struct err ignored;
+
+	for (size_t i = 0; i < r->any_n; i++) {
+		int rc = matchers_eval(&r->any[i], rs->scratch, a, ev, &m->groups, result < 0 ? &ignored : e);
+		if (rc == 1)
+			m->parts |= UINT32_C(1) << i;
+		if (rc < 0)
+			result = -1;
+	}
+	return m->parts ? 1 : result;
+}
+
 static int rule_holds(const struct rule *r, const struct ruleset *rs, struct arena *a,
-	const struct event *ev, struct matcher_groups *g, struct err *e)
+	const struct event *ev, struct rule_match *m, struct err *e)
 {
 	if (!when_holds(r, ev))
 		return 0;
 	struct err ignored;
-	int rc = matchers_eval(&r->match, rs->scratch, a, ev, g, e);
+	if (r->by_parts)
+		return parts_hold(r, rs, a, ev, m, e);
+	int rc = matchers_eval(&r->match, rs->scratch, a, ev, &m->groups, e);
 	if (rc == 0)
 		return 0;
-	int any = any_holds(r, rs, a, ev, g, rc < 0 ? &ignored : e);
+	int any = any_holds(r, rs, a, ev, &m->groups, rc < 0 ? &ignored : e);
 	return any == 1 ? rc : any;
 }
 
@@ -259,7 +278,7 @@ static int match_rule(const struct rule *r, const struct ruleset *rs, struct are
 
 	if (!r->sees_own_events && str_is(ev->source, OWN_SOURCE))
 		return 0;
-	int rc = rule_holds(r, rs, a, ev, &m.groups, &e);
+	int rc = rule_holds(r, rs, a, ev, &m, &e);
 	if (rc == 0)
 		return 0;
 	if (rc < 0) {

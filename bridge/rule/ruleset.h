@@ -25,6 +25,11 @@
 #define RULE_POOL_LIMIT 200	/* bytes of a pool's name */
 #define RULE_DURATION_MAX_MS (INT64_C(366) * 24 * 3600 * 1000)	/* for, cooldown, limits, approval */
 #define RULE_LIMIT_COUNT_MAX 100000	/* of limits.runs and limits.hosts */
+#define RULE_PARTS_LIMIT 16	/* of all_of and sequence */
+#define RULE_PART_SHOWN 100	/* bytes of a part's text in a reason */
+#define RULE_THRESHOLD_COUNT_MAX 1000
+#define RULE_GATE_WITHIN_MAX_MS (INT64_C(30) * 24 * 3600 * 1000)	/* threshold, all_of, sequence; every of absent */
+#define RULE_ABSENT_EVERY_MIN_MS INT64_C(1000)	/* it is looked at each second */
 #define RULE_SLO_WINDOW_DEFAULT_MS (INT64_C(30) * 24 * 3600 * 1000)
 #define RULE_SLO_WINDOW_MIN_MS (INT64_C(3600) * 1000)	/* it is counted by the hour */
 #define RULE_SLO_WINDOW_MAX_MS (INT64_C(90) * 24 * 3600 * 1000)
@@ -69,6 +74,27 @@ struct rule_slo {
 	int64_t window_ms;
 };
 
+/* A rule over several events. */
+enum rule_gate_kind {
+	RULE_GATE_NONE,
+	RULE_GATE_THRESHOLD,	/* `count` events within `within_ms` */
+	RULE_GATE_ALL_OF,	/* `count` parts, in any order */
+	RULE_GATE_SEQUENCE,	/* in this one */
+	RULE_GATE_ABSENT,	/* none for `within_ms` */
+};
+const char *rule_gate_name(enum rule_gate_kind k);
+
+struct rule_gate {
+	enum rule_gate_kind kind;
+	int64_t count;
+	int64_t within_ms;		/* of absent: its `every` */
+	struct field *by;		/* n == 0: one for all events */
+	size_t by_n;
+	struct str parts;		/* their texts for people, a line each, cut */
+	struct rule_step *timeout_steps;	/* on_timeout */
+	size_t timeout_steps_n;
+};
+
 struct rule {
 	/* What matching looks at: side by side, since of many rules most are not in the processor's cache. */
 	struct matchers match;		/* all must hold */
@@ -76,6 +102,7 @@ struct rule {
 	size_t any_n;
 	enum rule_when when;
 	bool sees_own_events;		/* names event.type or event.source */
+	bool by_parts;			/* all_of, sequence: `any` are its parts, and which of them hold is told */
 
 	struct str name;
 	struct str description;
@@ -99,6 +126,7 @@ struct rule {
 	bool approval;			/* a person has to say yes */
 	int64_t approval_expires_ms;	/* 0: never */
 	struct rule_slo slo;
+	struct rule_gate gate;
 	bool dry_run;			/* mode: dry_run */
 	struct rule_step *steps;
 	size_t steps_n;
@@ -158,6 +186,7 @@ const struct runbook *ruleset_find_runbook(
 struct rule_match {
 	const struct rule *rule;
 	struct matcher_groups groups;
+	uint32_t parts;		/* of a rule by parts: bit i, part i holds */
 	bool failed;		/* a regex gave up: decision `error` */
 	struct str reason;	/* where failed */
 };
@@ -180,7 +209,7 @@ struct rule_rendered_step {
 /* The rule's `steps`. ERR_INPUT: the decision is `error` with this text. Steps in a. */
 int rule_render(const struct rule_match *m, struct arena *a, const struct event *ev,
 	struct rule_rendered_step **out, size_t *n, struct err *e);
-/* The same for a list of the rule: its steps, resolve_steps or failure_steps; *out has n elements. What a step on
+/* The same for a list of the rule: its steps, resolve_steps, failure_steps or gate.timeout_steps; *out has n elements. What a step on
  * failure asks of `steps.NAME.x` stays late, as everywhere. */
 int rule_render_steps(const struct rule_match *m, const struct rule_step *steps, size_t n, struct arena *a,
 	const struct event *ev, struct rule_rendered_step **out, struct err *e);

@@ -228,6 +228,7 @@ struct str environment_stdin(struct arena *a, const struct run_facts *f)
 	json_w_ktime_ms(&w, "started", f->started_ms);
 	json_w_end(&w, '}');
 	json_w_kraw(&w, "event", f->event_json.n ? f->event_json : STR("null"));
+	json_w_kraw(&w, "events", f->events_json.n ? f->events_json : STR("[]"));
 	json_w_kraw(&w, "incident", f->incident_json.n ? f->incident_json : STR("null"));
 	json_w_key(&w, STR("params"));
 	write_params(&w, f);

@@ -25,6 +25,7 @@ struct run_facts {
 	size_t params_n;
 	const struct event *event;	/* NULL: a run by hand */
 	struct str event_json;		/* "" none */
+	struct str events_json;		/* ids of the other events of a rule over several; "" none */
 	struct str incident_json;	/* "" none */
 	const struct str *pass;		/* names of the worker's own environment that the runbook asks for */
 	size_t pass_n;

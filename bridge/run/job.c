@@ -396,6 +396,7 @@ static bool copy_claim(struct job *j, const struct store_claimed *c)
 	j->claim.pool = copy(a, c->pool);
 	j->claim.params_json = copy(a, c->params_json);
 	j->claim.event_json = copy(a, c->event_json);
+	j->claim.events_json = copy(a, c->events_json);
 	j->claim.incident = copy(a, c->incident);
 	j->claim.incident_json = copy(a, c->incident_json);
 	j->claim.steps_json = copy(a, c->steps_json);

@@ -103,6 +103,7 @@ static struct run_facts facts_of(const struct inputs *in, const struct prepared 
 		.params_n = in->data.params_n,
 		.event = in->data.event_json ? &in->data.event : NULL,
 		.event_json = c->event_json,
+		.events_json = c->events_json,
 		.incident_json = c->incident_json,
 		.pass = in->runbook->env,
 		.pass_n = in->runbook->env_n,

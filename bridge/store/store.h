@@ -91,6 +91,29 @@ enum store_on_resolve {
 	STORE_ON_RESOLVE_STEPS,		/* resolve_steps run, where the rule had a run for it */
 };
 
+enum store_gate_kind {
+	STORE_GATE_NONE,
+	STORE_GATE_THRESHOLD,
+	STORE_GATE_ALL_OF,
+	STORE_GATE_SEQUENCE,
+	STORE_GATE_ABSENT,
+};
+
+/* A rule over several events: what this one counts for. See library/35-gates.lua. */
+struct store_gate_in {
+	enum store_gate_kind kind;
+	int64_t count;			/* events of a threshold, else parts */
+	int64_t within_ms;		/* of absent: how long without one */
+	uint32_t parts;			/* bits: which of them this event is */
+	struct str key;			/* values by which events are told apart; "" */
+	int64_t time_ms;		/* when it happened; 0: now */
+	struct str names;		/* of the parts, a line each */
+	struct str why;			/* why the steps cannot be run for this event; "" they can */
+	struct str timeout_why;		/* the same of those on timeout */
+	const struct store_step_in *timeout_steps;
+	size_t timeout_steps_n;
+};
+
 /* What a rule wants of an event. Members that are 0 or "" ask for nothing and cost nothing. */
 struct store_decision_in {
 	struct str rule;
@@ -115,6 +138,7 @@ struct store_decision_in {
 		double objective;	/* percent; 0: none */
 		int64_t within_ms, window_ms;
 	} slo;
+	struct store_gate_in gate;
 };
 
 struct store_event_in {
@@ -142,6 +166,8 @@ struct store_limits {
 		int64_t transitions, window_ms;	/* so many changes of its state within: an alert flaps; 0: never */
 	} flapping;
 	int64_t delivery_window_ms;	/* how long delivery ids are remembered */
+	int64_t gate_late_ms;		/* rules over several events: how long after it happened one may come */
+	int64_t gates;			/* so many values of its `by` such a rule follows at once */
 };
 
 struct store_ingest {
@@ -192,6 +218,7 @@ struct store_claimed {
 	struct str event_json;		/* as the API shows it */
 	struct str incident;		/* id, "" */
 	struct str incident_json;	/* as the API shows it; "" */
+	struct str events_json;		/* ids of the other events of a rule over several; "" */
 	struct str steps_json;		/* earlier steps of the same rule's run: {"name": {"state":…,"exit_code":…,"output":…}} */
 	int64_t attempt;		/* from 1 */
 	int64_t timeout_ms;		/* 0: the runbook's */
@@ -301,6 +328,16 @@ struct store_tick_result {
 typedef void (*store_tick_cb)(void *ctx, const struct err *e, const struct store_tick_result *r);
 /* What was put off (for), approvals, leases that ran out, runs past queue_ttl, stale alerts, retention; bounded work a call. Any bridge may call it at any time. */
 int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, void *ctx, struct err *e);
+
+/* The rules with `absent` that are loaded: all of them, in any order, each time. One without `by` is watched from then on. */
+struct store_watch {
+	struct store_limits limits;
+	struct str ruleset_hash;
+	const struct store_decision_in *rules;	/* steps of those that `begins` says; of others only the name counts */
+	const bool *begins;
+	size_t n;
+};
+int store_watch(struct store *s, const struct store_watch *w, store_done_cb cb, void *ctx, struct err *e);
 
 struct store_inbox_entry {
 	struct str id;

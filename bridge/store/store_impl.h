@@ -112,6 +112,9 @@ struct str store_numbers(struct store *s, const int64_t *v, size_t n);
 /* The words of one event, STORE_EVENT_WORDS and those of its rules (store_event_words in all). */
 #define STORE_EVENT_WORDS 6
 size_t store_event_words(const struct store_event_in *ev);
+/* What one rule asks for, and how many words that is. */
+void store_put_decision(struct store *s, const struct store_decision_in *d, struct str host);
+size_t store_decision_words(const struct store_decision_in *d);
 void store_put_event(struct store *s, const struct store_event_in *in);
 /* Fills in event i and its decisions at d from answer element *at on; false where the answer is not what it should be. */
 bool store_take_event(struct ingest_call *c, size_t i, struct store_decision_out *d, const redisReply *reply,

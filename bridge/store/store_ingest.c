@@ -14,6 +14,7 @@
 
 #define RULE_WORDS 5
 #define INDEX_LABELS_ALERT 64	/* labels of one alert that its incident is filed under */
+#define GATE_WORDS 6
 #define STORE_TIME_LEAST INT64_C(1000000000000)	/* 2001: the least time of 13 digits */
 #define SLO_UNIT 1e6	/* of an objective in percent: as a whole number */
 
@@ -53,14 +54,24 @@ struct ingest_call *store_ingest_new(const struct store_ingest *in, store_ingest
 
 /* ---- the question ---- */
 
+static size_t gate_words(const struct store_decision_in *d)
+{
+	if (d->gate.kind == STORE_GATE_NONE)
+		return 0;
+	return GATE_WORDS + d->gate.timeout_steps_n * STORE_STEP_WORDS;
+}
+
+size_t store_decision_words(const struct store_decision_in *d)
+{
+	return RULE_WORDS + (d->steps_n + d->resolve_steps_n + d->failure_steps_n) * STORE_STEP_WORDS + gate_words(d);
+}
+
 static size_t decision_words(const struct store_event_in *ev)
 {
-	size_t n = ev->decisions_n * RULE_WORDS;
+	size_t n = 0;
 
-	for (size_t i = 0; i < ev->decisions_n; i++) {
-		const struct store_decision_in *d = &ev->decisions[i];
-		n += (d->steps_n + d->resolve_steps_n + d->failure_steps_n) * STORE_STEP_WORDS;
-	}
+	for (size_t i = 0; i < ev->decisions_n; i++)
+		n += store_decision_words(&ev->decisions[i]);
 	return n;
 }
 
@@ -146,7 +157,8 @@ static struct str rule_numbers(struct store *s, const struct store_decision_in *
 	const int64_t v[] = {d->cooldown_ms, (int64_t)d->steps_n, d->for_ms, d->limit_runs.count, d->limit_runs.per_ms,
 		d->limit_hosts.count, d->limit_hosts.per_ms, d->on_resolve, d->skip_flapping, d->approval,
 		d->approval_expires_ms, (int64_t)d->resolve_steps_n, (int64_t)d->failure_steps_n,
-		(int64_t)(d->slo.objective * SLO_UNIT + 0.5), d->slo.within_ms, d->slo.window_ms};
+		(int64_t)(d->slo.objective * SLO_UNIT + 0.5), d->slo.within_ms, d->slo.window_ms,
+		(int64_t)gate_words(d)};
 	const size_t n = sizeof(v) / sizeof(v[0]);
 
 	for (size_t i = 2; i < n; i++)
@@ -161,7 +173,25 @@ static void put_steps(struct store *s, const struct store_step_in *steps, size_t
 		store_put_step(s, &steps[i]);
 }
 
-static void put_decision(struct store *s, const struct store_decision_in *d, struct str host)
+/* The words of a rule over several events: "kind count within_ms parts timeout_steps" key time names why
+ * timeout_why, and the steps on timeout. */
+static void put_gate(struct store *s, const struct store_gate_in *g)
+{
+	const int64_t v[] = {g->kind, g->count, g->within_ms, g->parts, (int64_t)g->timeout_steps_n};
+	char hex[66];
+
+	if (g->kind == STORE_GATE_NONE)
+		return;
+	redis_arg(s->redis, store_numbers(s, v, sizeof(v) / sizeof(v[0])));
+	redis_arg(s->redis, store_short(g->key, hex));
+	redis_arg_i64(s->redis, g->time_ms > 0 ? g->time_ms : 0);
+	redis_arg(s->redis, g->names);
+	redis_arg(s->redis, g->why);
+	redis_arg(s->redis, g->timeout_why);
+	put_steps(s, g->timeout_steps, g->timeout_steps_n);
+}
+
+void store_put_decision(struct store *s, const struct store_decision_in *d, struct str host)
 {
 	bool asks = d->ask == DECISION_RUN || d->ask == DECISION_DRY_RUN;
 	char hex[66];
@@ -174,6 +204,7 @@ static void put_decision(struct store *s, const struct store_decision_in *d, str
 	put_steps(s, d->steps, d->steps_n);
 	put_steps(s, d->resolve_steps, d->resolve_steps_n);
 	put_steps(s, d->failure_steps, d->failure_steps_n);
+	put_gate(s, &d->gate);
 }
 
 static void add_name(struct buf *b, const struct event *ev)
@@ -243,14 +274,14 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_words(s, in) : STR_NONE);
 	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
 	for (size_t i = 0; i < in->decisions_n; i++)
-		put_decision(s, &in->decisions[i], host);
+		store_put_decision(s, &in->decisions[i], host);
 }
 
 struct str store_limits_text(struct store *s, const struct store_limits *l)
 {
 	const int64_t v[] = {l->occurrence_skew_ms, l->reopen_window_ms, l->queue, l->flapping.transitions,
 		l->flapping.window_ms, l->runs.count, l->runs.per_ms, l->hosts.count, l->hosts.per_ms,
-		l->delivery_window_ms};
+		l->delivery_window_ms, l->gate_late_ms, l->gates};
 
 	return store_numbers(s, v, sizeof(v) / sizeof(v[0]));
 }

@@ -147,6 +147,7 @@ static void take_claimed(struct store_claimed *out, const redisReply *a)
 		.depth = (unsigned)store_number_at(a, 16),
 		.idempotent = store_number_at(a, 18) != 0,
 		.retries_max = store_number_at(a, 19),
+		.events_json = store_text_at(a, 20),
 	};
 }
 

@@ -67,6 +67,28 @@ int store_tick(struct store *s, const struct store_tick *t, store_tick_cb cb, vo
 	return store_end(s, on_tick, c, e);
 }
 
+/* ---- absent ---- */
+
+int store_watch(struct store *s, const struct store_watch *w, store_done_cb cb, void *ctx, struct err *e)
+{
+	struct store_plain *c = store_plain_new(cb, ctx, e);
+	size_t words = 2;
+
+	for (size_t i = 0; i < w->n; i++)
+		words += 2 + (w->begins[i] ? store_decision_words(&w->rules[i]) : 0);
+	if (store_begin_for(s, "rb_watch_v1", words, c, e))
+		return -1;
+	redis_arg(s->redis, store_limits_text(s, &w->limits));
+	redis_arg(s->redis, w->ruleset_hash);
+	for (size_t i = 0; i < w->n; i++) {
+		redis_arg(s->redis, w->rules[i].rule);
+		redis_arg_i64(s->redis, w->begins[i] ? (int64_t)store_decision_words(&w->rules[i]) : 0);
+		if (w->begins[i])
+			store_put_decision(s, &w->rules[i], STR_NONE);
+	}
+	return store_end(s, store_plain_answer, c, e);
+}
+
 /* ---- inbox, audit ---- */
 
 struct inbox_call {

@@ -59,10 +59,12 @@ static const struct runbook *of_rule(const struct rule *rule, struct str name)
 
 	if (!rb)
 		rb = in_steps(rule->resolve_steps, rule->resolve_steps_n, name);
-	return rb ? rb : in_steps(rule->failure_steps, rule->failure_steps_n, name);
+	if (!rb)
+		rb = in_steps(rule->failure_steps, rule->failure_steps_n, name);
+	return rb ? rb : in_steps(rule->gate.timeout_steps, rule->gate.timeout_steps_n, name);
 }
 
-#define NAMES_MAX (3 * RULE_STEPS_LIMIT)
+#define NAMES_MAX (4 * RULE_STEPS_LIMIT)
 
 static size_t add_names(const char **names, size_t at, const struct rule_step *steps, size_t n)
 {
@@ -83,6 +85,7 @@ static const struct runbook *find_runbook(
 	n = add_names(names, n, rule->steps, rule->steps_n);
 	n = add_names(names, n, rule->resolve_steps, rule->resolve_steps_n);
 	n = add_names(names, n, rule->failure_steps, rule->failure_steps_n);
+	n = add_names(names, n, rule->gate.timeout_steps, rule->gate.timeout_steps_n);
 	const char *near = nearest(name, names, n);
 	diag_add(c->d, DIAG_ERROR, c->file, at.line, at.column,
 		"the rule '%.*s' has no step '%.*s'%s%s%s", STR_ARG(rule->name), STR_ARG(name),

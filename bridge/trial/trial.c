@@ -219,6 +219,7 @@ int trial_begin(struct trial *t, const struct trial_setup *setup, struct err *e)
 	t->ic = (struct ingest_ctx){
 		.store = t->store, .rules = ruleset_ref(setup->rules), .conf = setup->conf};
 	set_clock(t, setup->start_ms);
+	trial_began(t, tick_watch(&t->ic, on_done, t, &t->failed));
 	return trial_await(t, e);
 }
 

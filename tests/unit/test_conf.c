@@ -139,6 +139,8 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c->limits.hosts.per_ms, 600000);
 	assert_int_equal(c->limits.chain_depth, 8);
 	assert_int_equal(c->limits.delivery_window_ms, 72 * 3600000);
+	assert_int_equal(c->limits.gate_late_ms, 10 * 60000);
+	assert_int_equal(c->limits.gates, 100000);
 	assert_int_equal(c->limits.queue, 10000);
 	assert_int_equal(c->limits.queue_ttl_ms, 3600000);
 	assert_int_equal(c->limits.match_limit, 100000);
@@ -173,7 +175,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
 		      "occurrence_skew: 0}\n"
 		      "flapping: {transitions: 2, window: 1m}\n"
-		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, queue: 1, "
+		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, gate_late: 0, gates: 9, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
 		      "logs: {line_limit: 1KiB, max_age: 1m, max_ahead: 0}\n"
 		      "sources: {am2: {kind: alertmanager, auth: {sns: {topic_arns: ['arn:aws:sns:r:1:t']}}, rate: {count: 3, per: 2s}, time: trust}}\n"
@@ -195,7 +197,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"incidents:\n  reopen_window: 0s\n  stale_after: 1m\n  retention: 1h\n"
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
-		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
+		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  gate_late: 0s\n  gates: 9\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
 		"logs:\n  line_limit: 1KiB\n  max_age: 1m\n  max_ahead: 0s\n"
 		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}, time: trust}\n"
 		"sns:\n  ca_file: /etc/rb/ca.pem\n  connect_to: \"h:1\"\n"

@@ -210,6 +210,81 @@ static void reads_guards(void **state)
 }
 
 /* A runbook may be called what a second step of another would be: names stay apart. */
+static void reads_rules_over_several_events(void **state)
+{
+	(void)state;
+	build("rules:\n"
+	      "  - name: t\n"
+	      "    match: a = b\n"
+	      "    threshold: {count: 5, within: 10m, by: [instance, data.x]}\n"
+	      "    steps: [{runbook: disk-usage}]\n"
+	      "  - name: g\n"
+	      "    all_of: ['event.type = a', 'event.type = b, event.source =~ \"x|y\"']\n"
+	      "    by: [data.sha]\n"
+	      "    within: 30m\n"
+	      "    on_timeout: {runbook: rotate-logs, with: {path: /var/log}}\n"
+	      "    steps: [{runbook: disk-usage}]\n"
+	      "  - name: s\n"
+	      "    sequence: [a = b, c = d]\n"
+	      "    within: 1m\n"
+	      "    steps: [{runbook: disk-usage}]\n"
+	      "  - name: n\n"
+	      "    absent: 'event.type = \"heartbeat\"'\n"
+	      "    every: 5m\n"
+	      "    steps: [{runbook: disk-usage}]\n");
+	const struct rule_gate *g = &rules->rules[0].gate;
+	assert_int_equal(g->kind, RULE_GATE_THRESHOLD);
+	assert_int_equal(g->count, 5);
+	assert_int_equal(g->within_ms, 600000);
+	assert_int_equal(g->by_n, 2);
+	assert_str(g->by[1].text, "data.x");
+	g = &rules->rules[1].gate;
+	assert_int_equal(g->kind, RULE_GATE_ALL_OF);
+	assert_int_equal(g->count, 2);
+	assert_str(g->parts, "event.type = a\nevent.type = b, event.source =~ \"x|y\"");
+	assert_int_equal(g->timeout_steps_n, 1);
+	assert_str(g->timeout_steps[0].name, "rotate-logs");
+	assert_true(rules->rules[1].by_parts);
+	assert_true(rules->rules[1].sees_own_events);
+	assert_str(rules->rules[1].source_yaml,
+		"all_of(event.type = a; event.type = b, event.source =~ \"x|y\")");
+	assert_int_equal(rules->rules[2].gate.kind, RULE_GATE_SEQUENCE);
+	assert_false(rules->rules[2].sees_own_events);
+	g = &rules->rules[3].gate;
+	assert_int_equal(g->kind, RULE_GATE_ABSENT);
+	assert_int_equal(g->within_ms, 300000);
+	assert_str(rules->rules[3].source_yaml, "absent(event.type = \"heartbeat\")");
+}
+
+/* Which parts an event is: by the index as without it. */
+static void tells_parts(void **state)
+{
+	struct kv labels[] = {{STR("a"), STR("x")}, {STR("b"), STR("y")}};
+	struct event ev = {.source = STR("am"), .type = STR("t"), .status = EVENT_INFO, .labels = labels};
+	struct rule_match *m, *scan;
+	size_t n, scan_n;
+
+	(void)state;
+	build("rules:\n"
+	      "  - name: g\n"
+	      "    all_of: ['a = \"z\"', 'a = \"x\"', 'b =~ \"(?<what>y)\"', 'c = \"\", b != \"\"']\n"
+	      "    within: 30m\n"
+	      "    steps: [{runbook: page-oncall, with: {text: \"{{ match.what }}\"}}]\n");
+	for (size_t have = 0; have <= 2; have++) {
+		ev.labels_n = have;
+		assert_int_equal(ruleset_match(rules, &arena, &ev, &m, &n), 0);
+		assert_int_equal(ruleset_match_scan(rules, &arena, &ev, &scan, &scan_n), 0);
+		assert_int_equal(n, have > 0);
+		assert_int_equal(scan_n, n);
+		if (have > 0)
+			assert_int_equal(m[0].parts, scan[0].parts);
+		if (have > 0)
+			assert_int_equal(m[0].parts, have == 1 ? 2 : 2 + 4 + 8);
+	}
+	assert_int_equal(m[0].groups.n, 1);
+	assert_str(m[0].groups.v[0].value, "y");
+}
+
 static void step_names(void **state)
 {
 	struct ruleset_file two[] = {{"a-2.sh", STR("# ---\n# summary: x\n# ---\n")}, {"a.sh", STR("# ---\n# summary: x\n# ---\n")}};
@@ -786,7 +861,7 @@ static void references(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
-TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(renders_other_lists), TEST(step_names), TEST(a_long_build_pauses), TEST(reads_a_short_rule), TEST(empty_files),
+TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(reads_rules_over_several_events), TEST(tells_parts), TEST(renders_other_lists), TEST(step_names), TEST(a_long_build_pauses), TEST(reads_a_short_rule), TEST(empty_files),
 	TEST(names_across_files), TEST(runbook_names), TEST(all_findings_at_once), TEST(matches_in_order),
 	TEST(looks_at_when), TEST(one_of_any), TEST(own_events), TEST(a_regex_that_gives_up),
 	TEST(no_memory_without_a_match), TEST(many_rules), TEST(renders_steps), TEST(refuses_what_the_runbook_does),

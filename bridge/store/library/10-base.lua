@@ -15,9 +15,19 @@ writes before it, so each function reads and checks first, and writes after.
   - Functions carry a version in their name. A later library keeps the older ones.
 
 Redis takes a library as one text: the files of this folder in the order of their names, made to one by the Makefile.
-Here is what all of them use; 20 the states of runs; 30 what a message does; 36 what keeps rules from running for a
-time; 40 rows as the API shows them; 50 what the worker calls; 55 what people do with incidents, and what is forgotten;
-60 what time does; 70 lists; 75 what incidents are found by, and what any client may ask; 90 the names.
+What is in which:
+  10 what all of them use
+  20 the states of runs
+  30 what a message does
+  35 rules over several events
+  36 what keeps rules from running for a time
+  40 rows as the API shows them
+  50 what the worker calls
+  55 what people do with incidents, and what is forgotten
+  60 what time does
+  70 lists
+  75 what incidents are found by, and what any client may ask
+  90 the names
 
 Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without
 indentation, and what others may use of it is named before: `local f`, then in the block `function f()`.

@@ -24,6 +24,7 @@ local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what r
 local ingest, explain, again, lines -- the calls
 local paused -- 36: why a rule does not run for now
 local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
+local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
 do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
@@ -51,6 +52,7 @@ function new_plan(p, now)
 	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = false, false, false, false, false, false
 	t.deadlines, t.deliveries, t.delivered = false, false, false
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
+	t.gates, t.gates_n = false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	t.pauses, t.pauses_any, t.indexed, t.partly = false, false, false, false
 	return t
@@ -310,8 +312,8 @@ local function cooling(t, key)
 end
 
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
--- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms". Few texts
--- differ, so what they say is kept.
+-- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms gate_words". Few
+-- texts differ, so what they say is kept.
 do
 
 local rules, rules_n = {}, 0
@@ -330,7 +332,7 @@ function rule_of(s)
 			hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
 			approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
 			slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
-			words = 5 + 6 * (v[2] + resolve + failure),
+			gate = v[17] or 0, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
 		}
 		if rules_n >= 1024 then
 			rules, rules_n = {}, 0
@@ -378,7 +380,7 @@ function set_wait(t, name, a, field, value)
 	end
 end
 
-local function slice(v, from, n)
+function slice(v, from, n)
 	local out = {}
 	for i = 1, n do
 		out[i] = v[from + i - 1]
@@ -663,7 +665,9 @@ local function decide_rule(t, k, u)
 				period(t.limits[5]) .. '; it counts as flapping until ' .. rfc3339(till), '-'
 		end
 	end
-	if u.for_ms == 0 then
+	if u.gate > 0 then
+		return gate_decide(t, k, u)
+	elseif u.for_ms == 0 then
 		return decide_now(t, k, u)
 	elseif not a or a.state ~= 'f' then
 		return 'error', "'for' asks whether an alert still fires, and this event is none that does", '-'
@@ -747,6 +751,9 @@ function end_waits(t, name, a, inc, why, resolved)
 			t.due[name .. ' ' .. rule] = false
 			add_decision(t, inc, rec.event, rule, 'pending', 'dropped: ' .. why .. ' after ' ..
 				period(math.max(0, t.now - rec.since)), '-')
+			set_wait(t, name, a, fields[i], nil)
+		elseif what == 'gate' and resolved then
+			gate_taken_back(t, name, inc, rule, rec)
 			set_wait(t, name, a, fields[i], nil)
 		elseif resolved then
 			on_resolve(t, inc, resolved, rule, rec)
@@ -959,8 +966,13 @@ local function plan_event(t, k, e)
 	end
 	local sid, record = plan_record(t, k, entry, incident, decisions)
 	t.out[at] = outcome .. ' ' .. sid .. ' ' .. (inc and incident or '-')
+	local others = 0 -- runs of earlier events, which this one found due
 	for i = runs + 1, t.runs_n do
-		t.runs[i].event = sid
+		if t.runs[i].later then
+			others = others + 1
+		else
+			t.runs[i].event = sid
+		end
 	end
 	if t.put_off then
 		for i = 1, #t.put_off do
@@ -980,8 +992,8 @@ local function plan_event(t, k, e)
 			inc.updated = now_text
 			note_flaps(t, a, inc)
 		end
-		if t.runs_n > runs then
-			inc.runs = text(read_tail(inc).runs + t.runs_n - runs)
+		if t.runs_n - others > runs then
+			inc.runs = text(read_tail(inc).runs + t.runs_n - others - runs)
 		end
 		note_truncated(t, inc)
 		if record then
@@ -1113,7 +1125,7 @@ local function write_runs(t)
 	for i = 1, t.runs_n do
 		local r = t.runs[i]
 		create_run(t.p, t.now, r, r.later and 'runbookd' or 'bridge',
-			(r.later and "on_resolve of rule '" or "rule '") .. r.rule .. "', event " .. ulid_of(r.event))
+			(r.cause or r.later and "on_resolve of rule '" or "rule '") .. r.rule .. "', event " .. ulid_of(r.event))
 		if r.incident ~= '' then
 			local key = t.p .. 'incident:' .. r.incident .. ':runs'
 			if call('RPUSH', key, r.id) > TIMELINE + TIMELINE_SLACK then
@@ -1248,6 +1260,9 @@ function write_plan(t)
 	if t.brakes then
 		write_brakes(t)
 	end
+	if t.gates then
+		write_gates(t)
+	end
 	for i = 1, t.inbox and #t.inbox or 0 do
 		local entry = t.inbox[i]
 		call('XADD', t.p .. 'inbox', '*', 'event', entry[1], 'incident', entry[2], 'json', entry[3])
@@ -1263,14 +1278,14 @@ end
 local limits_text, limits = '', nil
 
 -- "occurrence_skew_ms reopen_window_ms queue flapping_transitions flapping_ms runs runs_ms hosts hosts_ms
--- delivery_window_ms": the same for all calls of a bridge.
+-- delivery_window_ms gate_late_ms gates": the same for all calls of a bridge.
 function read_limits(t, s)
 	if s ~= limits_text then
 		limits_text, limits = s, {}
 		for n in string.gmatch(s, '%d+') do
 			limits[#limits + 1] = num(n)
 		end
-		for i = #limits + 1, 10 do
+		for i = #limits + 1, 12 do
 			limits[i] = 0
 		end
 	end
@@ -1324,6 +1339,8 @@ end
 then `words` words: for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or
 dry_run, the event's host in place of the reason; then for each step, resolve step and failure step:
 step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
+and of a rule over several events the gate words: "kind count within_ms parts timeout_steps" by_key time_ms names why
+timeout_why, and the steps on timeout (35-gates.lua); time 0: now; why: that its steps cannot be run for this event.
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
 '-' for none; of a duplicate a blank and then words of which the last two are these, or "1 entry_id incident" where its
 delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]

@@ -37,7 +37,7 @@ local function with_lines(p, json)
 end
 
 local function claimed(p, r, now)
-	local v = call('HMGET', p .. 'run:' .. r.id, 'params', 'late', 'timeout', 'prev')
+	local v = call('HMGET', p .. 'run:' .. r.id, 'params', 'late', 'timeout', 'prev', 'events')
 	local event, received = 'null', 0
 	if r.event ~= '' then
 		local _, _, _, json = record(p, r.event)
@@ -56,7 +56,7 @@ local function claimed(p, r, now)
 	return {
 		r.id, num(r.fence), r.rule, r.runbook, r.sha256, r.step, r.pool, v[1], v[2], event, r.incident,
 		r.incident ~= '' and incident_json(p, r.incident) or '', num(r.attempt), v[3], received, now,
-		num(r.depth), steps, num(r.idempotent) or 0, num(r.retries) or 0,
+		num(r.depth), steps, num(r.idempotent) or 0, num(r.retries) or 0, v[5] or '',
 	}
 end
 

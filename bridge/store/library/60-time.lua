@@ -253,7 +253,7 @@ end
 -- In how many ms the next thing is due that does not wait for a tick; -1: none. What is due already had its turn.
 local function due_in(p, now)
 	local least = -1
-	for _, key in ipairs({'pending', 'approvals', 'alerts:expiring'}) do
+	for _, key in ipairs({'pending', 'gates', 'approvals', 'alerts:expiring'}) do
 		local first = call('ZRANGE', p .. key, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
 		local at = first[2] and first[2] ~= 'inf' and num(first[2]) - now
 		if at and (least < 0 or at < least) then
@@ -372,6 +372,7 @@ function tick(keys, argv)
 	local most = math.max(
 		expiring,
 		expiring < TICK_WORK and tick_pending(p, now, argv[5], done) or 0,
+		gate_tick(p, now, argv[5], retention, done),
 		tick_approvals(p, now, done),
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
