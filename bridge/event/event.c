@@ -245,6 +245,24 @@ static void put_map(struct buf *b, const struct kv *v, size_t n)
 	buf_putc(b, '}');
 }
 
+/* Names of rules need no escape, but what was read back may be anything. */
+static void put_trail(struct buf *b, struct str trail)
+{
+	const char *p = trail.p, *end = trail.p + trail.n;
+
+	buf_putc(b, '[');
+	while (p < end) {
+		const char *blank = memchr(p, ' ', (size_t)(end - p));
+		size_t n = blank ? (size_t)(blank - p) : (size_t)(end - p);
+
+		if (p > trail.p)
+			buf_putc(b, ',');
+		json_quote(b, (struct str){p, n});
+		p += n + 1;
+	}
+	buf_putc(b, ']');
+}
+
 static void put_data(struct buf *b, const struct json *data)
 {
 	struct json_w w;
@@ -320,10 +338,16 @@ void event_write_json(struct json_w *w, const struct event *e)
 		PUT(b, ",\"depth\":");
 		buf_u64(b, e->depth);
 	}
+	if (e->trail.n > 0) {
+		PUT(b, ",\"trail\":");
+		put_trail(b, e->trail);
+	}
 	json_w_end(w, '}');
 }
 
 /* ---- reading ---- */
+
+#define TRAIL_LIMIT ((size_t)64 << 10)
 
 static int want(struct err *e, const struct json *j, const char *member, const char *wanted)
 {
@@ -436,6 +460,24 @@ static int read_depth(const struct json *j, unsigned *depth, struct err *e)
 	return 0;
 }
 
+struct str event_trail(struct arena *a, const struct json *list)
+{
+	struct buf b;
+	struct str trail;
+
+	if (!list || list->kind != JSON_ARRAY || !list->child)
+		return STR_NONE;
+	buf_init(&b, TRAIL_LIMIT);
+	for (const struct json *c = list->child; c; c = c->next) {
+		if (b.n > 0)
+			buf_putc(&b, ' ');
+		buf_str(&b, json_str(c));
+	}
+	trail = buf_failed(&b) ? STR_NONE : arena_strdup(a, buf_as_str(&b));
+	buf_release(&b);
+	return trail;
+}
+
 int event_read_json(struct arena *a, const struct json *j, struct event *out, struct err *e)
 {
 	int64_t received_ns;
@@ -463,5 +505,6 @@ int event_read_json(struct arena *a, const struct json *j, struct event *out, st
 	out->data = data && data->kind != JSON_NULL ? data : NULL;
 	if (read_message(a, j, out, e) < 0)
 		return -1;
+	out->trail = event_trail(a, json_get(j, "trail"));
 	return read_depth(j, &out->depth, e);
 }

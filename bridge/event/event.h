@@ -64,6 +64,7 @@ struct event {
 	struct event_message *message;	/* NULL: the sender has no such thing */
 	struct str broken;	/* how its data breaks the contract of its type; "" it does not: no rule runs for it else */
 	unsigned depth;		/* how many runs led to it (limits.chain_depth) */
+	struct str trail;	/* the rules of these runs, the first one first, with a blank between; "" none is known */
 };
 
 const char *event_status_name(enum event_status s);
@@ -80,8 +81,11 @@ void event_sort_labels(struct kv *v, size_t *n, bool drop_empty);
 /* Prometheus's and Alertmanager's fingerprint of sorted labels, 16 hex digits. */
 struct str event_fingerprint(struct arena *a, const struct kv *labels, size_t n);
 
+/* A trail out of its JSON, an array of names; "" where it is none, or the arena is full. */
+struct str event_trail(struct arena *a, const struct json *list);
+
 /* The whole object {"source":…,…}, members in one fixed order. Those whose value is unknown are null; id, received,
- * group and depth are left out where the event has none: the store puts the first two in front of what it keeps;
+ * group, depth and trail are left out where the event has none: the store puts the first two in front of what it keeps;
  * message is there where the message is kept. */
 void event_write_json(struct json_w *w, const struct event *e);
 /* And back; strings point into the arena. For the worker and for explain. ERR_INPUT names the member. */

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "flow/chain.h"
 #include "flow/decide_gate.h"
 
 #define SCRATCH_KEEP ((size_t)256 << 10)
@@ -218,9 +219,7 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 	if (m->failed)
 		ask_not(d, DECISION_ERROR, m->reason);
 	else if (ev->depth >= chain_depth)
-		ask_not(d, DECISION_LIMIT,
-			arena_printf(a, "%u runs led to this event, and limits.chain_depth is %lld",
-				ev->depth, (long long)chain_depth));
+		ask_not(d, DECISION_LIMIT, chain_reason(a, ev, rule->name, chain_depth));
 	else if (rule->gate.kind != RULE_GATE_NONE) {
 		if (!ask_gate(d, m, a, ev))
 			ask_not(d, DECISION_ERROR, d->reason);

@@ -3,9 +3,9 @@
  * An entry is JSON. A result is an event that the store wrote on the bus already; it is only looked
  * at by rules. What a script emitted is shaped like a CloudEvent: {"type", "source"?, "subject"?,
  * "data"?, "labels"? or extensions}. Its labels are ce_source, subject and the extensions, its
- * event.source is "runbook". The store appended the run, how many runs led to it, and that it was
- * emitted, after what the script wrote: the last of doubled members counts, so a script cannot set
- * them.
+ * event.source is "runbook". The store appended the run, how many runs of which rules led to it, and
+ * that it was emitted, after what the script wrote: the last of doubled members counts, so a script
+ * cannot set them.
  *
  * Guarantees that each entry leaves the inbox with the same step that stored its decisions, and
  * that one that cannot be read, or that needs too much memory, leaves as an event `invalid_event`
@@ -64,6 +64,7 @@ static bool is_attribute(struct str name)
 		"status",
 		"run",
 		"depth",
+		"trail",
 		"received",
 		"emitted",
 	};
@@ -144,6 +145,7 @@ static int read_emitted(struct arena *a, const struct json *j, struct event *ev,
 	clock_parse_rfc3339(json_str(json_get(j, "time")), &ev->time_ns);
 	json_i64(json_get(j, "depth"), &depth);
 	ev->depth = (unsigned)depth;
+	ev->trail = event_trail(a, json_get(j, "trail"));
 	ev->summary = summary.n ? summary : ev->type;
 	if (ev->summary.n > SUMMARY_LIMIT)
 		return err_set(e, ERR_INPUT,
@@ -189,6 +191,7 @@ static void make_invalid(struct arena *a, struct str text, const struct err *why
 		.severity = SEVERITY_WARNING,
 		.summary = arena_strdup(a, str_of(why->text)),
 		.depth = (unsigned)depth,
+		.trail = event_trail(a, json_get(end, "trail")),
 	};
 	if (label && json_str(json_get(end, "run")).n) {
 		*label = (struct kv){STR("run"), json_str(json_get(end, "run"))};

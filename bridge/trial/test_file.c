@@ -106,7 +106,8 @@ static void put_json(struct json_w *w, const struct yaml *y)
 	}
 }
 
-static const struct json *to_json(struct reader *r, const struct yaml *y)
+/* NULL where it cannot be JSON, and that was said. text, which may be NULL: the same, written. */
+static const struct json *to_json(struct reader *r, const struct yaml *y, const char *what, struct str *text)
 {
 	const struct json *j = NULL;
 	struct json_w w;
@@ -119,8 +120,9 @@ static const struct json *to_json(struct reader *r, const struct yaml *y)
 	if (!buf_failed(&b))
 		j = json_parse(r->arena, buf_as_str(&b), &e);
 	if (!j)
-		reader_error(r, y, "this cannot be an event's data: %s",
-			e.code ? e.text : "it is too large");
+		reader_error(r, y, "this cannot be %s: %s", what, e.code ? e.text : "it is too large");
+	else if (text)
+		*text = arena_strdup(r->arena, buf_as_str(&b));
 	buf_release(&b);
 	return j;
 }
@@ -166,7 +168,7 @@ static void event_severity(struct reader *r, const struct yaml *y, void *into)
 
 static void event_data(struct reader *r, const struct yaml *y, void *into)
 {
-	((struct test_event *)into)->data = to_json(r, y);
+	((struct test_event *)into)->data = to_json(r, y, "an event's data", NULL);
 }
 
 static void run_rule(struct reader *r, const struct yaml *y, void *into)
@@ -205,6 +207,26 @@ static void run_output(struct reader *r, const struct yaml *y, void *into)
 	reader_text(r, y, &((struct test_event *)into)->run.output);
 }
 
+/* Each as a line of $RUNBOOK_EVENTS would have it. */
+static void run_emits(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_run *run = &((struct test_event *)into)->run;
+
+	if (y->kind != YAML_SEQ || y->count > TEST_EMITS_LIMIT) {
+		reader_error(r, y, "want a list of at most %d events here, as in [{type: swept}]", TEST_EMITS_LIMIT);
+		return;
+	}
+	run->emits = arena_array(r->arena, y->count ? y->count : 1, sizeof(*run->emits));
+	for (const struct yaml *c = y->child; run->emits && c; c = c->next) {
+		const struct yaml *type = yaml_get(c, "type");
+
+		if (c->kind != YAML_MAP || !type || type->kind != YAML_SCALAR || type->text.n == 0)
+			reader_error(r, c, "an event that a run emits has a 'type', as in {type: swept, data: {freed: 3}}");
+		else if (to_json(r, c, "an event", &run->emits[run->emits_n]))
+			run->emits_n++;
+	}
+}
+
 static void run_started(struct reader *r, const struct yaml *y, void *into)
 {
 	struct test_run *run = &((struct test_event *)into)->run;
@@ -235,6 +257,7 @@ static const struct reader_key run_keys[] = {
 	{"runbook", run_runbook, false},
 	{"outcome", run_outcome, false},
 	{"output", run_output, false},
+	{"emits", run_emits, false},
 	{"started", run_started, false},
 	{NULL, NULL, false},
 };

@@ -19,6 +19,7 @@
 #define TEST_FILE_MEMORY ((size_t)256 << 20)
 #define TEST_EVENTS_LIMIT 1000 /* of one test; as many expectations */
 #define TEST_AT_MAX_MS (INT64_C(3660) * 24 * 3600 * 1000)
+#define TEST_EMITS_LIMIT 100 /* events that one run emits, as many as a worker takes */
 #define TEST_DATA_LIMIT ((size_t)1 << 20) /* bytes of an event's data as JSON */
 
 enum test_event_kind {
@@ -45,6 +46,8 @@ struct test_run {
 	enum run_state state;
 	bool retry; /* outcome: retry, exit status 75 */
 	struct str output;
+	struct str *emits; /* events, JSON each */
+	size_t emits_n;
 	bool has_started; /* only the run that started then */
 	int64_t started_ms;
 };

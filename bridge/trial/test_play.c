@@ -308,6 +308,8 @@ static void on_run(void *ctx, const struct trial_run *run, struct trial_outcome 
 				     : r->state == RUN_FAILED ? 1
 							      : 0,
 			.output = r->output,
+			.emitted = r->emits,
+			.emitted_n = r->emits_n,
 		};
 		return;
 	}

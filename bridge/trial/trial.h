@@ -84,7 +84,7 @@ struct trial_log { /* in the order of time */
 	size_t alerts_n;
 };
 
-/* How a run ends. Texts are copied. */
+/* How a run ends. Texts are copied, but for what it emits. */
 struct trial_outcome {
 	int64_t ends_ms;      /* on the clock; what is past ends at once */
 	enum run_state state; /* a final one */
@@ -93,6 +93,8 @@ struct trial_outcome {
 	bool has_exit;
 	int exit_code;
 	struct str output; /* what it prints to its standard output; lines */
+	const struct str *emitted; /* events that it writes to $RUNBOOK_EVENTS, JSON each; alive until it has ended */
+	size_t emitted_n;
 };
 
 struct trial_setup {

@@ -211,6 +211,8 @@ static int end_run(struct trial *t, struct held_run *h, struct err *e)
 		.has_exit = h->outcome.has_exit,
 		.exit_code = h->outcome.exit_code,
 		.duration_ms = t->now - run->at_ms,
+		.emitted = h->outcome.emitted,
+		.emitted_n = h->outcome.emitted_n,
 	};
 
 	h->ended = true;

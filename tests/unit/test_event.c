@@ -159,6 +159,7 @@ static void writes_all_members(void **state)
 		.links_n = 1,
 		.data = json_parse(&arena, STR("{\"b\":[1.50,null,true,{\"c\":\"\\u0000\"}],\"a\":-0}"), &err),
 		.depth = 3,
+		.trail = STR("ping pong ping"),
 	};
 
 	(void)state;
@@ -169,7 +170,7 @@ static void writes_all_members(void **state)
 		"\"ends_at\":\"2025-11-22T19:19:32.747884Z\",\"severity\":\"error\",\"summary\":\"it's \\\\ down\","
 		"\"labels\":{\"a\\\"b\":\"x\\ny\",\"z\":\"\\u0000\"},\"annotations\":{\"summary\":\"s\"},"
 		"\"links\":{\"generator\":\"http://x/\"},\"data\":{\"b\":[1.50,null,true,{\"c\":\"\\u0000\"}],\"a\":-0},"
-		"\"depth\":3}");
+		"\"depth\":3,\"trail\":[\"ping\",\"pong\",\"ping\"]}");
 }
 
 static void writes_what_is_unknown(void **state)
@@ -210,7 +211,7 @@ static void reads_back_what_it_wrote(void **state)
 		"\"time\":\"2025-11-22T19:19:32.624714673Z\",\"received\":\"2025-11-22T19:19:33.001Z\","
 		"\"fingerprint\":\"8a1b2c3d4e5f6071\",\"starts_at\":\"2025-11-22T19:19:32.100Z\",\"ends_at\":null,"
 		"\"severity\":\"critical\",\"summary\":\"s\",\"labels\":{\"a\":\"\\u0000\\n\",\"b\":\"\"},"
-		"\"annotations\":{\"\":\"x\"},\"links\":{\"l\":\"m\"},\"data\":[1,{\"x\":null}],\"depth\":7}",
+		"\"annotations\":{\"\":\"x\"},\"links\":{\"l\":\"m\"},\"data\":[1,{\"x\":null}],\"depth\":7,\"trail\":[\"a\",\"b\"]}",
 		"{\"source\":\"\",\"type\":\"\",\"status\":\"info\",\"time\":null,\"fingerprint\":null,\"starts_at\":null,"
 		"\"ends_at\":null,\"severity\":\"unknown\",\"summary\":\"\",\"labels\":{},\"annotations\":{},\"links\":{},"
 		"\"data\":\"text\"}",

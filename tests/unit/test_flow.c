@@ -398,7 +398,15 @@ static void long_chains_end(void **state)
 	assert_int_equal(take_inbox(&f), 1);
 	ev = only_event(&f, "event.type = artifact_ready");
 	assert_str(json_str(json_path(ev, STR("decisions.0.decision"))), "limit");
-	assert_has(json_str(json_path(ev, STR("decisions.0.reason"))), "chain_depth");
+	assert_str(json_str(json_path(ev, STR("decisions.0.reason"))),
+		"3 runs led to this event, and limits.chain_depth is 3");
+	put_inbox(&f, "{\"type\":\"artifact_ready\",\"sha\":\"def\",\"trail\":[\"forged\"],\"emitted\":true,\"run\":\"R\","
+		      "\"depth\":3,\"trail\":[\"b\",\"a\",\"b\"]}");
+	assert_int_equal(take_inbox(&f), 1);
+	ev = only_event(&f, "event.type = artifact_ready, sha = def");
+	assert_str(json_str(json_path(ev, STR("decisions.0.reason"))),
+		"3 runs led to this event, and limits.chain_depth is 3; the loop is b -> a -> b");
+	assert_str(json_str(json_path(ev, STR("trail.1"))), "a");
 	flow_stop(&f);
 }
 

@@ -560,16 +560,17 @@ static void result_and_emitted(void **state)
 	assert_has(str_of(in->json[0]), "{\"emitted\":true,");
 	rig_await(&r, store_inbox(r.s, 10, 1 << 20, STR_NONE, on_inbox, in, &r.e));
 	assert_int_equal(in->n, 3);
-	/* What the script says of depth and run is overruled by what comes last. */
-	char want[200];
-	snprintf(want, sizeof(want), "{\"type\":\"x\",\"depth\":0,\"emitted\":true,\"run\":\"%s\",\"depth\":4}", c.run);
+	/* What the script says of depth, trail and run is overruled by what comes last. */
+	char want[240];
+	snprintf(want, sizeof(want), "{\"type\":\"x\",\"depth\":0,\"emitted\":true,\"run\":\"%s\",\"depth\":4,"
+		"\"trail\":[\"disk-full\"]}", c.run);
 	assert_string_equal(in->json[0], want);
-	snprintf(want, sizeof(want), "{\"emitted\":true,\"run\":\"%s\",\"depth\":4}", c.run);
+	snprintf(want, sizeof(want), "{\"emitted\":true,\"run\":\"%s\",\"depth\":4,\"trail\":[\"disk-full\"]}", c.run);
 	assert_string_equal(in->json[1], want);
 	assert_has(str_of(in->json[2]), "\"source\":\"runbookd\",\"type\":\"run\"");
 	snprintf(want, sizeof(want), "\"data\":{\"run\":\"%s\",\"incident\":\"%s\"", c.run, a.incident);
 	assert_has(str_of(in->json[2]), want);
-	assert_has(str_of(in->json[2]), "\"depth\":4,\"run\":");
+	assert_has(str_of(in->json[2]), "\"depth\":4,\"trail\":[\"disk-full\"],\"run\":");
 
 	/* Exactly once, and the result is on the bus once, whatever its rules say. */
 	long long bus = server_number(&r.server, "XLEN " RIG_KEY ":bus");
@@ -588,14 +589,20 @@ static void result_and_emitted(void **state)
 	assert_string_equal(d.run, b.d[0].run);
 	assert_int_equal(d.depth, 5);
 	assert_has(str_of(d.event), b.id);
+	/* A run of a run: what comes of it knows both rules. */
+	assert_int_equal(rig_change(&r, &d, "succeeded", 0), ERR_NONE);
+	rig_await(&r, store_inbox(r.s, 10, 1 << 20, str_of(in->id[2]), on_inbox, in, &r.e));
+	assert_int_equal(in->n, 1);
+	assert_has(str_of(in->json[0]), "\"depth\":5,\"trail\":[\"disk-full\",\"page\"],\"run\":");
+	rig_await(&r, store_inbox(r.s, 10, 1 << 20, STR_NONE, on_inbox, in, &r.e));
 	/* What was emitted becomes an event now, on the same incident. */
 	struct rig_event said = {.source = "runbook", .status = 'i', .inbox = in->id[0], .depth = 4};
 	struct rig_answer e = rig_ingest(&r, &said);
 	assert_int_equal(e.outcome, STORE_NEW);
 	assert_string_equal(e.incident, a.incident);
-	assert_int_equal(server_number(&r.server, "XLEN " RIG_KEY ":inbox"), 1);
+	assert_int_equal(server_number(&r.server, "XLEN " RIG_KEY ":inbox"), 2);
 	struct rig_rows *rows = list(&r, STORE_TIMELINE, a.incident);
-	assert_int_equal(rows->n, 6);
+	assert_int_equal(rows->n, 7);
 	assert_has(str_of(rows->v[3]), "\"kind\":\"decisions\"");
 	free(rows);
 	free(in);

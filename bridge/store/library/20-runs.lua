@@ -14,7 +14,7 @@ local FINAL = {
 local RUN_FIELDS = {
 	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
 	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
-	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after',
+	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after', 'trail',
 }
 
 local function run_get(p, id)
@@ -27,6 +27,16 @@ local function run_get(p, id)
 		r[RUN_FIELDS[i]] = v[i] or ''
 	end
 	return r
+end
+
+-- The rules whose runs lead to what comes of run r, the first one first, with a blank between.
+local function trail_behind(r)
+	return r.trail ~= '' and r.rule ~= '' and r.trail .. ' ' .. r.rule or r.trail .. r.rule
+end
+
+-- Such a trail as a member of an event's JSON, behind another one; '' where there is none.
+local function trail_member(trail)
+	return trail ~= '' and ',"trail":["' .. string.gsub(trail, ' ', '","') .. '"]' or ''
 end
 
 local function ring(p, pool)
@@ -58,6 +68,7 @@ local SEVERITY_OF = {succeeded = 'info', cancelled = 'warning', rejected = 'warn
 -- through the rules without storing it again (the entry names the record).
 local function result_event(p, r, to, now, reason, more)
 	local rule = r.rule ~= '' and '"rule":' .. quote(r.rule) .. ',' or ''
+	local trail = trail_behind(r)
 	local rest = '"source":"runbookd","type":"run","status":"info","time":"' .. rfc3339(now) ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"' ..
 		(SEVERITY_OF[to] or 'error') .. '","summary":' ..
@@ -68,10 +79,11 @@ local function result_event(p, r, to, now, reason, more)
 		(r.event ~= '' and '"' .. ulid_of(r.event) .. '"' or 'null') .. ',"reason":' .. quote(reason) ..
 		',"exit_code":' .. number_or_null(more.exit_code) .. ',"signal":' ..
 		number_or_null(more.signal) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
-		',"duration_ms":' .. number_or_null(more.duration) .. '},"depth":' .. r.depth .. '}'
+		',"duration_ms":' .. number_or_null(more.duration) .. '},"depth":' .. r.depth ..
+		trail_member(trail) .. '}'
 	local sid, json = bus_add(p, now, 'info', r.incident, '[]', rest)
 	call('XADD', p .. 'inbox', '*', 'event', sid, 'incident', r.incident, 'json',
-		sub(json, 1, -2) .. ',"run":"' .. r.id .. '"}')
+		sub(json, 1, -2) .. ',"run":"' .. r.id .. '"}', 'trail', trail)
 	return sid
 end
 
@@ -160,6 +172,9 @@ local function create_run(p, now, t, who, reason)
 		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
 		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
 		t.ruleset, 'queued', now, 'prev', t.prev, 'next', t.next, 'first', (waits or t.later) and '' or '1')
+	if t.trail and t.trail ~= '' then
+		call('HSET', p .. 'run:' .. t.id, 'trail', t.trail)
+	end
 	if t.more then
 		call('HSET', p .. 'run:' .. t.id, spread(t.more))
 	end
@@ -175,9 +190,9 @@ end
 
 local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
 
--- Plans runs, one behind the other; t.argv[k] is the first step. Returns the first one's id and the last one, or nil and
--- the full pool. Full is what was full before this message: one message may go over limits.queue, so that no message is
--- too large for ever. forced: no queue is too full.
+-- Plans runs, one behind the other; t.argv[k] is the first step, t.trail the rules that led to their event. Returns the
+-- first one's id and the last one, or nil and the full pool. Full is what was full before this message: one message may go
+-- over limits.queue, so that no message is too large for ever. forced: no queue is too full.
 local function plan_runs(t, k, steps, rule, incident, depth, forced)
 	local argv, first, before = t.argv, nil, nil
 	if not t.runs then
@@ -187,7 +202,7 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced)
 		local r = {
 			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
 			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
-			depth = depth, ruleset = t.ruleset, prev = '', next = '',
+			depth = depth, ruleset = t.ruleset, prev = '', next = '', trail = t.trail,
 		}
 		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
 		k = k + 6
@@ -257,7 +272,7 @@ end
 
 local function run_failure_steps(p, r, now)
 	local words = cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure'))
-	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0}
+	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0, trail = r.trail}
 	plan_runs(t, 1, #words / 6, r.rule, r.incident, num(r.depth), true)
 	t.runs[1].prev = r.id
 	for i = 1, t.runs_n do

@@ -55,6 +55,7 @@ function new_plan(p, now)
 	t.gates, t.gates_n = false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	t.pauses, t.pauses_any, t.indexed, t.partly = false, false, false, false
+	t.trail = ''
 	return t
 end
 
@@ -346,7 +347,7 @@ end
 
 -- ---- ingest: what holds a rule back ----------------------------------------------------------------
 -- Of the event under way t has: name, alert (nil: it is none), key (its correlation key), incident (id or ''), inc,
--- depth. What is decided in this call already counts.
+-- depth, trail (the rules that led to it). What is decided in this call already counts.
 local decide
 do
 
@@ -465,13 +466,13 @@ local function tell_brake(t, b, rule, reason)
 		quote("rule '" .. rule .. "' is held back: " .. reason) .. ',"labels":{"limit":"' .. limit ..
 		'","rule":' .. quote(rule) .. '},"annotations":{},"links":{},"data":{"limit":"' .. limit ..
 		'","rule":' .. quote(rule) .. ',"count":' .. text(b.count) .. ',"per_ms":' .. text(b.per) ..
-		'},"depth":' .. text(t.depth) .. '}'
+		'},"depth":' .. text(t.depth) .. trail_member(t.trail) .. '}'
 	local record, json = plan_add(t, 'info', t.incident, '[]', rest)
 	if t.inc then
 		add_line(t.inc, record)
 	end
 	t.inbox = t.inbox or {}
-	t.inbox[#t.inbox + 1] = {record, t.incident, json}
+	t.inbox[#t.inbox + 1] = {record, t.incident, json, t.trail}
 end
 
 local function held(t, b, rule, till)
@@ -645,7 +646,7 @@ end
 local function put_off(t, k, u, rule)
 	local due = t.now + u.for_ms
 	local rec = {
-		due = text(due), since = now_text, key = t.key, depth = t.depth, ruleset = t.ruleset,
+		due = text(due), since = now_text, key = t.key, depth = t.depth, trail = t.trail, ruleset = t.ruleset,
 		words = slice(t.argv, k, u.words),
 	}
 	set_wait(t, t.name, t.alert, 'for ' .. rule, rec)
@@ -764,7 +765,7 @@ end
 
 end
 
--- An inbox entry: {event = the entry id of what is on the bus already or '', incident = id or ''}; nil where it is gone.
+-- An inbox entry: {event = the entry id of what is on the bus already or '', incident = id or '', trail}; nil where it is gone.
 local function inbox_entry(t, id)
 	if not t.taken then
 		t.taken, t.taken_list = {}, {}
@@ -773,7 +774,7 @@ local function inbox_entry(t, id)
 	if not v or t.taken[id] then
 		return nil
 	end
-	local entry = {event = '', incident = ''}
+	local entry = {event = '', incident = '', trail = ''}
 	for i = 1, #v[2], 2 do
 		entry[v[2][i]] = v[2][i + 1]
 	end
@@ -954,6 +955,7 @@ local function plan_event(t, k, e)
 	local incident, at, runs = inc and inc.id or '', t.out_n + 1, t.runs_n
 	t.out_n = at
 	t.name, t.alert, t.key, t.incident, t.inc, t.depth = name, a or false, argv[k + 3], incident, inc or false, e.depth
+	t.trail = entry and entry.trail or ''
 	if a and waits(a) and outcome == NEW and a.state == 'f' then
 		end_waits(t, name, a, inc, 'another occurrence of the alert began', nil)
 	end
@@ -1265,7 +1267,8 @@ function write_plan(t)
 	end
 	for i = 1, t.inbox and #t.inbox or 0 do
 		local entry = t.inbox[i]
-		call('XADD', t.p .. 'inbox', '*', 'event', entry[1], 'incident', entry[2], 'json', entry[3])
+		call('XADD', t.p .. 'inbox', '*', 'event', entry[1], 'incident', entry[2], 'json', entry[3],
+			'trail', entry[4])
 	end
 	for i = 1, t.cancels and #t.cancels or 0 do
 		cancel_chain(t.p, t.cancels[i][1], t.now, 'runbookd', t.cancels[i][2])
@@ -1435,7 +1438,7 @@ local function tell_series(t, pattern, spec)
 		'"series","pattern":' .. quote(pattern) .. ',"count":' .. text(spec.series) .. '},"depth":0}'
 	local record, json = plan_add(t, 'info', '', '[]', rest)
 	t.inbox = t.inbox or {}
-	t.inbox[#t.inbox + 1] = {record, '', json}
+	t.inbox[#t.inbox + 1] = {record, '', json, ''}
 end
 
 -- Is there room for one more series? What is to be added in this call counts.

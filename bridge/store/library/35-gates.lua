@@ -75,10 +75,10 @@ end
 -- What t holds of the event under way, while something else is decided.
 local function aside(t, f)
 	local argv, ruleset, name, alert, key = t.argv, t.ruleset, t.name, t.alert, t.key
-	local inc, incident, depth = t.inc, t.incident, t.depth
+	local inc, incident, depth, trail = t.inc, t.incident, t.depth, t.trail
 	local a, b = f()
 	t.argv, t.ruleset, t.name, t.alert, t.key = argv, ruleset, name, alert, key
-	t.inc, t.incident, t.depth = inc, incident, depth
+	t.inc, t.incident, t.depth, t.trail = inc, incident, depth, trail
 	return a, b
 end
 
@@ -204,7 +204,7 @@ local function time_out(t, g)
 	elseif rec.words then
 		decision, reason = 'run', 'on_timeout: ' .. why
 		aside(t, function()
-			t.argv, t.ruleset = rec.words, rec.ruleset
+			t.argv, t.ruleset, t.trail = rec.words, rec.ruleset, rec.trail or ''
 			run = plan_runs(t, 1, #rec.words / 6, g.rule, rec.incident, rec.depth + 1, true)
 		end)
 		runs_of(t, from, first.event, "on_timeout of rule '")
@@ -288,7 +288,7 @@ local function open_gate(t, k, at, spec)
 	return {
 		kind = spec.kind, names = t.argv[at + 3], count = spec.count, within = spec.within, events = {},
 		words = spec.steps > 0 and words or nil, why = t.argv[at + 5], dry = t.argv[k + 1] == 'dry_run',
-		ruleset = t.ruleset, incident = t.incident, depth = t.depth,
+		ruleset = t.ruleset, incident = t.incident, depth = t.depth, trail = t.trail,
 	}
 end
 
@@ -380,7 +380,7 @@ local function fire_absent(t, g)
 		decision, full = aside(t, function()
 			local d
 			t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, '', false, rec.key
-			t.inc, t.incident, t.depth = inc or false, rec.incident, rec.depth
+			t.inc, t.incident, t.depth, t.trail = inc or false, rec.incident, rec.depth, rec.trail or ''
 			d, reason, run = decide_now(t, 1, rule_of(rec.words[5]))
 			return d, reason
 		end)
@@ -403,7 +403,7 @@ local function watched(t, k, u, at, spec, last)
 	return {
 		kind = ABSENT, names = t.argv[at + 3], within = spec.within, last = last, due = last + spec.within,
 		event = '', words = slice(t.argv, k, u.words), why = t.argv[at + 4], key = t.key, depth = t.depth,
-		ruleset = t.ruleset, incident = t.incident,
+		trail = t.trail, ruleset = t.ruleset, incident = t.incident,
 	}
 end
 
@@ -532,7 +532,7 @@ local function watch_rule(t, rule, k)
 	local u = rule_of(t.argv[k + 4])
 	local at = k + 5 + 6 * (u.steps + u.resolve + u.failure)
 	local spec, g = spec_of(t.argv[at]), get_gate(t, rule, '')
-	t.key, t.depth, t.incident = '', 0, ''
+	t.key, t.depth, t.trail, t.incident = '', 0, '', ''
 	local rec = g.rec
 	if rec and (rec.kind ~= ABSENT or rec.names ~= t.argv[at + 3]) then
 		drop_changed(t, g)

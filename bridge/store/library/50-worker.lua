@@ -185,9 +185,10 @@ function output_add(keys, argv)
 end
 
 local function put_emitted(p, r, json)
-	local body = match(json, '^%s*{%s*(.*)}%s*$')
+	local body, trail = match(json, '^%s*{%s*(.*)}%s*$'), trail_behind(r)
 	call('XADD', p .. 'inbox', '*', 'event', '', 'incident', r.incident, 'json', '{' .. body ..
-		(body ~= '' and ',' or '') .. '"emitted":true,"run":"' .. r.id .. '","depth":' .. r.depth .. '}')
+		(body ~= '' and ',' or '') .. '"emitted":true,"run":"' .. r.id .. '","depth":' .. r.depth ..
+		(trail ~= '' and trail_member(trail) or ',"trail":[]') .. '}', 'trail', trail)
 end
 
 -- rb_run_change_v1 KEY run fence state reason exit signal artifacts params sha256 duration_ms who emitted…

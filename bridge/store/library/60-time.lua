@@ -64,7 +64,7 @@ local function resolve_here(t, name, a, at, reason)
 		a.expires = false
 	end
 	if waits(a) then
-		t.depth = 0
+		t.depth, t.trail = 0, ''
 		end_waits(t, name, a, inc, 'the alert was not reported any more and counts as resolved', a.event)
 	end
 	keep_alert(t, name, alert_text(a))
@@ -175,7 +175,7 @@ local function decide_due(t, member, name, rule, a, rec, done)
 	local inc, runs = a.inc ~= '-' and get_incident(t, a.inc) or nil, t.runs_n
 	local u = rule_of(rec.words[5])
 	t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, name, a, rec.key
-	t.inc, t.incident, t.depth = inc or false, inc and inc.id or '', rec.depth
+	t.inc, t.incident, t.depth, t.trail = inc or false, inc and inc.id or '', rec.depth, rec.trail or ''
 	if inc then
 		touch(t, inc)
 	end
