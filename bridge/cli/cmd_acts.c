@@ -1,4 +1,4 @@
-/* cmd_acts.c: incidents ack, unack, close and note: what people do with an incident.
+/* cmd_acts.c: incidents ack, unack, close, note, merge and split: what people do with incidents.
  *
  * Texts are words, so that a reason cannot be left out. What may be done when is the bridge's to
  * say.
@@ -90,6 +90,46 @@ static int run_note(struct cli *c, int argc, char **argv)
 	return act_text(c, "note", "text", argc, argv, "has the note");
 }
 
+/* ---- several at once ---- */
+
+static int run_merge(struct cli *c, int argc, char **argv)
+{
+	struct json_w w;
+	struct buf body;
+	int rc;
+
+	buf_init(&body, BUF_NO_LIMIT);
+	json_w_init(&w, &body);
+	json_w_object(&w);
+	json_w_kstr(&w, "into", str_of(argv[1]));
+	if (argc > 2)
+		json_w_kstr(&w, "reason", str_of(argv[2]));
+	json_w_end(&w, '}');
+	rc = act(c, argv[0], "merge", &body, "has it now");
+	buf_release(&body);
+	return rc;
+}
+
+static int run_split(struct cli *c, int argc, char **argv)
+{
+	struct json_w w;
+	struct buf body;
+	int rc;
+
+	buf_init(&body, BUF_NO_LIMIT);
+	json_w_init(&w, &body);
+	json_w_object(&w);
+	json_w_key(&w, STR("alerts"));
+	json_w_array(&w);
+	for (int i = 1; i < argc; i++)
+		json_w_str(&w, str_of(argv[i]));
+	json_w_end(&w, ']');
+	json_w_end(&w, '}');
+	rc = act(c, argv[0], "split", &body, "has them now");
+	buf_release(&body);
+	return rc;
+}
+
 const struct command command_incidents_ack = {
 	.name = "incidents ack",
 	.synopsis = "ID [TEXT]",
@@ -125,4 +165,22 @@ const struct command command_incidents_note = {
 	.args_min = 2,
 	.args_max = 2,
 	.run = run_note,
+};
+
+const struct command command_incidents_merge = {
+	.name = "incidents merge",
+	.synopsis = "ID INTO [REASON]",
+	.sentence = "make one incident of two: INTO has from then on what ID has, and ID is closed",
+	.args_min = 2,
+	.args_max = 3,
+	.run = run_merge,
+};
+
+const struct command command_incidents_split = {
+	.name = "incidents split",
+	.synopsis = "ID SOURCE:FINGERPRINT...",
+	.sentence = "take alerts out of an incident into a new one",
+	.args_min = 2,
+	.args_max = -1,
+	.run = run_split,
 };

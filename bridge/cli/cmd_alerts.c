@@ -13,6 +13,7 @@ static const struct table_column columns[] = {
 	{"ALERT", COLUMN_FLEXIBLE},
 	{"SUMMARY", COLUMN_FLEXIBLE},
 	{"SOURCE", COLUMN_EXTRA},
+	{"FINGERPRINT", COLUMN_EXTRA},
 	{"INCIDENT", COLUMN_EXTRA},
 };
 
@@ -29,6 +30,7 @@ static void row(struct cli *c, struct table *t, const struct json *alert)
 	table_cell(t, STYLE_PLAIN, show_alert_name(&c->arena, alert));
 	table_cell(t, STYLE_PLAIN, show_text(alert, "summary"));
 	table_cell(t, STYLE_DIM, show_text(alert, "source"));
+	table_cell(t, STYLE_DIM, show_text(alert, "fingerprint"));
 	table_cell(t, STYLE_PLAIN, show_text(alert, "incident"));
 }
 

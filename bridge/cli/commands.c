@@ -13,6 +13,8 @@ const struct command *const commands[] = {
 	&command_incidents_unack,
 	&command_incidents_close,
 	&command_incidents_note,
+	&command_incidents_merge,
+	&command_incidents_split,
 	&command_related,
 	&command_alerts_list,
 	&command_events_list,

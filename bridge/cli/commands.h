@@ -11,6 +11,8 @@ extern const struct command command_incidents_ack;
 extern const struct command command_incidents_unack;
 extern const struct command command_incidents_close;
 extern const struct command command_incidents_note;
+extern const struct command command_incidents_merge;
+extern const struct command command_incidents_split;
 extern const struct command command_related;
 extern const struct command command_alerts_list;
 extern const struct command command_events_list;

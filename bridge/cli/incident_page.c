@@ -120,6 +120,22 @@ static void print_gaps(struct cli *c, const struct json *incident)
 			dropped));
 }
 
+/* What people made of it. */
+static void print_ended(struct cli *c, const struct json *incident)
+{
+	struct str by = show_text(incident, "closed_by"), why = show_text(incident, "closed_reason");
+	struct str into = show_text(incident, "merged_into"), from = show_text(incident, "split_from");
+
+	if (from.n)
+		field(c, "split", arena_printf(&c->arena, "from %.*s", STR_ARG(from)));
+	if (by.n == 0)
+		return;
+	if (into.n)
+		by = arena_printf(&c->arena, "%.*s into %.*s", STR_ARG(by), STR_ARG(into));
+	field(c, into.n ? "merged" : "closed",
+		arena_printf(&c->arena, "by %.*s%s%.*s", STR_ARG(by), why.n ? ": " : "", STR_ARG(why)));
+}
+
 static void print_head(struct cli *c, const struct json *incident)
 {
 	struct str severity = show_text(incident, "severity"), status = show_text(incident, "status");
@@ -138,10 +154,7 @@ static void print_head(struct cli *c, const struct json *incident)
 	field_time(c, "opened", incident, "opened");
 	field_time(c, "updated", incident, "updated");
 	field_time(c, "resolved", incident, "resolved");
-	if (show_text(incident, "closed_by").n)
-		field(c, "closed", arena_printf(&c->arena, "by %.*s: %.*s",
-			STR_ARG(show_text(incident, "closed_by")),
-			STR_ARG(show_text(incident, "closed_reason"))));
+	print_ended(c, incident);
 	field(c, "id", show_text(incident, "id"));
 	print_gaps(c, incident);
 }

@@ -80,11 +80,19 @@ static void add_event(struct cli *c, struct table *t, int64_t ms, const struct j
 		str_eq(name, summary) ? name : joined(c, name, summary));
 }
 
-/* What a person did. */
+/* What a person did: "token ann: the fan", "token ann, 01JD… into 01JE…: one and the same". */
 static void add_act(struct cli *c, struct table *t, int64_t ms, const struct json *act)
 {
-	add(c, t, ms, "person", show_text(act, "what"),
-		joined(c, show_text(act, "who"), show_text(act, "text")));
+	struct str who = show_text(act, "who"), into = show_text(act, "into");
+	const struct json *alerts = json_get(act, "alerts");
+
+	if (into.n && alerts)
+		who = arena_printf(&c->arena, "%.*s, %zu alert%s of %.*s into %.*s", STR_ARG(who),
+			alerts->count, alerts->count == 1 ? "" : "s", STR_ARG(show_text(act, "incident")), STR_ARG(into));
+	else if (into.n)
+		who = arena_printf(&c->arena, "%.*s, %.*s into %.*s", STR_ARG(who),
+			STR_ARG(show_text(act, "incident")), STR_ARG(into));
+	add(c, t, ms, "person", show_text(act, "what"), joined(c, who, show_text(act, "text")));
 }
 
 static bool is_result(const struct json *event)

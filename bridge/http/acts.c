@@ -1,9 +1,10 @@
-/* acts.c: POST /api/v1/incidents/ID/ack, close and note: what people do with an incident.
+/* acts.c: POST /api/v1/incidents/ID/ack, close, note, merge and split: what people do with one.
  *
  * A body is looked at here: its members, and that a text which others will read is there. What an
  * act means, and in which state of the incident it can be, is the store's to say. The answer is the
- * incident as it is then.
+ * incident as it is then; of a merge the one that it is merged into, of a split the new one.
  */
+#include <string.h>
 #include "base/id.h"
 #include "http/handlers.h"
 #include "http/json_request.h"
@@ -24,6 +25,9 @@ static const struct form forms[] = {
 	[STORE_CLOSE] = {"reason", "'reason' is missing: those who look for it will ask", "reason",
 		"{\"reason\": \"…\"}"},
 	[STORE_NOTE] = {"text", "'text' is missing: what to note", "text", "{\"text\": \"…\"}"},
+	[STORE_MERGE] = {"reason", NULL, "into, reason", "{\"into\": ID}"},
+	[STORE_SPLIT] = {"reason", NULL, "alerts, reason",
+		"{\"alerts\": [\"SOURCE:FINGERPRINT\", …]}"},
 };
 
 /* ---- the body ---- */
@@ -43,8 +47,43 @@ static int check_text(const struct form *f, const struct json *body, struct str 
 	return 0;
 }
 
-static int take_member(
-	const struct form *f, const struct json *m, struct store_act *act, struct err *e)
+static int take_into(const struct json *m, struct store_act *act, struct err *e)
+{
+	act->into = json_str(m);
+	if (!id_valid(act->into))
+		return json_request_wrong(m, "'into' is the id of an incident", e);
+	return 0;
+}
+
+static int take_alerts(
+	struct arena *a, const struct json *list, struct store_act *act, struct err *e)
+{
+	struct str *v = arena_array(a, STORE_SPLIT_MAX, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return err_set(e, ERR_NOMEM, "no memory for the request");
+	if (list->kind != JSON_ARRAY || !list->child)
+		return json_request_wrong(
+			list, "'alerts' is a list of alerts, \"SOURCE:FINGERPRINT\" each", e);
+	for (const struct json *m = list->child; m; m = m->next) {
+		if (n == STORE_SPLIT_MAX) {
+			err_set(e, ERR_INPUT, "more than %d alerts; split them off in parts",
+				STORE_SPLIT_MAX);
+			e->offset = m->offset;
+			return -1;
+		}
+		if (m->kind != JSON_STRING || !memchr(m->text.p, ':', m->text.n))
+			return json_request_wrong(m, "an alert is \"SOURCE:FINGERPRINT\"", e);
+		v[n++] = m->text;
+	}
+	act->alerts = v;
+	act->alerts_n = n;
+	return 0;
+}
+
+static int take_member(struct arena *a, const struct form *f, const struct json *m,
+	struct store_act *act, struct err *e)
 {
 	if (str_is(m->key, f->text))
 		return m->kind == JSON_STRING
@@ -56,10 +95,14 @@ static int take_member(
 		act->what = m->boolean ? STORE_ACK : STORE_UNACK;
 		return 0;
 	}
+	if (act->what == STORE_MERGE && str_is(m->key, "into"))
+		return take_into(m, act, e);
+	if (act->what == STORE_SPLIT && str_is(m->key, "alerts"))
+		return take_alerts(a, m, act, e);
 	return json_request_unknown(m, f->known, e);
 }
 
-static int read_body(const struct json *body, struct store_act *act, struct err *e)
+static int read_body(struct arena *a, const struct json *body, struct store_act *act, struct err *e)
 {
 	const struct form *f = &forms[act->what];
 
@@ -67,8 +110,13 @@ static int read_body(const struct json *body, struct store_act *act, struct err 
 		return err_set(e, ERR_INPUT, "want an object %s, got %s", f->want,
 			json_kind_name(body->kind));
 	for (const struct json *m = body->child; m; m = m->next)
-		if (take_member(f, m, act, e) != 0)
+		if (take_member(a, f, m, act, e) != 0)
 			return -1;
+	if (act->what == STORE_MERGE && act->into.n == 0)
+		return json_request_wrong(
+			body, "'into' is missing: the incident to merge it into", e);
+	if (act->what == STORE_SPLIT && act->alerts_n == 0)
+		return json_request_wrong(body, "'alerts' is missing: those to split off", e);
 	return check_text(f, body, &act->text, e);
 }
 
@@ -89,7 +137,7 @@ static void finish(struct request *r, enum store_act_kind what)
 	} else if (!id_valid(act.incident)) {
 		request_problemf(r, MHD_HTTP_NOT_FOUND, "there is no incident '%.*s'",
 			(int)(act.incident.n < 80 ? act.incident.n : 80), act.incident.p);
-	} else if (read_body(body, &act, &e) != 0 ||
+	} else if (read_body(&r->arena, body, &act, &e) != 0 ||
 		   store_incident_act(r->server->app.ic->store, &act, request_answer_json, r, &e) !=
 			   0) {
 		request_fail(r, &e);
@@ -111,9 +159,23 @@ static void finish_note(struct request *r)
 	finish(r, STORE_NOTE);
 }
 
+static void finish_merge(struct request *r)
+{
+	finish(r, STORE_MERGE);
+}
+
+static void finish_split(struct request *r)
+{
+	finish(r, STORE_SPLIT);
+}
+
 const struct route_handler handler_ack = {
 	json_request_begin, json_request_feed, finish_ack, json_request_drop, BODY_LIMIT, NULL};
 const struct route_handler handler_close = {
 	json_request_begin, json_request_feed, finish_close, json_request_drop, BODY_LIMIT, NULL};
 const struct route_handler handler_note = {
 	json_request_begin, json_request_feed, finish_note, json_request_drop, BODY_LIMIT, NULL};
+const struct route_handler handler_merge = {
+	json_request_begin, json_request_feed, finish_merge, json_request_drop, BODY_LIMIT, NULL};
+const struct route_handler handler_split = {
+	json_request_begin, json_request_feed, finish_split, json_request_drop, BODY_LIMIT, NULL};

@@ -38,7 +38,8 @@ extern const struct route_handler handler_am_alerts, handler_am_groups, handler_
 /* runs.c */
 extern const struct route_handler handler_run_new, handler_artifact;
 /* acts.c */
-extern const struct route_handler handler_ack, handler_close, handler_note;
+extern const struct route_handler handler_ack, handler_close, handler_note, handler_merge,
+	handler_split;
 /* pauses.c */
 extern const struct route_handler handler_pause, handler_resume, handler_pauses;
 /* output.c */

@@ -44,6 +44,8 @@ const struct route server_routes[] = {
 	{ROUTE_POST, "/api/v1/incidents/{id}/ack", ROUTE_OPERATE, &handler_ack},
 	{ROUTE_POST, "/api/v1/incidents/{id}/close", ROUTE_OPERATE, &handler_close},
 	{ROUTE_POST, "/api/v1/incidents/{id}/note", ROUTE_OPERATE, &handler_note},
+	{ROUTE_POST, "/api/v1/incidents/{id}/merge", ROUTE_OPERATE, &handler_merge},
+	{ROUTE_POST, "/api/v1/incidents/{id}/split", ROUTE_OPERATE, &handler_split},
 	{ROUTE_GET, "/api/v1/related", ROUTE_READ, &handler_related},
 	{ROUTE_GET, "/api/v1/alerts", ROUTE_READ, &handler_alerts},
 	{ROUTE_GET, "/api/v1/events", ROUTE_READ, &handler_events},

@@ -46,7 +46,7 @@ static const char *const member_names[] = {
 /* As docs/http-api.md has it; what is below `key` and `labels` is the incident's own. */
 static const char *const incident_names[] = {"id", "status", "acked", "severity", "title", "key", "labels",
 	"opened", "updated", "resolved", "alerts", "firing", "sources", "runs", "truncated", "acked_at",
-	"acked_by", "closed_by", "closed_reason", "flapping", "dropped"};
+	"acked_by", "closed_by", "closed_reason", "flapping", "dropped", "merged_into", "merged", "split_from"};
 static const char *const step_names[] = {"state", "exit_code", "output"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -375,14 +375,20 @@ enum store_act_kind {
 	STORE_UNACK,
 	STORE_CLOSE,			/* it takes no more alerts, and what has not begun does not run */
 	STORE_NOTE,
+	STORE_MERGE,			/* into another one, which has from then on what it has; it is closed */
+	STORE_SPLIT,			/* some alerts go to a new one */
 };
+#define STORE_SPLIT_MAX 256		/* alerts of one STORE_SPLIT */
 struct store_act {
 	enum store_act_kind what;
 	struct str incident;
 	struct str who;			/* for the audit and the timeline */
-	struct str text;		/* STORE_ACK and STORE_UNACK: may be "" */
+	struct str text;		/* may be "", but for STORE_CLOSE and STORE_NOTE */
+	struct str into;		/* STORE_MERGE */
+	const struct str *alerts;	/* STORE_SPLIT: "SOURCE:FINGERPRINT", at most STORE_SPLIT_MAX */
+	size_t alerts_n;
 };
-/* Text: the incident as JSON. What is so already changes nothing. ERR_NOT_FOUND; ERR_CONFLICT: not in this state. */
+/* Text: the incident as JSON; of STORE_MERGE the one that it is merged into, of STORE_SPLIT the new one. What is so already changes nothing. ERR_NOT_FOUND; ERR_CONFLICT: not in this state. */
 int store_incident_act(struct store *s, const struct store_act *in, store_text_cb cb, void *ctx, struct err *e);
 
 /* ---- answers: rows are JSON as the API shows it ---- */

@@ -12,6 +12,8 @@ static const char *const names[] = {
 	[STORE_UNACK] = "unack",
 	[STORE_CLOSE] = "close",
 	[STORE_NOTE] = "note",
+	[STORE_MERGE] = "merge",
+	[STORE_SPLIT] = "split",
 };
 
 struct act_call {
@@ -27,15 +29,24 @@ static void on_text(void *ctx, const struct err *e, const redisReply *reply)
 	free(c);
 }
 
+static int check_id(struct str id, struct err *e)
+{
+	if (id_valid(id))
+		return 0;
+	return err_set(e, ERR_NOT_FOUND, "there is no incident '%.*s'", id.n > 80 ? 80 : (int)id.n,
+		id.n ? id.p : "");
+}
+
 int store_incident_act(
 	struct store *s, const struct store_act *in, store_text_cb cb, void *ctx, struct err *e)
 {
-	if (!id_valid(in->incident))
-		return err_set(e, ERR_NOT_FOUND, "there is no incident '%.*s'",
-			in->incident.n > 80 ? 80 : (int)in->incident.n,
-			in->incident.n ? in->incident.p : "");
+	bool merge = in->what == STORE_MERGE;
+	size_t alerts_n = in->what == STORE_SPLIT ? in->alerts_n : 0;
+
+	if (check_id(in->incident, e) || (merge && check_id(in->into, e)))
+		return -1;
 	struct act_call *c = store_call(sizeof(*c), e);
-	if (store_begin_for(s, "rb_incident_act_v1", 4, c, e))
+	if (store_begin_for(s, "rb_incident_act_v1", 4 + merge + alerts_n, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;
@@ -43,5 +54,9 @@ int store_incident_act(
 	redis_arg(s->redis, in->incident);
 	redis_arg(s->redis, store_clean(&s->scratch, in->who));
 	redis_arg(s->redis, store_clean(&s->scratch, in->text));
+	if (merge)
+		redis_arg(s->redis, in->into);
+	for (size_t i = 0; i < alerts_n; i++)
+		redis_arg(s->redis, store_clean(&s->scratch, in->alerts[i]));
 	return store_end(s, on_text, c, e);
 }

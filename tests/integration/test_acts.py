@@ -188,6 +188,131 @@ def test_two_bridges_at_once_are_one(folder, runbookd):
         redis.kill()
 
 
+def fingerprint_of(rb, instance):
+    return rb.items("alerts", filter=f'instance = "{instance}"')[0]["fingerprint"]
+
+
+def firing_in(rb, incident):
+    return sorted(a["labels"]["instance"] for a in rb.items(f"incidents/{incident}/alerts") if a["status"] == "firing")
+
+
+def test_merged_and_split(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    began = "2026-11-22T19:19:32Z"
+    one, two = fire(rb, "a", labels={"kind": "note"}, starts_at=began), fire(rb, "b", starts_at=began)
+    run = rb.wait_run(rule="note-down", state="succeeded")
+    merged = act(rb, one, "merge", {"into": two, "reason": "one switch"})
+    assert (merged["id"], merged["alerts"], merged["firing"], merged["runs"], merged["merged"]) == (two, 2, 2, 1, [one])
+    assert (firing_in(rb, two), firing_in(rb, one)) == (["a", "b"], ["a"])
+    assert [r["id"] for r in rb.items(f"incidents/{two}/runs")] == [run["id"]]
+    gone = rb.get(f"/api/v1/incidents/{one}")
+    assert (gone["status"], gone["merged_into"], gone["closed_reason"]) == ("closed", two, "one switch")
+    assert rb.metric("runbookd_incidents_open") == 1
+    # The labels of both find it, and another alert of a's key joins it.
+    assert two in [i["id"] for i in rb.get("/api/v1/related", label="instance=a")["items"]]
+    rb.post_alertmanager(notification([alert({"alertname": "Slow", "instance": "a"})]))
+    assert rb.get(f"/api/v1/incidents/{two}")["alerts"] == 3
+    new = act(rb, two, "split", {"alerts": ["alertmanager:" + fingerprint_of(rb, "b")], "reason": "not the switch"})
+    assert (new["alerts"], new["firing"], new["split_from"], new["labels"]["instance"]) == (1, 1, two, "b")
+    assert firing_in(rb, new["id"]) == ["b"] and firing_in(rb, two) == ["a", "a"]
+    assert [i["id"] for i in rb.get("/api/v1/related", label="instance=b")["items"]] == [new["id"], two]
+    fire(rb, "b", status="resolved", starts_at=began)
+    assert rb.get(f"/api/v1/incidents/{new['id']}")["status"] == "resolved"
+    assert [what for what, _, _ in acts_of(rb, two)] == ["merge", "split"]
+    assert ("merge", "api", "one switch") in audited(rb, one)
+    assert ("split", "api", "not the switch") in audited(rb, two)
+
+
+@pytest.mark.parametrize("what, body, status, text", [
+    ("merge", {}, 400, "'into' is missing"),
+    ("merge", None, 400, "'into' is missing"),
+    ("merge", {"into": "x"}, 400, "'into' is the id of an incident"),
+    ("merge", {"into": 7}, 400, "'into' is the id of an incident"),
+    ("merge", {"into": NOWHERE}, 404, "there is no incident"),
+    ("merge", {"into": "SELF"}, 409, "into itself"),
+    ("merge", {"into": "SELF", "text": "x"}, 400, "known are: into, reason"),
+    ("split", {}, 400, "'alerts' is missing"),
+    ("split", {"alerts": []}, 400, "'alerts' is a list"),
+    ("split", {"alerts": ["x"]}, 400, "an alert is"),
+    ("split", {"alerts": ["a:b"] * 257}, 400, "more than 256 alerts"),
+    ("split", {"alerts": ["a:b"]}, 404, "there is no alert 'a:b'"),
+])
+def test_what_cannot_be_merged_or_split(runbookd, what, body, status, text):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    incident = fire(rb, "a")
+    if body and body.get("into") == "SELF":
+        body = {**body, "into": incident}
+    refused = act(rb, incident, what, body, status)
+    assert text in refused["detail"], refused
+    assert acts_of(rb, incident) == [] and audited(rb, incident) == []
+
+
+def test_merge_and_split_by_runbookctl(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE).start()
+    one, two = fire(rb, "a"), fire(rb, "b")
+    assert rb.ctl("incidents", "merge", one, two, "one switch").stdout == f"incident {two} has it now\n"
+    assert f"merged   by api into {two}: one switch" in rb.ctl("incidents", "show", one).stdout
+    said = rb.ctl("incidents", "split", two, "alertmanager:" + fingerprint_of(rb, "b")).stdout
+    new = said.split()[1]
+    assert said == f"incident {new} has them now\n"
+    assert f"split    from {two}" in rb.ctl("incidents", "show", new).stdout
+    timeline = rb.ctl("incidents", "timeline", two).stdout
+    assert f"api, {one} into {two}: one switch" in timeline and f"api, 1 alert of {two} into {new}" in timeline
+    rb.ctl("incidents", "merge", one, new, code=1)
+    rb.ctl("incidents", "merge", NOWHERE, new, code=4)
+    rb.ctl("incidents", "merge", one, code=2)
+    rb.ctl("incidents", "split", two, code=2)
+
+
+def test_two_bridges_merge_and_fire_at_once(folder, runbookd):
+    """However it falls together: every alert is in one open incident, and counted once."""
+    redis = RedisServer(folder).start()
+    conf = {"redis": redis.url, "worker": {"enabled": False}}
+    both = [runbookd(rules=RULES, runbooks=NOTE, conf=conf).start() for _ in range(2)]
+    began = "2026-11-22T19:19:32Z"
+
+    def post(call):
+        rb, instance, kind = call
+        rb.post_alertmanager(notification([alert({"alertname": "Down", "instance": instance, "kind": kind}, starts_at=began)]))
+
+    try:
+        incidents = [fire(both[0], f"host-{i}", labels={"kind": "x"}, starts_at=began) for i in range(8)]
+        target = incidents[0]
+        posts = [(both[n % 2], f"host-{i}", f"k{n}") for n in range(6) for i in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            merges = [pool.submit(both[i % 2].api, "POST", f"/api/v1/incidents/{one}/merge", {"into": target})
+                      for i, one in enumerate(incidents[1:] * 2)]
+            list(pool.map(post, posts))
+            assert {m.result().status for m in merges} == {200}
+        total = both[1].get(f"/api/v1/incidents/{target}")
+        assert (total["alerts"], total["firing"], total["status"]) == (56, 56, "open")
+        assert {a["incident"] for a in both[0].items("alerts")} == {target}
+        assert len(both[0].items(f"incidents/{target}/alerts")) == 56
+        assert both[1].metric("runbookd_incidents_open") == 1
+        assert len(acts_of(both[0], target)) == 7
+    finally:
+        for rb in both:
+            rb.stop()
+        redis.kill()
+
+
+def test_kill_9_between_the_acts(runbookd):
+    """Each act is there as a whole when it was answered, and may be sent again when it was not."""
+    rb = runbookd(rules=RULES, runbooks=NOTE, conf={"worker": {"enabled": False}}).start()
+    one, two = fire(rb, "a"), fire(rb, "b")
+    act(rb, one, "merge", {"into": two})
+    rb.kill9_all()
+    rb.start()
+    assert act(rb, one, "merge", {"into": two})["alerts"] == 2
+    new = act(rb, two, "split", {"alerts": ["alertmanager:" + fingerprint_of(rb, "b")]})["id"]
+    rb.kill9_all()
+    rb.start()
+    assert (firing_in(rb, two), firing_in(rb, new)) == (["a"], ["b"])
+    assert [what for what, _, _ in acts_of(rb, two)] == ["merge", "split"]
+    assert len(audited(rb, one)) == len(audited(rb, two)) == 1
+    assert rb.metric("runbookd_incidents_open") == 2
+
+
 def test_outlives_everything(runbookd):
     rb = runbookd(rules=RULES, runbooks=NOTE).start()
     acked, closed = fire(rb, "a"), fire(rb, "b")

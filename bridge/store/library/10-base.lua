@@ -407,6 +407,12 @@ local function hand_key(p, id)
 	return p .. 'incident:' .. id .. ':hand'
 end
 
+-- The incident that this one was merged into, or itself. Alerts and runs keep the id of the one that they were in, so
+-- whoever reads it asks here.
+local function merged_into(p, id)
+	return call('HGET', hand_key(p, id), 'merged_into') or id
+end
+
 -- source: quoted
 local function add_source(inc, source)
 	if find(inc.tail or inc.sources, source, 1, true) then

@@ -26,6 +26,9 @@ local function run_get(p, id)
 	for i = 1, #RUN_FIELDS do
 		r[RUN_FIELDS[i]] = v[i] or ''
 	end
+	if r.incident ~= '' then
+		r.incident = merged_into(p, r.incident)
+	end
 	return r
 end
 

@@ -19,7 +19,7 @@ end
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
 local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
-local get_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
+local get_incident, new_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
 local paused -- 36: why a rule does not run for now
@@ -59,11 +59,16 @@ function new_plan(p, now)
 	return t
 end
 
+-- The incident, or the one that it was merged into; false where it is gone.
 function get_incident(t, id)
 	local inc = t.incidents[id]
 	if inc == nil then
 		local v = call('GET', t.p .. 'incident:' .. id)
 		inc = v and read_incident(id, v) or false
+		local into = inc and inc.status == 'closed' and merged_into(t.p, id)
+		if into and into ~= id then
+			inc = get_incident(t, into)
+		end
 		t.incidents[id] = inc
 	end
 	return inc
@@ -105,7 +110,7 @@ local function find_incident(t, corr, window)
 	return nil
 end
 
-local function new_incident(t, corr, head)
+function new_incident(t, corr, head)
 	local id = new_id(t.g)
 	local inc = {
 		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
@@ -125,6 +130,7 @@ function leave(t, a)
 		return nil
 	end
 	touch(t, inc)
+	a.inc = inc.id
 	if inc.firing ~= '0' then
 		inc.firing = down(inc.firing)
 	end
@@ -184,6 +190,9 @@ local function join(t, a, k, e, own)
 	end
 	add_source(inc, source_of(t.argv[k]))
 	if a.inc == inc.id then
+		return inc, false
+	elseif a.inc ~= '-' and get_incident(t, a.inc) == inc then -- it was in one that was merged into this one
+		a.inc = inc.id
 		return inc, false
 	end
 	inc.alerts = up(inc.alerts)

@@ -191,6 +191,7 @@ end
 local function time_out(t, g)
 	local rec, from, first = g.rec, t.runs_n, g.rec.events[1]
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
+	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
 	local far, missing = how_far(rec)
 	local why = far .. ' came within ' .. period(rec.within) .. '; missing: ' .. missing
 	local decision, reason, run = 'pending', 'dropped: ' .. why, '-'
@@ -366,6 +367,7 @@ local function fire_absent(t, g)
 		return false
 	end
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
+	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
 	local why = 'none of ' .. rec.names .. ' came for ' .. period(rec.within) ..
 		(rec.event == '' and ' since ' or '; the last one was at ') .. rfc3339(rec.last)
 	if rec.event == '' then

@@ -19,7 +19,10 @@ local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
 local function hand_json(p, h)
 	return ',"acked_at":' .. time_or_null(h.acked) .. ',"acked_by":' .. quote_or_null(h.acked_by) .. ',"closed_by":' ..
 		quote_or_null(h.closed_by) .. ',"closed_reason":' .. quote_or_null(h.reason) .. ',"flapping":' ..
-		(h.flaps and num(h.flaps) > now_ms(p) and 'true' or 'false') .. ',"dropped":' .. (h.dropped or '0')
+		(h.flaps and num(h.flaps) > now_ms(p) and 'true' or 'false') .. ',"dropped":' .. (h.dropped or '0') ..
+		',"merged_into":' .. quote_or_null(h.merged_into) .. ',"merged":[' ..
+		string.gsub(string.gsub(h.merged or '', '%w+', '"%0"'), ' ', ',') .. '],"split_from":' ..
+		quote_or_null(h.split_from)
 end
 
 local function incident_json(p, id)
@@ -44,7 +47,7 @@ local function run_json(p, id)
 	end
 	return '{"id":"' .. id .. '","rule":' .. quote_or_null(m.rule) .. ',"runbook":' .. quote(m.runbook) ..
 		',"step":' .. quote(m.step) .. ',"state":"' .. m.state .. '","reason":' .. quote(m.reason) ..
-		',"incident":' .. quote_or_null(m.incident) .. ',"event":' ..
+		',"incident":' .. quote_or_null(m.incident ~= '' and merged_into(p, m.incident)) .. ',"event":' ..
 		(m.event ~= '' and '"' .. ulid_of(m.event) .. '"' or 'null') .. ',"pool":' .. quote(m.pool) ..
 		',"worker":' .. quote_or_null(m.worker) .. ',"attempt":' .. (m.attempt or '0') ..
 		',"params":' .. m.params .. ',"queued":' .. time_or_null(m.queued) .. ',"started":' ..

@@ -1,16 +1,23 @@
 -- ---- incidents by hand -----------------------------------------------------------------------------
--- What a person does with an incident is one call: acknowledge it, close it, leave a note. It is written to the
--- audit and as a record of the kind `act` to the timeline, with who. What stays of it is in the hash
--- `incident:ID:hand`. What is so already is done again without a word, so every call may be sent twice; a note is
--- there twice then.
+-- What a person does with an incident is one call: acknowledge it, close it, leave a note, merge it into another, split
+-- alerts off. It is written to the audit and as a record of the kind `act` to the timeline, with who. What stays of it is
+-- in the hash `incident:ID:hand`. What is so already is done again without a word, so every call may be sent twice; a note
+-- is there twice then.
 --
 -- A closed incident takes no more alerts. Those that fire in it fire on, and are counted no more; what they do later
 -- (a resolve) stands on its timeline. Runs that have not begun are cancelled: at once where they are few, else when a
 -- worker would get them. What has begun goes on, with the steps behind it. What waits for `for` is dropped when it is due.
+--
+-- A merged incident is closed and says into which one; that one has its counts, timeline and runs besides its own. Alerts,
+-- runs and correlation keys go on to name the merged one and are led on where they are read (merged_into): so a merge
+-- costs the same however many there are. One merged into one that is merged itself then is led to the last at once.
 local incident_act
 do
 
 local CLOSE_RUNS = 1000 -- runs that a close cancels at once; a worker that asks for a further one finds it cancelled
+
+local MERGED = 100 -- incidents that were merged into one, by whatever way
+local LABEL_MAX = 256 -- bytes of a label that an incident is filed under: STORE_LABEL_MAX in store.h
 
 local function hand_of(p, id)
 	return map_of(call('HGETALL', hand_key(p, id)))
@@ -24,7 +31,7 @@ end
 -- Returns the record's entry id.
 local function tell(t, o, inc, rest)
 	local record = plan_add(t, 'act', inc.id, '[]', '"what":"' .. o.act .. '","who":' .. quote(o.who) .. ',"text":' ..
-		quote(o.text) .. (rest or '') .. '}')
+		quote(o.text) .. ',"incident":"' .. inc.id .. '"' .. (rest or '') .. '}')
 	touch(t, inc)
 	add_line(inc, record)
 	o.audit = '{"time":"' .. received() .. '","what":"' .. o.act .. '","who":' .. quote(o.who) .. ',"incident":"' ..
@@ -71,8 +78,9 @@ function cancel_closed(p, r, now)
 end
 
 -- ---- the acts ----
--- o: act, id, who, text; to be filled in: set, a list of fields and values of its hash; drop, a list of fields; cancel,
--- runs; done, where there is nothing to do. h: its hash. Each returns an error or nothing.
+-- o: act, id, who, text, argv; to be filled in: shown, the incident to answer with; sets, a list of an incident's id and a
+-- list of fields and values of its hash; drop, a list of fields; cancel, runs; lists, by key what takes the place of a list;
+-- done, where there is nothing to do. h: its hash. Each returns an error or nothing.
 local acts = {}
 
 function acts.ack(t, o, inc, h)
@@ -83,7 +91,7 @@ function acts.ack(t, o, inc, h)
 		return refused(o, 'is ' .. inc.status .. ', and only an open one is acknowledged; leave a note on it instead')
 	end
 	tell(t, o, inc)
-	o.set = {'acked', now_text, 'acked_by', o.who}
+	o.sets = {o.id, {'acked', now_text, 'acked_by', o.who}}
 end
 
 function acts.unack(t, o, inc, h)
@@ -105,7 +113,7 @@ function acts.close(t, o, inc)
 		inc.resolved = now_text
 	end
 	local record = tell(t, o, inc)
-	o.set = {'closed', ulid_of(record), 'closed_by', o.who, 'reason', o.text}
+	o.sets = {o.id, {'closed', ulid_of(record), 'closed_by', o.who, 'reason', o.text}}
 	o.cancel = not_begun(t.p, inc.id)
 end
 
@@ -113,21 +121,314 @@ function acts.note(t, o, inc)
 	tell(t, o, inc)
 end
 
+-- ---- merge ----
+
+-- Is line a of a timeline later than b? They begin with entry ids, whose ms have 13 digits.
+local function later(a, b)
+	local x, y = sub(a, 1, 13), sub(b, 1, 13)
+	if x == y then
+		return num(match(a, '^%d+%-(%d+)')) > num(match(b, '^%d+%-(%d+)'))
+	end
+	return x > y
+end
+
+-- Both lists in order.
+local function woven(a, b, is_later)
+	local all, i, j = {}, 1, 1
+	while i <= #a or j <= #b do
+		if not b[j] or a[i] and not is_later(a[i], b[j]) then
+			all[#all + 1], i = a[i], i + 1
+		else
+			all[#all + 1], j = b[j], j + 1
+		end
+	end
+	return all
+end
+
+-- Lines in order, each entry and each alert's joining once. Returns how many alerts had joined twice, too.
+local function once(lines)
+	local out, named, twice = {}, {}, 0
+	for i = 1, #lines do
+		local line = lines[i]
+		local at = find(line, '+', 14, true)
+		local name = at and sub(line, at + 1)
+		if name and named[name] then
+			line, twice = sub(line, 1, at - 1), twice + 1
+		elseif name then
+			named[name] = true
+		end
+		local last = out[#out]
+		if last and match(last, '^[%d%-]+') == match(line, '^[%d%-]+') then
+			out[#out] = #line > #last and line or last
+		else
+			out[#out + 1] = line
+		end
+	end
+	return out, twice
+end
+
+-- head, then the latest TIMELINE of list; how many of it went.
+local function bounded(head, list)
+	local over = math.max(0, #list - TIMELINE)
+	for i = over + 1, #list do
+		head[#head + 1] = list[i]
+	end
+	return head, over
+end
+
+local function weave_lists(t, o, from, into, record)
+	local key, other = t.p .. 'incident:' .. into.id, t.p .. 'incident:' .. from.id
+	local lines, twice = once(woven(call('LRANGE', key .. ':timeline', 2, -1), call('LRANGE', other .. ':timeline', 2, -1),
+		later))
+	lines[#lines + 1] = record
+	local runs = woven(call('LRANGE', key .. ':runs', 0, -1), call('LRANGE', other .. ':runs', 0, -1), function(a, b)
+		return a > b
+	end)
+	local timeline, over = bounded(call('LRANGE', key .. ':timeline', 0, 1), lines)
+	o.lists = {[key .. ':timeline'] = timeline, [key .. ':runs'] = (bounded({}, runs))}
+	return twice, over
+end
+
+local function greater(a, b)
+	return num(a) > num(b) and a or b
+end
+
+-- into gets what from has.
+local function add_up(t, from, into, twice)
+	into.alerts, into.firing = text(into.alerts + from.alerts - twice), text(into.firing + from.firing)
+	into.runs, into.truncated = text(into.runs + from.runs), greater(into.truncated, from.truncated)
+	into.severity, into.updated = greater(into.severity, from.severity), greater(into.updated, from.updated)
+	if num(from.opened) < num(into.opened) then
+		into.opened = from.opened
+	end
+	for source in string.gmatch(from.sources, '"[^"\\]*"') do
+		add_source(into, source)
+	end
+	if from.status == 'open' and into.status == 'resolved' then
+		into.status, into.resolved, into.unack = 'open', '0', true
+	elseif into.status == 'resolved' then
+		into.resolved = greater(into.resolved, from.resolved)
+	end
+	local filed = call('GET', t.p .. 'incident:' .. from.id .. ':labels') or ''
+	note_labels(t, into, sub(filed, 1, 1) .. sub(filed, 3))
+end
+
+-- Why it cannot be, or nil.
+local function no_merge(o, inc, target, target_hand)
+	if target.id == inc.id then
+		return 'cannot be merged into itself; name another one'
+	elseif target_hand.merged_into then
+		return "cannot be merged into '" .. target.id .. "', which was merged itself; name '" ..
+			target_hand.merged_into .. "'"
+	elseif target.status == 'closed' then
+		return "cannot be merged into '" .. target.id .. "', which is closed and takes no more; name one that is open or " ..
+			'resolved'
+	elseif inc.status == 'closed' then
+		return 'is closed, and what fires in it is counted no more; merge one that is open or resolved, or leave a note'
+	end
+end
+
+function acts.merge(t, o, inc, h)
+	local v = call('GET', t.p .. 'incident:' .. o.argv[5])
+	if not v then
+		return {err = "NOTFOUND there is no incident '" .. o.argv[5] .. "' to merge into"}
+	end
+	local target, th = read_tail(read_incident(o.argv[5], v)), hand_of(t.p, o.argv[5])
+	local why = no_merge(o, inc, target, th)
+	local before = (th.merged and th.merged .. ' ' or '') .. (h.merged and h.merged .. ' ' or '')
+	if why then
+		return refused(o, why)
+	elseif #before / 27 >= MERGED then
+		return refused(o, "cannot be merged into '" .. target.id .. "' besides " .. text(#before / 27) ..
+			' others, which is as many as one takes (MERGED, ' .. MERGED .. '); close it instead')
+	end
+	local record = tell(t, o, inc, ',"into":"' .. target.id .. '"')
+	local twice, over = weave_lists(t, o, inc, target, record)
+	touch(t, target)
+	add_up(t, read_tail(inc), target, twice)
+	inc.status, inc.firing = 'closed', '0'
+	if inc.resolved == '0' then
+		inc.resolved = now_text
+	end
+	local mine = {'merged', before .. inc.id}
+	if over > 0 or h.dropped then
+		mine[#mine + 1], mine[#mine + 2] = 'dropped', text(over + (th.dropped or 0) + (h.dropped or 0))
+	end
+	if h.flaps then
+		mine[#mine + 1], mine[#mine + 2] = 'flaps', greater(h.flaps, th.flaps or '0')
+	end
+	o.sets = {target.id, mine, inc.id,
+		{'merged_into', target.id, 'closed', ulid_of(record), 'closed_by', o.who, 'reason', o.text}}
+	for id in string.gmatch(h.merged or '', '%w+') do
+		if call('EXISTS', t.p .. 'incident:' .. id) == 1 then
+			o.sets[#o.sets + 1], o.sets[#o.sets + 2] = id, {'merged_into', target.id}
+		end
+	end
+	o.shown = target.id
+end
+
+-- ---- split ----
+
+local WORSE = {}
+for severity = 0, 4 do
+	WORSE[SEVERITIES[severity]] = severity
+end
+
+-- What an incident of this alert begins with, as rb_ingest_v1 has a head; json: its event.
+local function head_of(json)
+	local event = cjson.decode(json)
+	local title, labels = event.summary or '', type(event.labels) == 'table' and event.labels or {}
+	local words = '+'
+	for name, value in pairs(labels) do
+		if name ~= '' and value ~= '' and #name + #value <= LABEL_MAX and not find(name, '[=%z]') and not find(value, '%z') then
+			words = words .. name .. '=' .. value .. '\0'
+		end
+	end
+	return words .. '{"title":' .. quote(title ~= '' and title or labels.alertname or '') .. ',"key":{},"labels":' ..
+		encode(labels)
+end
+
+-- The alerts that are named, each {name, alert, JSON of its latest event}; or nil and an error.
+local function moved_alerts(t, o, inc)
+	local all, known = {}, {}
+	for i = 5, #o.argv do
+		local name = o.argv[i]
+		local v = call('GET', t.p .. 'alert:' .. name)
+		local a = v and read_alert(v)
+		local _, _, _, json = record(t.p, a and a.event or '0-1')
+		json = json or call('GET', t.p .. 'alert:' .. name .. ':event')
+		if not v or not json then
+			return nil, {err = "NOTFOUND there is no alert '" .. name .. "'; GET /api/v1/incidents/" .. inc.id ..
+				'/alerts lists them'}
+		elseif a.inc ~= inc.id and merged_into(t.p, a.inc) ~= inc.id then
+			return nil, refused(o, "does not have the alert '" .. name .. "'; its incident is '" ..
+				merged_into(t.p, a.inc) .. "'")
+		elseif not known[name] then
+			known[name] = true
+			all[#all + 1] = {name, a, json}
+		end
+	end
+	return all, nil, known
+end
+
+-- Its timeline without the names of those that go, and their lines, in order.
+local function parted(lines, known)
+	local own = {}
+	for i = 3, #lines do
+		local at = find(lines[i], '+', 14, true)
+		local name = at and sub(lines[i], at + 1)
+		if name and known[name] then
+			own[#own + 1], known[name] = lines[i], false
+			lines[i] = sub(lines[i], 1, at - 1)
+		end
+	end
+	return own
+end
+
+local function later_than(a, b)
+	return later(b, a)
+end
+
+-- The alerts leave inc for the new one.
+local function move_over(t, all, inc, new)
+	local firing = 0
+	for i = 1, #all do
+		local name, a, json = all[i][1], all[i][2], all[i][3]
+		if a.state == 'f' then
+			firing = firing + 1
+		end
+		new.severity = greater(new.severity, text(WORSE[match(json, '"severity":"(%a+)"')] or 0))
+		add_source(new, quote(match(name, '^(.*):')))
+		a.inc = new.id
+		note_flaps(t, a, new)
+		keep_alert(t, name, alert_text(a))
+	end
+	inc.alerts, new.alerts = text(inc.alerts - #all), text(#all)
+	inc.firing, new.firing = text(math.max(0, inc.firing - firing)), text(firing)
+	if firing == 0 then
+		new.status, new.resolved = 'resolved', now_text
+	end
+	if inc.firing == '0' and inc.status == 'open' then
+		inc.status, inc.resolved = 'resolved', now_text
+	end
+end
+
+function acts.split(t, o, inc)
+	if inc.status == 'closed' then
+		return refused(o, 'is closed: its alerts have left it')
+	end
+	local all, wrong, known = moved_alerts(t, o, inc)
+	if not all then
+		return wrong
+	elseif #all >= num(inc.alerts) then
+		return refused(o, 'has no other alerts than these; leave one, or close it')
+	end
+	local lines = call('LRANGE', t.p .. 'incident:' .. inc.id .. ':timeline', 0, -1)
+	local own = parted(lines, known)
+	for i = 1, #all do
+		if known[all[i][1]] then -- its line is not kept any more
+			own[#own + 1] = all[i][2].event .. '+' .. all[i][1]
+		end
+	end
+	table.sort(own, later_than)
+	local new = new_incident(t, '', head_of(all[1][3]))
+	new.corr = 'split:' .. new.id
+	new.line[1] = new.corr
+	touch(t, new)
+	for i = 1, #own do
+		add_line(new, own[i])
+	end
+	for i = 1, #all do
+		note_labels(t, new, head_of(all[i][3]))
+	end
+	move_over(t, all, inc, new)
+	local names = {}
+	for i = 1, #all do
+		names[i] = quote(all[i][1])
+	end
+	local record = tell(t, o, inc, ',"into":"' .. new.id .. '","alerts":[' .. concat(names, ',') .. ']')
+	add_line(new, record)
+	inc.line_n = 0 -- it stands at the end of what takes the timeline's place
+	lines[#lines + 1] = record
+	o.lists = {[t.p .. 'incident:' .. inc.id .. ':timeline'] = lines}
+	o.sets = {new.id, {'split_from', inc.id}}
+	o.shown = new.id
+end
+
+-- ---- the call ----
+
 local function plan_act(t, o)
 	local v = call('GET', t.p .. 'incident:' .. o.id)
 	if not v then
 		return {err = "NOTFOUND there is no incident '" .. o.id .. "'"}
 	end
-	return acts[o.act](t, o, read_incident(o.id, v), hand_of(t.p, o.id))
+	local h = hand_of(t.p, o.id)
+	if h.merged_into and o.act == 'merge' and h.merged_into == o.argv[5] then
+		o.done, o.shown = true, h.merged_into
+		return
+	elseif h.merged_into then
+		return refused(o, "was merged into '" .. h.merged_into .. "'; name that one")
+	end
+	return acts[o.act](t, o, read_incident(o.id, v), h)
+end
+
+local function put_list(key, list)
+	call('DEL', key)
+	for from = 1, #list, 1000 do
+		call('RPUSH', key, spread(list, from, math.min(from + 999, #list)))
+	end
 end
 
 -- What the plan does not know of.
 local function write_act(p, now, o)
-	if o.set then
-		call('HSET', hand_key(p, o.id), spread(o.set))
+	for i = 1, o.sets and #o.sets or 0, 2 do
+		call('HSET', hand_key(p, o.sets[i]), spread(o.sets[i + 1]))
 	end
 	if o.drop then
 		call('HDEL', hand_key(p, o.id), spread(o.drop))
+	end
+	for key, list in pairs(o.lists or {}) do
+		put_list(key, list)
 	end
 	audit(p, o.audit)
 	for i = 1, o.cancel and #o.cancel or 0 do
@@ -135,21 +436,23 @@ local function write_act(p, now, o)
 	end
 end
 
--- rb_incident_act_v1 KEY act id who text: ack, unack, close or note. Answers the incident as JSON.
+-- rb_incident_act_v1 KEY act id who text: ack, unack, close or note; merge, and behind that the one to merge into; split,
+-- and behind that alerts, SOURCE:FINGERPRINT each. Answers the incident as JSON; of merge the one that it was merged
+-- into, of split the new one.
 function incident_act(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	for attempt = 1, 2 do
 		local t = new_plan(p, now)
-		local o = {act = argv[1], id = argv[2], who = argv[3], text = argv[4]}
+		local o = {act = argv[1], id = argv[2], who = argv[3], text = argv[4], argv = argv, shown = argv[2]}
 		local wrong = plan_act(t, o)
 		if wrong then
 			return wrong
 		elseif o.done then
-			return incident_json(p, o.id)
+			return incident_json(p, o.shown)
 		elseif write_plan(t) then
 			write_act(p, now, o)
-			return incident_json(p, o.id)
+			return incident_json(p, o.shown)
 		elseif attempt == 2 then
 			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
 		end

@@ -41,7 +41,7 @@ local function alerts_of(p, id, cutoff, lines)
 		local name = match(lines[i], '^%d+%-%d+%+(.*)$')
 		local v = name and call('GET', p .. 'alert:' .. name)
 		local a = v and read_alert(v)
-		if a and a.inc == id then
+		if a and (a.inc == id or merged_into(p, a.inc) == id) then
 			if a.state == 'f' or num(match(a.since, '^%d+')) > cutoff then
 				return nil
 			end
@@ -69,6 +69,10 @@ function forget_incident(p, id, cutoff, budget)
 	if budget.left <= 0 then
 		return nil
 	elseif v and num(read_incident(id, v).resolved) > cutoff then
+		return false
+	end
+	local into = merged_into(p, id)
+	if into ~= id and call('EXISTS', p .. 'incident:' .. into) == 1 then -- what was in it is looked for through it
 		return false
 	end
 	local lines, more_lines = latest_of(key .. ':timeline', 2)

@@ -125,7 +125,7 @@ local function list_places(p, argv, what, row)
 			out[1] = 1
 			return out
 		end
-		local r = row(p, v[i])
+		local r = row(p, v[i], argv[6])
 		if r then
 			out[#out + 1], out[#out + 2] = from + i, r
 			rows = rows + 1
@@ -155,19 +155,21 @@ function alert_row(p, name)
 	local _, _, _, json = record(p, a.event)
 	json = json or call('GET', key .. ':event')
 	return json and {
-		name, json, a.state, a.inc ~= '-' and a.inc or '', a.n, a.occ, a.first, a.last, match(a.since, '^%d+'),
+		name, json, a.state, a.inc ~= '-' and merged_into(p, a.inc) or '', a.n, a.occ, a.first, a.last, match(a.since, '^%d+'),
 		#a.since > PLAIN and flaps(a, now_ms(p)) and '1' or '',
 		a.expires and call('ZSCORE', p .. 'alerts:expiring', name) or '', lines_of(p, name),
 	}
 end
 
--- The first event of an alert in this incident. The row tells of the alert as it is now where it still is in it.
-local function incident_alert_row(p, line)
+-- The first event of an alert in this incident. The row tells of the alert as it is now where it still is in it, or in
+-- the one that this was merged into.
+local function incident_alert_row(p, line, id)
 	local sid, name = match(line, '^(%d+-%d+)%+(.*)$')
 	if not sid then
 		return nil
 	end
-	local _, incident, _, json = record(p, sid)
+	local incident = merged_into(p, id)
+	local _, _, _, json = record(p, sid)
 	local r = alert_row(p, name)
 	if r and r[4] == incident then
 		return r
