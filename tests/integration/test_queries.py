@@ -11,6 +11,7 @@ from alerts import alert, fingerprint, notification
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "redis.md"
 EXAMPLE_SOCKET = "/var/lib/runbookd/redis.sock"
+KEY = "rb:{default:0}"
 
 
 def labels(instance, **more):
@@ -85,21 +86,49 @@ def test_what_related_refuses(runbookd, query, text):
     assert answer.status == 400 and text in answer.json()["detail"], answer
 
 
-@pytest.mark.parametrize("query", ["", "&status=open", "&filter=job=node", "&status=open&filter=job=node,zone!=z9"])
-def test_a_walk_over_a_list_that_changes(runbookd, query):
+def page_of_api(query):
+    def page(rb, cursor):
+        found = rb.get(f"/api/v1/{query}" + (f"&cursor={cursor}" if cursor else ""))
+        return found["items"], found["next"]
+    return page
+
+
+def page_of_redis(function, *words):
+    """words: those before and behind UNTIL, which is the place to go on at."""
+    def page(rb, cursor):
+        before, behind = words
+        found = json.loads(rb.redis_cli("FCALL_RO", function, "1", KEY, *before, cursor or "0", "7", *behind))
+        return found["items"], found["next"]
+    return page
+
+
+WALKS = {
+    "all": page_of_api("incidents?limit=7"),
+    "open": page_of_api("incidents?limit=7&status=open"),
+    "filter": page_of_api("incidents?limit=7&filter=job=node"),
+    "status-and-filter": page_of_api("incidents?limit=7&status=open&filter=job=node,zone!=z9"),
+    "regex": page_of_api("incidents?limit=7&filter=job=~n.*"),
+    "related": page_of_api("related?limit=7&label=job=node&label=zone=z1"),
+    "rb_incidents": page_of_redis("rb_incidents", ["open", "0"], []),
+    "rb_incidents-label": page_of_redis("rb_incidents", ["*", "0"], ["job=node"]),
+    "rb_related": page_of_redis("rb_related", ["0"], ["job=node", "zone=z1"]),
+}
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_walk_over_a_list_that_changes(runbookd, walk):
     """Incidents come, go and come back between the pages; each that stood throughout is shown exactly once."""
     rb = runbookd().start()
     for first in range(0, 120, 20):
         post(rb, *[labels(f"h{i:03}", job="node") for i in range(first, first + 20)])
     stood = {f"h{i:03}" for i in range(120) if i % 4}
-    seen, cursor, turn = [], "", 0
-    while cursor is not None:
-        page = rb.get(f"/api/v1/incidents?limit=7{query}" + (f"&cursor={cursor}" if cursor else ""))
-        seen += instances(page["items"])
-        cursor = page["next"]
+    seen, cursor, turn = [], None, 0
+    while cursor or turn == 0:
+        rows, cursor = WALKS[walk](rb, cursor)
+        seen += instances(rows)
         changing = [f"h{i:03}" for i in range(0, 120, 4)][turn % 30:turn % 30 + 4]
         post(rb, *[labels(c, job="node") for c in changing], status="resolved")
-        post(rb, labels(f"n{turn:03}", job="node"), labels("h001", job="node", more=str(turn)))
+        post(rb, labels(f"n{turn:03}", job="node"), labels("h001", job="node", zone="z1", more=str(turn)))
         if turn % 2:
             post(rb, *[labels(c, job="node") for c in changing])
         turn += 1
@@ -145,7 +174,6 @@ rules:
     steps: [{runbook: note}]
 """
 NOTE = "#!/bin/sh\n# ---\n# summary: Say so\n# kind: diagnose\n# ---\necho seen\n"
-KEY = "rb:{default:0}"
 LIMITS = "300000 900000 10000 6 900000 0 0 0 0 259200000"
 
 
