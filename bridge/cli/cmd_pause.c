@@ -9,10 +9,10 @@
 
 /* ---- acts ---- */
 
-/* "rule NAME", "runbook NAME" or "all". */
+/* "rule NAME", "runbook NAME", "matchers TEXT" or "all". */
 static struct str what_of(struct cli *c, const struct json *pause)
 {
-	static const char *const kinds[] = {"rule", "runbook"};
+	static const char *const kinds[] = {"rule", "runbook", "matchers"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (show_text(pause, kinds[i]).n)
@@ -76,6 +76,11 @@ static int pause_runbook(struct cli *c, int argc, char **argv)
 	return act(c, "runbook", true, argc, argv);
 }
 
+static int pause_matchers(struct cli *c, int argc, char **argv)
+{
+	return act(c, "matchers", true, argc, argv);
+}
+
 static int pause_all(struct cli *c, int argc, char **argv)
 {
 	return act(c, NULL, true, argc, argv);
@@ -89,6 +94,11 @@ static int resume_rule(struct cli *c, int argc, char **argv)
 static int resume_runbook(struct cli *c, int argc, char **argv)
 {
 	return act(c, "runbook", false, argc, argv);
+}
+
+static int resume_matchers(struct cli *c, int argc, char **argv)
+{
+	return act(c, "matchers", false, argc, argv);
 }
 
 static int resume_all(struct cli *c, int argc, char **argv)
@@ -157,6 +167,16 @@ const struct command command_pause_runbook = {
 	.run = pause_runbook,
 };
 
+const struct command command_pause_matchers = {
+	.name = "pause matchers",
+	.synopsis = "MATCHERS FOR REASON",
+	.sentence = "the same for events for which these matchers hold, as "
+		    "'cluster=\"eu\",instance=~\"db-.*\"'",
+	.args_min = 3,
+	.args_max = 3,
+	.run = pause_matchers,
+};
+
 const struct command command_pause_all = {
 	.name = "pause all",
 	.synopsis = "FOR REASON",
@@ -182,6 +202,15 @@ const struct command command_resume_runbook = {
 	.args_min = 1,
 	.args_max = 2,
 	.run = resume_runbook,
+};
+
+const struct command command_resume_matchers = {
+	.name = "resume matchers",
+	.synopsis = "MATCHERS [REASON]",
+	.sentence = "end the pause of these matchers before its time",
+	.args_min = 1,
+	.args_max = 2,
+	.run = resume_matchers,
 };
 
 const struct command command_resume_all = {

@@ -7,6 +7,7 @@
 #include "http/handlers.h"
 #include "http/json_request.h"
 #include "http/state.h"
+#include "rule/matcher_plain.h"
 
 #define BODY_LIMIT ((size_t)64 << 10)
 #define FOR_LEAST_MS 1000
@@ -20,22 +21,27 @@ static const struct json *check_members(const struct json *body, bool pauses, st
 		m = m->next) {
 		bool all = str_is(m->key, "all");
 
-		if (all || str_is(m->key, "rule") || str_is(m->key, "runbook")) {
+		if (all || str_is(m->key, "rule") || str_is(m->key, "runbook") ||
+			str_is(m->key, "matchers")) {
 			if (what) {
-				json_request_wrong(
-					m, "one of 'rule', 'runbook' and 'all' at a time", e);
+				json_request_wrong(m,
+					"one of 'rule', 'runbook', 'matchers' and 'all' at a time",
+					e);
 				return NULL;
 			}
 			what = m;
 			if (all ? m->kind != JSON_BOOL || !m->boolean : m->kind != JSON_STRING) {
-				json_request_wrong(
-					m, "'rule' and 'runbook' are names, and 'all' is true", e);
+				json_request_wrong(m,
+					"'rule' and 'runbook' are names, 'matchers' a text, and "
+					"'all' is "
+					"true",
+					e);
 				return NULL;
 			}
 		} else if (!str_is(m->key, "reason") && !(pauses && str_is(m->key, "for"))) {
 			json_request_unknown(m,
-				pauses ? "rule, runbook, all, for, reason"
-				       : "rule, runbook, all, reason",
+				pauses ? "rule, runbook, matchers, all, for, reason"
+				       : "rule, runbook, matchers, all, reason",
 				e);
 			return NULL;
 		} else if (m->kind != JSON_STRING) {
@@ -48,9 +54,9 @@ static const struct json *check_members(const struct json *body, bool pauses, st
 	if (!what)
 		json_request_wrong(body,
 			pauses ? "want an object {\"rule\": NAME, \"for\": \"1h\", \"reason\": …}, "
-				 "or with 'runbook' or \"all\": true"
-			       : "want an object {\"rule\": NAME}, or with 'runbook' or \"all\": "
-				 "true",
+				 "or with 'runbook', 'matchers' or \"all\": true"
+			       : "want an object {\"rule\": NAME}, or with 'runbook', 'matchers' "
+				 "or \"all\": true",
 			e);
 	return what;
 }
@@ -86,6 +92,29 @@ static bool is_there(struct request *r, const struct json *what, struct err *e)
 	return true;
 }
 
+/* p->what, and of matchers what they say. */
+static int name_what(
+	struct request *r, const struct json *what, struct store_pause *p, struct err *e)
+{
+	struct matcher_plain plain;
+	struct str name = what->text;
+
+	if (str_is(what->key, "all")) {
+		p->what = what->key;
+		return 0;
+	}
+	if (str_is(what->key, "matchers")) {
+		if (matcher_plain_parse(&r->arena, what->text, &plain, e) != 0) {
+			e->offset = what->offset;
+			return -1;
+		}
+		name = plain.text;
+		p->tests = plain.tests;
+	}
+	p->what = arena_printf(&r->arena, "%.*s %.*s", STR_ARG(what->key), STR_ARG(name));
+	return p->what.p ? 0 : err_set(e, ERR_NOMEM, "no memory for the request");
+}
+
 static int act(struct request *r, const struct json *body, bool pauses, struct err *e)
 {
 	const struct json *what = check_members(body, pauses, e),
@@ -101,11 +130,8 @@ static int act(struct request *r, const struct json *body, bool pauses, struct e
 	}
 	if (pauses && !is_there(r, what, e))
 		return -1;
-	p.what = str_is(what->key, "all") ? what->key
-					  : arena_printf(&r->arena, "%.*s %.*s", STR_ARG(what->key),
-						    STR_ARG(what->text));
-	if (!p.what.p)
-		return err_set(e, ERR_NOMEM, "no memory for the request");
+	if (name_what(r, what, &p, e) != 0)
+		return -1;
 	return (pauses ? store_pause : store_resume)(
 		r->server->app.ic->store, &p, request_answer_json, r, e);
 }

@@ -357,9 +357,10 @@ int store_inbox_wait(struct store *s, struct str after, int64_t wait_ms, store_t
 #define STORE_PAUSE_MAX_MS (INT64_C(366) * 86400000)
 #define STORE_PAUSE_REASON_MAX 500	/* bytes */
 struct store_pause {
-	struct str what;		/* "all", "rule NAME" or "runbook NAME" */
+	struct str what;		/* "all", "rule NAME", "runbook NAME" or "matchers TEXT" */
 	int64_t for_ms;			/* of store_resume: not looked at */
 	struct str who, reason;		/* who: for the audit and for each decision */
+	struct str tests;		/* of matchers: rule/matcher_plain.h; "" else, and of store_resume */
 };
 /* Text: the pause as JSON. One of the same `what` is replaced; ERR_CONFLICT: there are too many. */
 int store_pause(struct store *s, const struct store_pause *in, store_text_cb cb, void *ctx, struct err *e);

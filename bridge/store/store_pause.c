@@ -36,7 +36,7 @@ static struct pause_call *begin(struct store *s, const char *function, size_t ar
 int store_pause(
 	struct store *s, const struct store_pause *in, store_text_cb cb, void *ctx, struct err *e)
 {
-	struct pause_call *c = begin(s, "rb_pause_v1", 4, cb, ctx, e);
+	struct pause_call *c = begin(s, "rb_pause_v1", 5, cb, ctx, e);
 
 	if (!c)
 		return -1;
@@ -44,6 +44,7 @@ int store_pause(
 	redis_arg_i64(s->redis, in->for_ms);
 	redis_arg(s->redis, store_clean(&s->scratch, in->who));
 	redis_arg(s->redis, store_clean(&s->scratch, in->reason));
+	redis_arg(s->redis, in->tests);
 	return store_end(s, on_text, c, e);
 }
 

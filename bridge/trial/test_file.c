@@ -9,9 +9,11 @@
 
 #include "base/nearest.h"
 #include "base/units.h"
+#include "rule/matcher_plain.h"
 #include "rule/reader.h"
+#include "store/store.h"
 
-static const char *const kind_names[] = {"alert", "resolve", "event", "run", "log"};
+static const char *const kind_names[] = {"alert", "resolve", "event", "run", "log", "pause", "resume"};
 
 const char *test_event_kind_name(enum test_event_kind k)
 {
@@ -346,6 +348,108 @@ static void entry_log(struct reader *r, const struct yaml *y, void *into)
 		reader_error(r, y, "a line of a log has a 'line'");
 }
 
+/* ---- pauses ---- */
+
+/* One of the keys that say what it is about. */
+static struct test_pause *pause_what(struct reader *r, const struct yaml *y, void *into, int kind)
+{
+	struct test_pause *p = &((struct test_event *)into)->pause;
+
+	if (p->kind != TEST_PAUSE_NONE) {
+		reader_error_key(r, y, "one of 'rule', 'runbook', 'matchers' and 'all' at a time");
+		return NULL;
+	}
+	p->kind = kind;
+	p->name_place = place_of(y);
+	return p;
+}
+
+static void pause_rule(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_pause *p = pause_what(r, y, into, TEST_PAUSE_RULE);
+
+	if (p)
+		reader_text(r, y, &p->name);
+}
+
+static void pause_runbook(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_pause *p = pause_what(r, y, into, TEST_PAUSE_RUNBOOK);
+
+	if (p)
+		reader_text(r, y, &p->name);
+}
+
+static void pause_matchers(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_pause *p = pause_what(r, y, into, TEST_PAUSE_MATCHERS);
+	struct matcher_plain plain;
+	struct str text;
+	struct err e;
+
+	if (!p || !reader_text(r, y, &text))
+		return;
+	if (matcher_plain_parse(r->arena, text, &plain, &e) < 0) {
+		reader_error_in(r, y, "matchers: ", &e);
+		return;
+	}
+	p->name = plain.text;
+	p->tests = plain.tests;
+}
+
+static void pause_all(struct reader *r, const struct yaml *y, void *into)
+{
+	bool all = false;
+
+	if (reader_bool(r, y, &all) && !all)
+		reader_error(r, y, "'all' is true, or left out");
+	pause_what(r, y, into, TEST_PAUSE_ALL);
+}
+
+static void pause_for(struct reader *r, const struct yaml *y, void *into)
+{
+	reader_duration(r, y, 1000, STORE_PAUSE_MAX_MS, &((struct test_event *)into)->pause.for_ms);
+}
+
+static void pause_reason(struct reader *r, const struct yaml *y, void *into)
+{
+	reader_text(r, y, &((struct test_event *)into)->pause.reason);
+}
+
+static const struct reader_key pause_keys[] = {
+	{"rule", pause_rule, false},
+	{"runbook", pause_runbook, false},
+	{"matchers", pause_matchers, false},
+	{"all", pause_all, false},
+	{"for", pause_for, false},
+	{"reason", pause_reason, false},
+	{NULL, NULL, false},
+};
+
+static void entry_pause(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_event *ev = begin_kind(r, y, into, TEST_PAUSE);
+
+	if (!ev || !reader_map(r, y, "a pause", pause_keys, ev))
+		return;
+	if (ev->pause.kind == TEST_PAUSE_NONE)
+		reader_error(r, y, "say what is paused: 'rule', 'runbook', 'matchers', or 'all: true'");
+	if (!yaml_get(y, "for"))
+		reader_error(r, y, "a pause has a 'for': how long");
+}
+
+static void entry_unpause(struct reader *r, const struct yaml *y, void *into)
+{
+	struct test_event *ev = begin_kind(r, y, into, TEST_RESUME);
+
+	if (!ev || !reader_map(r, y, "the end of a pause", pause_keys, ev))
+		return;
+	if (ev->pause.kind == TEST_PAUSE_NONE)
+		reader_error(r, y, "say which pause ends: 'rule', 'runbook', 'matchers', or 'all: true'");
+	if (yaml_get(y, "for"))
+		reader_error(r, y, "a pause ends at once; leave 'for' out");
+}
+
 static const struct reader_key entry_keys[] = {
 	{"at", entry_at, false},
 	{"alert", entry_alert, false},
@@ -353,6 +457,8 @@ static const struct reader_key entry_keys[] = {
 	{"event", entry_event, false},
 	{"log", entry_log, false},
 	{"run", entry_run, false},
+	{"pause", entry_pause, false},
+	{"resume", entry_unpause, false},
 	{NULL, NULL, false},
 };
 
@@ -474,7 +580,7 @@ static void test_events(struct reader *r, const struct yaml *y, void *into)
 			reader_error(r, c,
 				"an event has an 'at': when it comes, from the test's start on");
 		if (!ev->place.line)
-			reader_error(r, c, "say what comes: 'alert', 'resolve', 'event', 'log' or 'run'");
+			reader_error(r, c, "say what comes: 'alert', 'resolve', 'event', 'log', 'run', 'pause' or 'resume'");
 		ev->place.line = c->line;
 		ev->place.column = c->column;
 		t->events_n++;

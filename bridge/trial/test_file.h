@@ -28,6 +28,8 @@ enum test_event_kind {
 	TEST_EVENT,
 	TEST_RUN,
 	TEST_LOG,
+	TEST_PAUSE,
+	TEST_RESUME,
 };
 
 struct test_place {
@@ -52,6 +54,22 @@ struct test_run {
 	int64_t started_ms;
 };
 
+/* What is paused, or not any more. */
+struct test_pause {
+	enum {
+		TEST_PAUSE_NONE,
+		TEST_PAUSE_RULE,
+		TEST_PAUSE_RUNBOOK,
+		TEST_PAUSE_MATCHERS,
+		TEST_PAUSE_ALL,
+	} kind;
+	struct str name; /* of the rule or runbook; of matchers their text in one form */
+	struct str tests; /* of matchers: rule/matcher_plain.h */
+	struct test_place name_place;
+	int64_t for_ms;
+	struct str reason; /* "" */
+};
+
 struct test_event {
 	int64_t at_ms;
 	bool has_at;
@@ -65,6 +83,7 @@ struct test_event {
 	const struct json *data;	    /* NULL: none */
 	struct str line;		    /* of a log */
 	struct test_run run;
+	struct test_pause pause;
 };
 
 struct test_expect {

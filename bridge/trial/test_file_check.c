@@ -112,10 +112,30 @@ static void check_params(
 	}
 }
 
+static void check_pause(const struct check *c, const struct test_pause *p)
+{
+	const struct runbook *rb = NULL;
+	struct arena a;
+	struct err e;
+
+	if (p->kind == TEST_PAUSE_RULE)
+		find_rule(c, p->name, p->name_place);
+	if (p->kind != TEST_PAUSE_RUNBOOK)
+		return;
+	arena_init(&a, TEST_FILE_MEMORY);
+	rb = ruleset_find_runbook(c->rs, p->name, &a, &e);
+	if (!rb)
+		diag_add(c->d, DIAG_ERROR, c->file, p->name_place.line, p->name_place.column, "%s",
+			e.text);
+	arena_release(&a);
+}
+
 static void check_test(const struct check *c, const struct rule_test *t)
 {
 	for (size_t i = 0; i < t->events_n; i++) {
 		const struct test_run *run = &t->events[i].run;
+		if (t->events[i].kind == TEST_PAUSE || t->events[i].kind == TEST_RESUME)
+			check_pause(c, &t->events[i].pause);
 		if (t->events[i].kind != TEST_RUN)
 			continue;
 		const struct rule *rule = find_rule(c, run->rule, run->rule_place);

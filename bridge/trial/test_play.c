@@ -264,6 +264,46 @@ static int play_log(struct play *p, const struct test_event *ev, struct err *e)
 	return trial_feed_line(p->game->trial, TRIAL_T0 + ev->at_ms, &line, e);
 }
 
+/* ---- pauses ---- */
+
+static struct str what_of(struct arena *a, const struct test_pause *p)
+{
+	static const char *const kinds[] = {[TEST_PAUSE_RULE] = "rule",
+		[TEST_PAUSE_RUNBOOK] = "runbook", [TEST_PAUSE_MATCHERS] = "matchers"};
+
+	if (p->kind == TEST_PAUSE_ALL)
+		return STR("all");
+	return arena_printf(a, "%s %.*s", kinds[p->kind], STR_ARG(p->name));
+}
+
+static int play_pause(struct play *p, const struct test_event *ev, struct err *e)
+{
+	struct test_game *g = p->game;
+	struct store_pause in = {
+		.what = what_of(g->a, &ev->pause),
+		.for_ms = ev->pause.for_ms,
+		.who = STR("the test"),
+		.reason = ev->pause.reason.n ? ev->pause.reason : STR("the test says so"),
+		.tests = ev->pause.tests,
+	};
+	struct test_failure *f;
+
+	if (!in.what.p)
+		return full(e);
+	if (ev->kind == TEST_PAUSE)
+		return trial_pause(g->trial, TRIAL_T0 + ev->at_ms, &in, e);
+	if (trial_resume(g->trial, TRIAL_T0 + ev->at_ms, &in, e) == 0)
+		return 0;
+	if (e->code != ERR_NOT_FOUND)
+		return -1;
+	f = test_fail(g, ev->place);
+	if (!f)
+		return full(e);
+	f->expected = arena_printf(g->a, "'%.*s' is paused and can resume", STR_ARG(in.what));
+	f->got = STR("it is not");
+	return 0;
+}
+
 /* ---- runs ---- */
 
 static struct str reason_of(const struct test_run *run)
@@ -359,6 +399,9 @@ static int play_entry(struct play *p, const struct test_event *ev, struct err *e
 		return play_event(p, ev, e);
 	case TEST_LOG:
 		return play_log(p, ev, e);
+	case TEST_PAUSE:
+	case TEST_RESUME:
+		return play_pause(p, ev, e);
 	case TEST_RUN:
 		return 0; /* it ends when the run's time has come */
 	}

@@ -441,6 +441,34 @@ int trial_feed(struct trial *t, int64_t at_ms, const struct event *ev, struct tr
 	return 0;
 }
 
+/* ---- pauses ---- */
+
+static void on_paused(void *ctx, const struct err *e, struct str json)
+{
+	(void)json;
+	trial_ended(ctx, e);
+}
+
+static int act_pause(struct trial *t, int64_t at_ms, const struct store_pause *pause,
+	int (*act)(struct store *, const struct store_pause *, store_text_cb, void *, struct err *),
+	struct err *e)
+{
+	if (trial_advance(t, at_ms, e) < 0)
+		return -1;
+	trial_began(t, act(t->store, pause, on_paused, t, &t->failed));
+	return trial_await(t, e) < 0 ? -1 : trial_settle(t, e);
+}
+
+int trial_pause(struct trial *t, int64_t at_ms, const struct store_pause *pause, struct err *e)
+{
+	return act_pause(t, at_ms, pause, store_pause, e);
+}
+
+int trial_resume(struct trial *t, int64_t at_ms, const struct store_pause *pause, struct err *e)
+{
+	return act_pause(t, at_ms, pause, store_resume, e);
+}
+
 struct trial_log trial_log(const struct trial *t)
 {
 	return (struct trial_log){t->decisions, t->decisions_n, t->runs, t->runs_n, t->alerts, t->alerts_n};

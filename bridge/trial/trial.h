@@ -130,6 +130,9 @@ struct trial_line {
 	size_t labels_n;
 };
 int trial_feed_line(struct trial *t, int64_t at_ms, const struct trial_line *line, struct err *e);
+/* A pause begins, or the one of the same `what` ends. ERR_NOT_FOUND: there is none. */
+int trial_pause(struct trial *t, int64_t at_ms, const struct store_pause *pause, struct err *e);
+int trial_resume(struct trial *t, int64_t at_ms, const struct store_pause *pause, struct err *e);
 /* The id of the event that was fed last, as soon as it has one: also while its runs start. "" where no rule matched. */
 struct str trial_fed_id(const struct trial *t);
 /* The clock goes on to until_ms, through all that falls due. */

@@ -1,6 +1,7 @@
 /* A matcher and, after the first NUL, the value of the label x that it is held against. */
 #include "fuzz.h"
 #include "rule/matcher.h"
+#include "rule/matcher_plain.h"
 
 static void hold(struct arena *a, const struct matchers *m, struct str value)
 {
@@ -41,6 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hold(&a, &m, value);
 		matchers_release(&m);
 	}
+	struct matcher_plain plain, again;
+	if (matcher_plain_parse(&a, text, &plain, &e) < 0)
+		FUZZ_MUST(e.text[0]);
+	else if (matcher_plain_parse(&a, plain.text, &again, &e) == 0)
+		FUZZ_MUST(str_eq(plain.text, again.text) && plain.tests.n == again.tests.n);
 	arena_release(&a);
 	return 0;
 }

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from alerts import alert, notification
-from harness import RedisServer
+from harness import RedisServer, wait_for
 
 NOTE = {"note.sh": "#!/bin/sh\n# ---\n# summary: Note it\n# kind: notify\n# ---\n",
         "look.sh": "#!/bin/sh\n# ---\n# summary: Look at it\n# kind: notify\n# ---\n"}
@@ -83,6 +83,55 @@ def test_explain_and_the_incident_say_so(runbookd):
     assert rb.items("runs") == []
 
 
+def test_queued_runs_wait_whatever_is_killed(folder, runbookd):
+    """No worker yet: both runs are queued; one is paused then, and is neither lost nor claimed by whichever worker comes."""
+    redis = RedisServer(folder).start()
+    conf = {"redis": redis.url, "worker": {"enabled": False}}
+    rb = runbookd(rules=RULES, runbooks=NOTE, conf=conf).start()
+    other = runbookd(rules=RULES, runbooks=NOTE, conf={**conf, "worker": {"enabled": True}})
+    try:
+        assert decisions(rb, "a") == {"note-down": "run", "look-down": "run"}
+        assert rb.api("POST", "/api/v1/pause", {"rule": "note-down", "for": "1h", "reason": "moving"}).status == 200
+        other.start()
+        other.wait_run(rule="look-down", state="succeeded")
+        held_run = other.wait_run(rule="note-down", state="queued")
+        wait_for(lambda: rb.get(f"/api/v1/runs/{held_run['id']}")["reason"].startswith("paused: the rule is paused until"), "the run is held")
+        other.kill9_all()
+        rb.kill9("bridge")
+        other.start()
+        rb.wait_ready()
+        assert rb.ctl("resume", "rule", "note-down").returncode == 0
+        assert other.wait_run(rule="note-down", state="succeeded")["id"] == held_run["id"]
+        changes = [(a["to"], a["who"]) for a in reversed(rb.items("audit")) if a.get("run") == held_run["id"]]
+        assert changes[:2] == [("queued", "bridge"), ("queued", "runbookd")], changes
+        timeline = rb.items(f"incidents/{held_run['incident']}/timeline")
+        assert any("paused: the rule" in entry["run"]["reason"] for entry in timeline if entry["kind"] == "run")
+    finally:
+        for one in (rb, other):
+            one.stop()
+        redis.kill()
+
+
+def test_by_matchers(folder, runbookd):
+    redis = RedisServer(folder).start()
+    conf = {"redis": redis.url, "worker": {"enabled": False}}
+    one, two = [runbookd(rules=RULES, runbooks=NOTE, conf=conf).start() for _ in range(2)]
+    try:
+        body = {"matchers": 'instance =~ "db-.*", alertname = Down', "for": "1h", "reason": "moving"}
+        assert one.api("POST", "/api/v1/pause", body).json()["matchers"] == 'alertname="Down",instance=~"db-.*"'
+        assert decisions(two, "db-1") == {"note-down": "paused", "look-down": "paused"}
+        assert decisions(two, "web-1") == {"note-down": "run", "look-down": "run"}
+        assert two.ctl("pause").stdout.splitlines()[1].startswith('matchers alertname="Down",instance=~"db-.*"  ')
+        assert two.ctl("resume", "matchers", 'alertname="Down", instance=~"db-.*"').returncode == 0
+        assert decisions(one, "db-2") == {"note-down": "run", "look-down": "run"}
+        assert two.ctl("pause", "matchers", "instance=db-3", "1h", "x").stdout.startswith('matchers instance="db-3" is paused until ')
+        assert decisions(one, "db-3") == {"note-down": "paused", "look-down": "paused"}
+    finally:
+        for rb in (one, two):
+            rb.stop()
+        redis.kill()
+
+
 def test_by_runbookctl(runbookd):
     rb = runbookd(rules=RULES, runbooks=NOTE).start()
     assert rb.ctl("pause", "rule", "note-down", "2h", "moving disks").stdout.startswith("rule note-down is paused until ")
@@ -113,6 +162,10 @@ def test_by_runbookctl(runbookd):
     ("pause", {"rule": "note-down", "for": "367d", "reason": "x"}, 400, "from 1s to 366d"),
     ("pause", {"rule": "note-down", "all": True, "for": "1h", "reason": "x"}, 400, "at a time"),
     ("pause", {"all": False, "for": "1h", "reason": "x"}, 400, "'all' is true"),
+    ("pause", {"matchers": "instance =~ \"[0-9]+\"", "for": "1h", "reason": "x"}, 400, "more than words"),
+    ("pause", {"matchers": "{}", "for": "1h", "reason": "x"}, 400, "pause all"),
+    ("pause", {"matchers": "a = b", "rule": "note-down", "for": "1h", "reason": "x"}, 400, "at a time"),
+    ("resume", {"matchers": "a = b"}, 404, "nothing is paused as 'matchers a=\"b\"'"),
     ("pause", {"rule": 7, "for": "1h", "reason": "x"}, 400, "are names"),
     ("pause", {"rule": "note-down", "for": 7, "reason": "x"}, 400, "are strings"),
     ("pause", {"rules": "note-down", "for": "1h", "reason": "x"}, 400, "unknown member 'rules'"),

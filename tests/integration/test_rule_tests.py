@@ -269,13 +269,42 @@ def test_lines_of_logs_raise_alerts(tests):
     assert done.returncode == 0, done
 
 
+def test_pauses_are_played(tests):
+    def disk(at):
+        return f"{{at: {at}, alert: {{starts_at: {at}, labels: {{alertname: DiskFull, mountpoint: /var/log}}}}}}"
+
+    for what in ("rule: disk", "runbook: mend", "all: true", "matchers: 'mountpoint=~\"/var/.*\"'"):
+        pause = f"{{at: 1m, pause: {{{what}, for: 2h, reason: disks move}}}}"
+        paused = {"at": "10m", "rule": "disk", "decision": "paused"}
+        done = tests(one([pause, disk("10m"), disk("3h")], expect=[paused, {"at": "3h", "rule": "disk", "runbook": "look"}]))
+        assert done.returncode == 0, done
+        done = tests(one([pause, f"{{at: 2m, resume: {{{what}}}}}", disk("10m")], expect=[paused]))
+        assert done.returncode == 1 and "at 10m: run" in done.stdout, done
+        # A step that is queued meanwhile waits until the pause ends, by itself or by hand.
+        look = "{at: 30m, run: {rule: disk, runbook: look}}"
+        for more, at in (("", "121m"), (f"{{at: 40m, resume: {{{what}}}}}", "40m")):
+            done = tests(one([disk("0s"), pause, look, *[e for e in [more] if e]], expect=[{"at": at, "rule": "disk", "runbook": "mend"}]))
+            assert done.returncode == 0, done
+    done = tests(one([disk("0s"), "{at: 1m, resume: {rule: disk}}"], exact=True))
+    assert done.returncode == 1 and "'rule disk' is paused and can resume" in done.stdout, done
+
+
 @pytest.mark.parametrize("text, finding", [
+    (one(["{at: 0s, pause: {rule: disc, for: 1h}}"], exact=True), "there is no rule 'disc', did you mean 'disk'?"),
+    (one(["{at: 0s, pause: {runbook: lok, for: 1h}}"], exact=True), "did you mean 'look'"),
+    (one(["{at: 0s, pause: {rule: disk}}"], exact=True), "a pause has a 'for'"),
+    (one(["{at: 0s, pause: {for: 1h}}"], exact=True), "say what is paused"),
+    (one(["{at: 0s, pause: {rule: disk, all: true, for: 1h}}"], exact=True), "at a time"),
+    (one(["{at: 0s, pause: {all: false, for: 1h}}"], exact=True), "'all' is true"),
+    (one(["{at: 0s, pause: {matchers: 'a =~ \"[0-9]\"', for: 1h}}"], exact=True), "more than words"),
+    (one(["{at: 0s, resume: {rule: disk, for: 1h}}"], exact=True), "leave 'for' out"),
+    (one(["{at: 0s, resume: {}}"], exact=True), "say which pause ends"),
     ("tests:\n  - nam: t\n", "2:5: unknown key 'nam' in a test, did you mean 'name'?"),
     (one(["{at: 0s, alert: {label: {a: b}}}"], exact=True), "4:26: unknown key 'label' in an alert, did you mean 'labels'?"),
     (one(["{at: 0s, alert: {labels: {a: b}}}"], exact=True, expects=[]), "unknown key 'expects' in a test, did you mean 'expect'?"),
     (one(["{at: soon, alert: {labels: {a: b}}}"], exact=True), "4:14: want a duration such as 500ms, 30s, 5m, 2h or 30d, got 'soon'"),
     (one(["{alert: {labels: {a: b}}}"], exact=True), "an event has an 'at'"),
-    (one(["{at: 0s}"], exact=True), "say what comes: 'alert', 'resolve', 'event', 'log' or 'run'"),
+    (one(["{at: 0s}"], exact=True), "say what comes: 'alert', 'resolve', 'event', 'log', 'run', 'pause' or 'resume'"),
     (one(["{at: 0s, alert: {labels: {a: b}}, event: {type: x}}"], exact=True), "this entry is 'alert' already"),
     (one(["{at: 0s, log: {source: sshd}}"], exact=True), "a line of a log has a 'line'"),
     (one(["{at: 0s, log: {line: x, label: {a: b}}}"], exact=True), "unknown key 'label' in a line of a log, did you mean 'labels'?"),

@@ -54,8 +54,9 @@ function new_plan(p, now)
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
 	t.gates, t.gates_n = false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
-	t.pauses, t.pauses_any, t.indexed, t.partly = false, false, false, false
+	t.pauses, t.indexed, t.partly = false, false, false
 	t.trail = ''
+	t.body, t.body_of, t.read_event = false, false, false -- see 36
 	return t
 end
 
@@ -689,6 +690,7 @@ end
 -- the decisions as JSON, or nil and the full pool.
 function decide(t, k, stop, outcome)
 	local argv, json = t.argv, nil
+	t.body, t.read_event = argv[k - 1], false
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
 		local u = rule_of(argv[k + 4])

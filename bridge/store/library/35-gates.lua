@@ -76,9 +76,11 @@ end
 local function aside(t, f)
 	local argv, ruleset, name, alert, key = t.argv, t.ruleset, t.name, t.alert, t.key
 	local inc, incident, depth, trail = t.inc, t.incident, t.depth, t.trail
+	local body, body_of, event = t.body, t.body_of, t.read_event
 	local a, b = f()
 	t.argv, t.ruleset, t.name, t.alert, t.key = argv, ruleset, name, alert, key
 	t.inc, t.incident, t.depth, t.trail = inc, incident, depth, trail
+	t.body, t.body_of, t.read_event = body, body_of, event
 	return a, b
 end
 
@@ -182,7 +184,8 @@ local function timeout_paused(t, rec, rule)
 		argv[5 + i] = rec.words[i]
 	end
 	return (aside(t, function()
-		t.argv = argv
+		t.argv, t.alert = argv, false
+		t.body, t.body_of, t.read_event = false, rec.events[1].event, false
 		return paused(t, 1, {words = #argv})
 	end))
 end
@@ -383,6 +386,7 @@ local function fire_absent(t, g)
 			local d
 			t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, '', false, rec.key
 			t.inc, t.incident, t.depth, t.trail = inc or false, rec.incident, rec.depth, rec.trail or ''
+			t.body, t.body_of, t.read_event = false, rec.event, false
 			d, reason, run = decide_now(t, 1, rule_of(rec.words[5]))
 			return d, reason
 		end)

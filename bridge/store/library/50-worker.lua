@@ -87,6 +87,7 @@ function claim(keys, argv)
 			end
 		end
 	end
+	local seen = {}
 	for _ = 1, TICK_WORK do
 		local best, best_ready, best_pool
 		for i = 6, #argv do
@@ -100,7 +101,8 @@ function claim(keys, argv)
 			return {}
 		end
 		local r = run_get(p, best)
-		if r and r.state == 'queued' and not cancel_closed(p, r, now) then
+		local queued = r and r.state == 'queued'
+		if queued and not cancel_closed(p, r, now) and not hold_queued(p, r, now, seen) then
 			local attempt = (num(r.attempt) or 0) + 1
 			set_state(p, r, 'running', now, 'worker ' .. worker, '', {
 				worker = worker, instance = instance, fence = call('INCR', p .. 'fence'),
@@ -112,7 +114,9 @@ function claim(keys, argv)
 			end
 			return claimed(p, r, now)
 		end
-		call('ZREM', p .. 'queue:' .. best_pool, best)
+		if not queued then
+			call('ZREM', p .. 'queue:' .. best_pool, best)
+		end
 	end
 	return {}
 end

@@ -17,9 +17,9 @@ local function tick_leases(p, now, done)
 	return #ids
 end
 
--- Runs that nobody claimed in time; and the bell for those that became ready, or whose bell was heard in vain.
+-- Runs that nobody claimed in time, unless a pause holds them; and the bell for those that became ready, or whose bell was heard in vain.
 local function tick_queues(p, now, ttl, done)
-	local pools, looked = call('SRANDMEMBER', p .. 'pools', TICK_POOLS), 0
+	local pools, looked, seen = call('SRANDMEMBER', p .. 'pools', TICK_POOLS), 0, {}
 	for i = 1, #pools do
 		local pool = pools[i]
 		local queue = p .. 'queue:' .. pool
@@ -27,13 +27,13 @@ local function tick_queues(p, now, ttl, done)
 			call('ZRANGE', queue, '-inf', now - ttl, 'BYSCORE', 'LIMIT', 0, TICK_WORK - looked) or {}
 		for j = 1, #ids do
 			local r = run_get(p, ids[j])
-			if r and r.state == 'queued' then
+			if not r or r.state ~= 'queued' then
+				call('ZREM', queue, ids[j])
+			elseif not hold_queued(p, r, now, seen) then
 				set_state(p, r, 'cancelled', now, 'runbookd',
 					"no worker of pool '" .. pool .. "' claimed it within limits.queue_ttl", {})
 				go_on(p, r, now)
 				done.expired = done.expired + 1
-			else
-				call('ZREM', queue, ids[j])
 			end
 		end
 		looked = looked + #ids
@@ -176,6 +176,7 @@ local function decide_due(t, member, name, rule, a, rec, done)
 	local u = rule_of(rec.words[5])
 	t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, name, a, rec.key
 	t.inc, t.incident, t.depth, t.trail = inc or false, inc and inc.id or '', rec.depth, rec.trail or ''
+	t.body, t.body_of, t.read_event = false, rec.event, false
 	if inc then
 		touch(t, inc)
 	end
@@ -253,7 +254,7 @@ end
 -- In how many ms the next thing is due that does not wait for a tick; -1: none. What is due already had its turn.
 local function due_in(p, now)
 	local least = -1
-	for _, key in ipairs({'pending', 'gates', 'approvals', 'alerts:expiring'}) do
+	for _, key in ipairs({'pending', 'gates', 'held', 'approvals', 'alerts:expiring'}) do
 		local first = call('ZRANGE', p .. key, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
 		local at = first[2] and first[2] ~= 'inf' and num(first[2]) - now
 		if at and (least < 0 or at < least) then
@@ -374,6 +375,7 @@ function tick(keys, argv)
 		expiring < TICK_WORK and tick_pending(p, now, argv[5], done) or 0,
 		gate_tick(p, now, argv[5], retention, done),
 		tick_approvals(p, now, done),
+		tick_held(p, now),
 		tick_leases(p, now, done),
 		tick_queues(p, now, num(argv[1]), done),
 		tick_deliveries(p, now, argv[5]),
