@@ -149,6 +149,13 @@ static int row_event(
 	return arena_failed(a) ? -1 : 0;
 }
 
+int query_event(struct arena *a, struct str row, struct event *out, struct err *e)
+{
+	const struct json *j = json_parse(a, row, e);
+
+	return j && j->kind == JSON_OBJECT ? row_event(a, STORE_EVENTS, j, out) : -1;
+}
+
 /* 1 wanted, 0 not, -1 with e. */
 static int row_wanted(struct query_run *q, struct str row, struct err *e)
 {

@@ -24,4 +24,8 @@ struct query {
 /* answer: {"items":[…],"next":…}. ERR_INPUT for a bad filter or cursor, at once (-1). */
 int query_list(struct store *s, const struct query *q, store_text_cb cb, void *ctx, struct err *e);
 
+/* An event as the API shows it, for matchers: what the filter of a list of events looks at. Points
+ * into row and a. -1: it does not fit into a. */
+int query_event(struct arena *a, struct str row, struct event *out, struct err *e);
+
 #endif

@@ -42,6 +42,10 @@ extern const struct route_handler handler_ack, handler_close, handler_note, hand
 	handler_split;
 /* pauses.c */
 extern const struct route_handler handler_pause, handler_resume, handler_pauses;
+/* The parameter `name` as a time, or as how long ago: ms. ERR_INPUT. */
+int list_time(struct request *r, const char *name, int64_t *ms, struct err *e);
+/* stream.c */
+extern const struct route_handler handler_stream;
 /* output.c */
 extern const struct route_handler handler_output;
 /* loaded.c */

@@ -39,7 +39,7 @@ static void on_page(void *ctx, const struct err *e, struct str answer)
 }
 
 /* "2026-11-22T19:00:00Z", or how long ago: "2h". */
-static int read_time(struct request *r, const char *name, int64_t *ms, struct err *e)
+int list_time(struct request *r, const char *name, int64_t *ms, struct err *e)
 {
 	struct str s = request_param(r, name);
 	int64_t ns, ago;
@@ -108,8 +108,8 @@ static int read_query(struct request *r, const char *const *params, const char *
 	q->page.id = r->args.id;
 	q->page.cursor = request_param(r, "cursor");
 	if (request_params_known(r, params, e) != 0 || list_limit(r, &q->page.limit, e) != 0 ||
-		read_time(r, "since", &q->page.since_ms, e) != 0 ||
-		read_time(r, "until", &q->page.until_ms, e) != 0)
+		list_time(r, "since", &q->page.since_ms, e) != 0 ||
+		list_time(r, "until", &q->page.until_ms, e) != 0)
 		return -1;
 	return statuses ? read_status(r, "status", statuses, &q->page.status, e) : 0;
 }

@@ -442,7 +442,7 @@ void request_answer_stream(struct request *r, const char *type, void (*more)(str
 {
 	if (r->server->streams >= SERVER_STREAMS_LIMIT) {
 		request_problemf(r, MHD_HTTP_SERVICE_UNAVAILABLE,
-			"%d outputs are followed already; end one of them", SERVER_STREAMS_LIMIT);
+			"%d outputs and streams of events are followed already; end one of them", SERVER_STREAMS_LIMIT);
 		return;
 	}
 	r->server->streams++;

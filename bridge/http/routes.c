@@ -50,6 +50,7 @@ const struct route server_routes[] = {
 	{ROUTE_GET, "/api/v1/alerts", ROUTE_READ, &handler_alerts},
 	{ROUTE_GET, "/api/v1/events", ROUTE_READ, &handler_events},
 	{ROUTE_POST, "/api/v1/events", ROUTE_OPERATE, &handler_emit},
+	{ROUTE_GET, "/api/v1/events/stream", ROUTE_READ, &handler_stream},
 	{ROUTE_GET, "/api/v1/events/{id}", ROUTE_READ, &handler_event},
 	{ROUTE_GET, "/api/v1/runs", ROUTE_READ, &handler_runs},
 	{ROUTE_POST, "/api/v1/runs", ROUTE_OPERATE, &handler_run_new},

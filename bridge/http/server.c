@@ -37,6 +37,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "flow/feed.h"
 #include "http/state.h"
 #include "http/tls.h"
 
@@ -690,6 +691,7 @@ void server_drain(struct server *s, uint64_t within_ms, void (*done)(void *ctx),
 static void server_free(struct server *s)
 {
 	request_free_pool(s);
+	feed_free(s->feed);
 	arena_release(&s->waste);
 	turns_free(s->turns);
 	tls_end();

@@ -14,7 +14,7 @@
 /* All requests together may hold so many times http.body_limit, and so many bytes more. */
 #define SERVER_MEMORY_FACTOR 12
 #define SERVER_MEMORY_BASE ((size_t)16 << 20)
-#define SERVER_STREAMS_LIMIT 256 /* answers that are followed at once */
+#define SERVER_STREAMS_LIMIT 256 /* outputs and events that are followed at once */
 #define SERVER_POOL_LIMIT 256	 /* finished requests kept for the next ones */
 #define SERVER_RETRY_AFTER "5"	 /* seconds */
 /* Bytes of bodies, inflated, that one turn of the loop reads; the first so many of each body do not wait for a turn. */
@@ -69,6 +69,7 @@ struct server {
 	size_t pool_n;
 	size_t requests; /* under way */
 	size_t streams;
+	struct feed *feed; /* NULL: nobody has asked for events yet */
 	struct turns *turns;
 	size_t held; /* bytes of requests' arenas */
 	struct arena waste; /* of requests that do not need it any more: freed bit by bit */

@@ -1,6 +1,7 @@
 /* store.c: the life of a struct store, and the frame that its calls share.
  *
- * Owns the connections: one for the calls, and for a worker a second one for the one command that blocks. What a
+ * Owns the connections: one for the calls, a second one for the one command that blocks, and one more for who follows the
+ * bus (store_bus.c). What a
  * call says and what its answer means is in store_ingest.c, store_runs.c, store_time.c and store_query.c.
  */
 #include "store/store_impl.h"
@@ -113,6 +114,8 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	buf_init(&s->head, BUF_NO_LIMIT);
 	buf_init(&s->args, BUF_NO_LIMIT);
 	s->loop = o->loop;
+	s->address = strndup(o->address.p, o->address.n);
+	s->slow_after_ms = o->slow_after_ms;
 	s->load_library = o->load_library;
 	s->look_at_keeping = o->look_at_keeping;
 	s->own_clock = o->own_clock;
@@ -120,10 +123,14 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	s->library_version = store_library_version();
 	s->on_state = o->on_state;
 	s->ctx = o->ctx;
-	if (connect_both(s, o, e))
+	if (!s->address)
+		err_set(e, ERR_NOMEM, "no memory for the store");
+	if (!s->address || connect_both(s, o, e))
 		goto fail;
 	return s;
 fail:
+	if (s)
+		free(s->address);
 	free(prefix);
 	free(s);
 	return NULL;
@@ -138,6 +145,7 @@ static void on_closed(void *ctx)
 	void (*closed)(void *) = s->closed;
 	void *closed_ctx = s->closed_ctx;
 	free((char *)s->prefix.p);
+	free(s->address);
 	buf_release(&s->scratch);
 	buf_release(&s->head);
 	buf_release(&s->args);
@@ -156,7 +164,8 @@ void store_close(struct store *s, void (*done)(void *ctx), void *ctx)
 	s->closed = done;
 	s->closed_ctx = ctx;
 	s->on_state = NULL;
-	s->closing = s->bell ? 2 : 1;
+	s->closing = 1 + (s->bell != NULL) + (s->follow != NULL);
+	store_bus_close(s, on_closed, s);
 	if (s->bell)
 		redis_close(s->bell, on_closed, s);
 	redis_close(s->redis, on_closed, s);

@@ -451,9 +451,7 @@ struct store_stat {
 typedef void (*store_stats_cb)(void *ctx, const struct err *e, const struct store_stat *v, size_t n);
 int store_stats(struct store *s, store_stats_cb cb, void *ctx, struct err *e);
 
-/* ---- for trials: what rules would do, at times of one's own (bridge/trial) ---- */
-/* Sets the clock of a store with own_clock, for the calls after it; it must not go back. */
-int store_set_clock(struct store *s, int64_t now_ms, store_done_cb cb, void *ctx, struct err *e);
+/* ---- the bus ---- */
 
 /* One record of the bus, in the order of writing. */
 struct store_record {
@@ -467,5 +465,21 @@ struct store_record {
 typedef void (*store_records_cb)(void *ctx, const struct err *e, const struct store_record *v, size_t n);
 /* At most `limit` records behind the one with id `after` ("": from the beginning). */
 int store_records(struct store *s, struct str after, size_t limit, store_records_cb cb, void *ctx, struct err *e);
+/* The same, but where there is none yet it waits for the first one, at most wait_ms: n is 0 then. On a connection of its
+ * own, which the first call opens; as long as that is not up, the call is kept. One at a time. */
+int store_records_wait(struct store *s, struct str after, size_t limit, int64_t wait_ms, store_records_cb cb, void *ctx,
+	struct err *e);
+/* What the bus holds: the ids of its first record ("": it has none) and of the latest one that there ever was ("": none).
+ * trimmed: it does not hold all that there ever was. */
+struct store_bus {
+	struct str first, last;
+	bool trimmed;
+};
+typedef void (*store_bus_cb)(void *ctx, const struct err *e, const struct store_bus *b);
+int store_bus(struct store *s, store_bus_cb cb, void *ctx, struct err *e);
+
+/* ---- for trials: what rules would do, at times of one's own (bridge/trial) ---- */
+/* Sets the clock of a store with own_clock, for the calls after it; it must not go back. */
+int store_set_clock(struct store *s, int64_t now_ms, store_done_cb cb, void *ctx, struct err *e);
 
 #endif

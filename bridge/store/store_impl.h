@@ -15,12 +15,18 @@
 #define STORE_LOST_CLAIMS 16	/* claims without an answer that are remembered */
 
 struct store_batch;
+struct records_wait;
 
 struct store {
 	uv_loop_t *loop;
 	struct redis *redis;
 	struct redis *bell;		/* for BLPOP; NULL where options.blocking was false */
 	int64_t bell_id;		/* its CLIENT ID; 0 not known */
+	struct redis *follow;		/* for XREAD of the bus; NULL until somebody wants it */
+	struct records_wait *follow_kept; /* that waits for this connection; NULL */
+	bool follow_waits;		/* a store_records_wait is under way */
+	char *address;			/* what `follow` connects to, and how long that may take */
+	int64_t slow_after_ms;
 	struct str prefix;		/* "rb:{namespace:0}" */
 	bool load_library;
 	bool look_at_keeping;
@@ -129,6 +135,9 @@ int store_batch_add(struct store *s, struct ingest_call *call, size_t events, st
 void store_batch_send(struct store *s);
 /* Ends what was not sent yet with why. */
 void store_batch_drop(struct store *s, const struct err *why);
+
+/* store_bus.c: ends what waits for the bus; closes that connection, where there is one, and then calls done. */
+void store_bus_close(struct store *s, void (*done)(void *ctx), void *ctx);
 
 /* store_open.c: greets a new connection. */
 void store_greet(void *ctx);
