@@ -40,6 +40,8 @@ def test_filters_of_incidents(runbookd):
     assert found('job = db, zone = z1', status="open") == [f"h{i}" for i in (28, 22, 16, 10)]
     assert found('job = db, zone = z1', status="resolved") == ["h4"]
     assert found('zone = z9') == []  # not its first alert
+    post(rb, labels("h99", mountpoint="/var/log", note='a "b" \\ ü'))
+    assert found('mountpoint = "/var/log", instance = h99') == found('note = "a \\"b\\" \\\\ ü"') == ["h99"]
     assert found('instance = h4, status = resolved') == ["h4"]
     since = rb.items("incidents", filter="instance = h20")[0]["opened"]
     assert found('job = db, zone = z1', since=since) == ["h28", "h22"]

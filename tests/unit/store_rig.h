@@ -9,6 +9,7 @@
 
 #include "redis_server.h"
 #include <uv.h>
+#include "base/json.h"
 #include "store/library.h"
 #include "store/store.h"
 
@@ -179,7 +180,7 @@ struct rig_event {
 	const char *inbox;
 	const char *host;	/* for limits of hosts; NULL none */
 	bool light;		/* without its JSON */
-	struct kv *labels;	/* that its incident is filed under; its JSON has others */
+	struct kv *labels;	/* of the event and of the incident that it opens; the event's JSON has others. n 0: alertname */
 	size_t labels_n;
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
@@ -224,6 +225,25 @@ static inline void rig_on_ingest(void *ctx, const struct err *e, const struct st
 	rig_done(c->r, e);
 }
 
+/* The labels of an incident that it opens. */
+static inline void rig_labels_json(const struct rig_event *in, char *out, size_t size)
+{
+	struct buf b;
+	struct json_w w;
+
+	buf_init(&b, size - 1);
+	json_w_init(&w, &b);
+	json_w_object(&w);
+	for (size_t i = 0; i < in->labels_n; i++)
+		json_w_kstr(&w, in->labels[i].name.p, in->labels[i].value);
+	if (in->labels_n == 0)
+		json_w_kstr(&w, "alertname", STR("Disk"));
+	json_w_end(&w, '}');
+	assert_false(buf_failed(&b));
+	rig_copy(out, size, buf_as_str(&b));
+	buf_release(&b);
+}
+
 /* The event itself, with the JSON that event_write_json would give of it. */
 static inline void rig_fill(const struct rig_event *in, struct event *ev, struct store_event_in *out, char *json, size_t size)
 {
@@ -244,6 +264,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		"\"annotations\":{},\"links\":{},\"data\":{}}",
 		source, in->fp ? "alert" : "note", status, fp, starts, in->fp ? in->fp : "nobody");
 	assert_true(n > 0 && (size_t)n < size);
+	rig_labels_json(in, json + n, size - (size_t)n);
 	*ev = (struct event){
 		.source = str_of(source),
 		.type = in->fp ? STR("alert") : STR("note"),
@@ -259,8 +280,8 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 	};
 	*out = (struct store_event_in){
 		.event = ev,
-		.json = in->light ? STR_NONE : (struct str){json, (size_t)n},
-		.labels_json = STR("{\"alertname\":\"Disk\"}"),
+		.json = in->light ? STR_NONE : (struct str){json, (size_t)n}, /* the labels stand behind it */
+		.labels_json = str_of(json + n),
 		.corr_key = str_of(in->corr),
 		.corr_json = in->corr ? STR("{\"instance\":\"a\"}") : STR_NONE,
 		.corr_window_ms = in->window ? in->window : 10 * MINUTE,
@@ -284,7 +305,7 @@ static inline enum err_code rig_call(struct rig *r, enum rig_how how, const stru
 {
 	struct event *events = calloc(n, sizeof(*events));
 	struct store_event_in *v = calloc(n, sizeof(*v));
-	char (*json)[1024] = calloc(n, sizeof(*json));
+	char (*json)[4096] = calloc(n, sizeof(*json));
 	struct rig_ingest c = {r, in, out};
 
 	assert_true(events && v && json);

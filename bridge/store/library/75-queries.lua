@@ -173,8 +173,32 @@ local function wanted_of(p, places, free, ids, n)
 	return wanted
 end
 
+-- What the constant members of an incident have in them whose first alert has these labels; those left out may be written in
+-- more than one way.
+local function shown_as(labels)
+	local parts = {}
+	for i = 1, #labels do
+		local name, value = match(labels[i], '^([^=]+)=(.*)$')
+		if not find(labels[i], '[^%w%._:@ %-=]') then
+			parts[#parts + 1] = '"' .. name .. '":"' .. value .. '"'
+		end
+	end
+	return parts
+end
+
+-- False where it is certain that the first alert has not all of them: such a row is not made only to be thrown away.
+local function may_show(p, id, parts)
+	local json = #parts > 0 and call('LINDEX', p .. 'incident:' .. id .. ':timeline', 1)
+	for i = 1, json and #parts or 0 do
+		if not find(json, parts[i], 1, true) then
+			return false
+		end
+	end
+	return true
+end
+
 -- Incidents at the places `from` that are at all of `others` (or at free), newest first; as the lists of rb_list_v1.
--- q: max, min, status ('' all), limit, look: ids that are looked at.
+-- q: max, min, status ('' all), limit, look: ids that are looked at, parts: of shown_as.
 local function search(p, q, from, others, free, row)
 	local out, rows, looked, last, max = {0, ''}, 0, 0, '', q.max
 	local all = #others == 0 and q.status == '' -- next to none is passed over
@@ -185,7 +209,7 @@ local function search(p, q, from, others, free, row)
 		local wanted = n > 0 and wanted_of(p, others, free, ids, n)
 		for i = 1, n do
 			local id = ids[i]
-			if wanted[i] and id ~= last and (q.status == '' or incident_status(p, id) == q.status) then
+			if wanted[i] and id ~= last and (q.status == '' or incident_status(p, id) == q.status) and may_show(p, id, q.parts) then
 				if rows == q.limit then
 					out[1], out[2] = 1, last
 					return out
@@ -235,13 +259,14 @@ end
 
 -- rb_list_v1 incidents, with labels: argv[7] is `all` or `any`, and they stand behind it.
 function list_labelled(p, argv)
-	local q = {status = argv[2], max = argv[3], min = argv[4], limit = num(argv[5]), look = SCAN, labels = {}}
+	local q = {status = argv[2], max = argv[3], min = argv[4], limit = num(argv[5]), look = SCAN, labels = {}, parts = {}}
 	for i = 8, #argv do
 		q.labels[i - 7] = argv[i]
 	end
 	if argv[7] == 'any' then
 		return with_any(p, q)
 	end
+	q.parts = shown_as(q.labels)
 	return with_all(p, q, true)
 end
 
@@ -254,7 +279,7 @@ end
 -- SINCE UNTIL LIMIT label… of argv from k on, as search has them; or nil and an error.
 local function read_query(argv, k)
 	local since, till, limit = argv[k] or '', argv[k + 1] or '', num(argv[k + 2] or '')
-	local q = {status = '', max = '+', min = '-', limit = limit, look = QUERY_IDS, labels = {}}
+	local q = {status = '', max = '+', min = '-', limit = limit, look = QUERY_IDS, labels = {}, parts = {}}
 	if is_id(till) then
 		q.max = '(' .. till
 	elseif match(till, '^%d+$') then
