@@ -135,11 +135,11 @@ end
 -- Both lists in order.
 local function woven(a, b, is_later)
 	local all, i, j = {}, 1, 1
-	while i <= #a or j <= #b do
+	for n = 1, #a + #b do
 		if not b[j] or a[i] and not is_later(a[i], b[j]) then
-			all[#all + 1], i = a[i], i + 1
+			all[n], i = a[i], i + 1
 		else
-			all[#all + 1], j = b[j], j + 1
+			all[n], j = b[j], j + 1
 		end
 	end
 	return all
@@ -147,21 +147,24 @@ end
 
 -- Lines in order, each entry and each alert's joining once. Returns how many alerts had joined twice, too.
 local function once(lines)
-	local out, named, twice = {}, {}, 0
+	local out, n, named, twice, last = {}, 0, {}, 0, ''
 	for i = 1, #lines do
 		local line = lines[i]
 		local at = find(line, '+', 14, true)
-		local name = at and sub(line, at + 1)
+		local entry, name = line, false
+		if at then
+			entry, name = sub(line, 1, at - 1), sub(line, at + 1)
+		end
 		if name and named[name] then
-			line, twice = sub(line, 1, at - 1), twice + 1
+			line, twice = entry, twice + 1
 		elseif name then
 			named[name] = true
 		end
-		local last = out[#out]
-		if last and match(last, '^[%d%-]+') == match(line, '^[%d%-]+') then
-			out[#out] = #line > #last and line or last
-		else
-			out[#out + 1] = line
+		if entry ~= last then
+			n, last = n + 1, entry
+			out[n] = line
+		elseif #line > #out[n] then
+			out[n] = line
 		end
 	end
 	return out, twice
@@ -169,9 +172,9 @@ end
 
 -- head, then the latest TIMELINE of list; how many of it went.
 local function bounded(head, list)
-	local over = math.max(0, #list - TIMELINE)
+	local over, n = math.max(0, #list - TIMELINE), #head
 	for i = over + 1, #list do
-		head[#head + 1] = list[i]
+		head[n + i - over] = list[i]
 	end
 	return head, over
 end
