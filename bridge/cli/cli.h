@@ -177,6 +177,9 @@ const struct json *cli_parse(struct arena *a, struct str text, struct err *e);
 /* Says that it could not; CLI_FAILED. */
 int cli_unread(struct cli *c, const struct err *e);
 
+/* Appends --since and --until to the query; 0, or CLI_USAGE (said why). */
+int cli_add_times(struct cli *c, struct buf *path);
+
 /* A list, all pages up to --limit, else limit. path: without a query, or with one. */
 struct cli_list {
 	const struct json **v;

@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&command_resume_runbook,
 	&command_resume_matchers,
 	&command_resume_all,
+	&command_insights,
 	&command_explain,
 	&command_check,
 	&command_lint,

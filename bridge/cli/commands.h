@@ -35,6 +35,7 @@ extern const struct command command_resume_rule;
 extern const struct command command_resume_runbook;
 extern const struct command command_resume_matchers;
 extern const struct command command_resume_all;
+extern const struct command command_insights;
 extern const struct command command_check;
 extern const struct command command_lint;
 extern const struct command command_patterns_suggest;

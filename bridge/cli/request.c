@@ -180,14 +180,18 @@ static int add_time(struct cli *c, struct buf *path, const char *name, const cha
 	return 0;
 }
 
+int cli_add_times(struct cli *c, struct buf *path)
+{
+	int rc = add_time(c, path, "since", c->o.since);
+
+	return rc ? rc : add_time(c, path, "until", c->o.until);
+}
+
 static int list_path(struct cli *c, struct buf *path)
 {
-	int rc;
-
 	url_query(path, "status", c->o.status);
 	url_query(path, "filter", c->o.filter);
-	rc = add_time(c, path, "since", c->o.since);
-	return rc ? rc : add_time(c, path, "until", c->o.until);
+	return cli_add_times(c, path);
 }
 
 static int get_page(struct cli *c, struct str path, size_t limit, struct str cursor,

@@ -254,6 +254,8 @@ bool conf_listens_elsewhere(const struct conf *c);
 
 /* --dump-config: YAML with every key, which parses back to the same. */
 void conf_dump(const struct conf *c, struct buf *out);
+/* What stands behind `correlation:` of such a configuration; without a newline at its end. */
+void conf_put_policies(struct buf *out, const struct conf_correlation *v, size_t n);
 /* The table as roff, for runbookd.yml(5). */
 void conf_print_man(struct buf *out);
 

@@ -123,13 +123,13 @@ void put_pairs(struct buf *out, const struct conf_pairs *pairs)
 	buf_putc(out, '}');
 }
 
-static void put_policies(struct buf *out, const struct conf *c)
+void conf_put_policies(struct buf *out, const struct conf_correlation *v, size_t n)
 {
 	char window[UNITS_TEXT_MAX];
-	if (c->correlation_n == 0)
+	if (n == 0)
 		buf_puts(out, "[]");
-	for (size_t i = 0; i < c->correlation_n; i++) {
-		const struct conf_correlation *p = &c->correlation[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_correlation *p = &v[i];
 		buf_puts(out, "\n  - {");
 		if (p->match.n) {
 			buf_puts(out, "match: ");
@@ -240,7 +240,7 @@ static void put_value(struct buf *out, const struct conf *c, const struct conf_k
 		put_tls(out, p);
 		break;
 	case CONF_POLICIES:
-		put_policies(out, c);
+		conf_put_policies(out, c->correlation, c->correlation_n);
 		break;
 	case CONF_SOURCES:
 		put_sources(out, c);

@@ -32,6 +32,8 @@ extern const struct route_handler handler_incidents, handler_related, handler_al
 extern const struct route_handler handler_incident, handler_event, handler_run;
 /* The parameter `limit` of a list. ERR_INPUT. */
 int list_limit(struct request *r, int64_t *limit, struct err *e);
+/* A parameter that is a time, or how long ago one was: *ms stays as it is where it is not given. ERR_INPUT. */
+int list_time(struct request *r, const char *name, int64_t *ms, struct err *e);
 /* alertmanager.c: what an Alertmanager's clients read */
 extern const struct route_handler handler_am_alerts, handler_am_groups, handler_am_receivers,
 	handler_am_silences, handler_am_status;
@@ -42,10 +44,10 @@ extern const struct route_handler handler_ack, handler_close, handler_note, hand
 	handler_split;
 /* pauses.c */
 extern const struct route_handler handler_pause, handler_resume, handler_pauses;
-/* The parameter `name` as a time, or as how long ago: ms. ERR_INPUT. */
-int list_time(struct request *r, const char *name, int64_t *ms, struct err *e);
 /* stream.c */
 extern const struct route_handler handler_stream;
+/* insights.c */
+extern const struct route_handler handler_insights;
 /* output.c */
 extern const struct route_handler handler_output;
 /* loaded.c */

@@ -63,6 +63,7 @@ const struct route server_routes[] = {
 	{ROUTE_POST, "/api/v1/explain", ROUTE_READ, &handler_explain},
 	{ROUTE_GET, "/api/v1/rules", ROUTE_READ, &handler_rules},
 	{ROUTE_GET, "/api/v1/runbooks", ROUTE_READ, &handler_runbooks},
+	{ROUTE_GET, "/api/v1/insights", ROUTE_READ, &handler_insights},
 	{ROUTE_GET, "/api/v1/audit", ROUTE_READ, &handler_audit},
 	{ROUTE_GET, "/metrics", ROUTE_READ, &handler_metrics},
 	{ROUTE_GET, "/-/healthy", ROUTE_PUBLIC, &handler_healthy},

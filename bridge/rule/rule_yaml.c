@@ -9,6 +9,7 @@
  */
 #include "rule/rule_yaml.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include "rule/pattern_yaml.h"
 
@@ -199,6 +200,59 @@ static void read_on_resolve(struct reader *r, const struct yaml *y, void *into)
 
 /* ---- rules and files ---- */
 
+/* A walk through the lines of a file, which only goes on. */
+struct line_walk {
+	struct str bytes;
+	int line; /* from 1 */
+	size_t at; /* its first byte */
+};
+
+/* The first byte of that line, or the file's end. */
+static size_t line_start(struct line_walk *w, int line)
+{
+	while (w->line < line && w->at < w->bytes.n) {
+		const char *nl = memchr(w->bytes.p + w->at, '\n', w->bytes.n - w->at);
+		w->at = nl ? (size_t)(nl - w->bytes.p) + 1 : w->bytes.n;
+		w->line++;
+	}
+	return w->at;
+}
+
+/* Without blanks and empty lines at its end, and without a last line that is but the dash of the next rule. */
+static struct str trim_text(struct str s)
+{
+	s = str_trim(s, " \r\n");
+	if (s.n > 1 && s.p[s.n - 1] == '-') {
+		struct str before = str_trim((struct str){s.p, s.n - 1}, " ");
+		if (before.n > 0 && before.p[before.n - 1] == '\n')
+			s = str_trim(before, " \r\n");
+	}
+	return s;
+}
+
+/* end: the line behind it, or INT_MAX. */
+static void note_text(struct reader *r, struct rule *rule, const struct yaml *y, int end, struct line_walk *w)
+{
+	size_t start = line_start(w, y->line), from = start + (size_t)y->column - 1;
+	bool alone = y->column >= 3 && from < r->bytes.n;
+
+	for (size_t i = start; alone && i < from; i++)
+		alone = r->bytes.p[i] == ' ' || r->bytes.p[i] == '-';
+	size_t to = line_start(w, end);
+	if (!alone || to <= from)
+		return;
+	rule->text = arena_strdup(r->arena, trim_text((struct str){r->bytes.p + from, to - from}));
+	rule->text_column = y->column;
+}
+
+/* Texts are cut out of lists of which each item has lines of its own. */
+static bool is_block(struct line_walk *w, const struct yaml *list)
+{
+	size_t at = line_start(w, list->line) + (size_t)list->column - 1;
+
+	return at < w->bytes.n && w->bytes.p[at] == '-';
+}
+
 static const struct reader_key rule_keys[] = {
 	{"name", read_name, false},
 	{"description", read_description, false},
@@ -295,8 +349,17 @@ static void read_rules(struct reader *r, const struct yaml *y, void *into)
 		reader_error(r, y, "want a list of rules");
 		return;
 	}
-	for (const struct yaml *c = y->child; c; c = c->next)
+	struct line_walk w = {.bytes = r->bytes, .line = 1};
+	bool block = is_block(&w, y);
+	for (const struct yaml *c = y->child; c; c = c->next) {
+		struct ruleset *rs = ((struct rules_build *)into)->rs;
+		size_t had = rs->rules_n;
+		int end = c->next ? c->next->line : y->next ? y->next->key_line : INT_MAX;
+
 		read_rule(r, c, into);
+		if (block && rs->rules_n > had)
+			note_text(r, &rs->rules[had], c, end, &w);
+	}
 }
 
 static int by_name_and_order(const void *a, const void *b)

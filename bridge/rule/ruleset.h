@@ -108,6 +108,9 @@ struct rule {
 	struct str description;
 	struct str file;
 	int line;
+	struct str text;		/* as it stands in its file, from its first key, or the brace before it, on: for people; ""
+					 * where something else stands before it in its line */
+	int text_column;		/* where that begins, from 1; at least 3 */
 	int match_line, match_column;	/* of the text of `match`, else of `any` */
 	struct str source_yaml;		/* the texts of `match` as written, joined by ", ", and those of `any` as
 					 * "any(a; b)": for GET /rules */

@@ -182,6 +182,7 @@ struct rig_event {
 	bool light;		/* without its JSON */
 	struct kv *labels;	/* of the event and of the incident that it opens; the event's JSON has others. n 0: alertname */
 	size_t labels_n;
+	const char *labels_json;	/* NULL: {"alertname":"Disk"} */
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
 };
@@ -260,9 +261,10 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 	}
 	int n = snprintf(json, size,
 		"{\"source\":\"%s\",\"type\":\"%s\",\"status\":\"%s\",\"time\":null,\"fingerprint\":%s,\"starts_at\":%s,"
-		"\"ends_at\":null,\"severity\":\"warning\",\"summary\":\"disk of %s\",\"labels\":{\"alertname\":\"Disk\"},"
+		"\"ends_at\":null,\"severity\":\"warning\",\"summary\":\"disk of %s\",\"labels\":%s,"
 		"\"annotations\":{},\"links\":{},\"data\":{}}",
-		source, in->fp ? "alert" : "note", status, fp, starts, in->fp ? in->fp : "nobody");
+		source, in->fp ? "alert" : "note", status, fp, starts, in->fp ? in->fp : "nobody",
+		in->labels_json ? in->labels_json : "{\"alertname\":\"Disk\"}");
 	assert_true(n > 0 && (size_t)n < size);
 	rig_labels_json(in, json + n, size - (size_t)n);
 	*ev = (struct event){

@@ -846,6 +846,40 @@ static void hashes(void **state)
 	assert_string_not_equal(rules->hash, first);
 }
 
+/* What suggestions put a key into. */
+static void keeps_the_text(void **state)
+{
+	static const char yaml[] = "# \xc3\xa4\nrules:\n"
+				   "  # of the first\n"
+				   "  - name: one   # here\n"
+				   "    match: 'a = \"- {\"'\n"
+				   "    steps: [{runbook: disk-usage}]\n\n"
+				   "  -\n"
+				   "    name: two\n"
+				   "    match: 'a = b'\n"
+				   "    steps:\n"
+				   "      - runbook: disk-usage\n"
+				   "  - {name: three, match: 'a = c', steps: [{runbook: disk-usage}]}\n"
+				   "patterns: []\n";
+	static const char flow[] =
+		"rules: [{name: four, match: 'a = d', steps: [{runbook: disk-usage}]},\n"
+		"  {name: five, match: 'a = e', steps: [{runbook: disk-usage}]}]\n";
+
+	(void)state;
+	rules = build_two(yaml, flow);
+	if (!rules)
+		assert_findings(&diags, "");
+	assert_str(rules->rules[0].text,
+		"name: one   # here\n    match: 'a = \"- {\"'\n    steps: [{runbook: disk-usage}]");
+	assert_int_equal(rules->rules[0].text_column, 5);
+	assert_str(rules->rules[1].text,
+		"name: two\n    match: 'a = b'\n    steps:\n      - runbook: disk-usage");
+	assert_str(rules->rules[2].text, "{name: three, match: 'a = c', steps: [{runbook: disk-usage}]}");
+	/* What cannot be cut out is not there. */
+	assert_str(rules->rules[3].text, "");
+	assert_str(rules->rules[4].text, "");
+}
+
 static void references(void **state)
 {
 	struct event ev = sample();
@@ -866,4 +900,4 @@ TESTS_MAIN(TEST(golden_findings), TEST(reads_a_rule), TEST(reads_guards), TEST(r
 	TEST(looks_at_when), TEST(one_of_any), TEST(own_events), TEST(a_regex_that_gives_up),
 	TEST(no_memory_without_a_match), TEST(many_rules), TEST(renders_steps), TEST(refuses_what_the_runbook_does),
 	TEST(renders_late), TEST(by_keys), TEST(names_incidents), TEST(keys_outlive_the_order), TEST(long_values),
-	TEST(hashes), TEST(references))
+	TEST(hashes), TEST(keeps_the_text), TEST(references))

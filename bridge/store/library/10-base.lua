@@ -9,7 +9,7 @@ writes before it, so each function reads and checks first, and writes after.
   - Ids (of events, runs, incidents) are ULIDs made of (ms, seq), which only go forward, also when the
     clock does not. The last one a call gives out is that of a record on the stream `bus`, whose entry
     id is ms-seq: so the bus's last id is never below an id in use.
-  - JSON comes ready from C and is not looked into: it is only joined to larger texts.
+  - JSON comes ready from C and is not looked into: it is only joined to larger texts. (80 takes an alert's labels out of it.)
   - set_state() is the only writer of a run's state. It knows which changes are allowed, and writes the
     audit, the counters and the record on the bus in the same step.
   - Functions carry a version in their name. A later library keeps the older ones.
@@ -27,10 +27,12 @@ What is in which:
   60 what time does
   70 lists
   75 what incidents are found by, and what any client may ask
+  80 what is counted of alerts and rules
   90 the names
 
 Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without
 indentation, and what others may use of it is named before: `local f`, then in the block `function f()`.
+Those of a block that is open count, too: so a late part with many stands in a function of its own (80).
 
 While the library is loaded no global exists but redis.register_function, so what it uses of Lua is
 bound at the first call (bind).
@@ -81,6 +83,29 @@ local function bind()
 	for i = 0, 1023 do
 		PAIR[i] = DIGITS[floor(i / 32)] .. DIGITS[i % 32]
 	end
+end
+
+-- The names by which functions are called. A part may register its own in its block: then nobody else needs the name.
+local function writes(name, f)
+	redis.register_function(name, function(keys, argv)
+		if not call then
+			bind()
+		end
+		return f(keys, argv)
+	end)
+end
+
+local function reads(name, f)
+	redis.register_function{
+		function_name = name,
+		callback = function(keys, argv)
+			if not call then
+				bind()
+			end
+			return f(keys, argv)
+		end,
+		flags = {'no-writes'},
+	}
 end
 
 local function text(n)
@@ -332,7 +357,7 @@ local function read_alert(v)
 	local expires = state == 'e'
 	return {
 		state = expires and 'f' or state, start = start, last = last, n = n, min = min, max = max, occ = occ,
-		first = first, since = since, event = event, inc = inc, expires = expires,
+		first = first, since = since, event = event, inc = inc, expires = expires, was = false, began = false,
 	}
 end
 

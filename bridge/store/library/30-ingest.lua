@@ -25,6 +25,7 @@ local ingest, explain, again, lines -- the calls
 local paused -- 36: why a rule does not run for now
 local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
 local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
+local counts = {} -- 80: what insights tell of: functions by name, since names are scarce here
 do
 
 local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
@@ -54,7 +55,7 @@ function new_plan(p, now)
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
 	t.gates, t.gates_n = false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
-	t.pauses, t.indexed, t.partly = false, false, false
+	t.pauses, t.indexed, t.partly, t.counts = false, false, false, false
 	t.trail = ''
 	t.body, t.body_of, t.read_event = false, false, false -- see 36
 	return t
@@ -644,6 +645,7 @@ function decide_now(t, k, u)
 		end
 	end
 	let_through(brakes, host)
+	counts.ran(t, rule)
 	if u.cooldown > 0 then
 		t.cooldowns[key], t.cooldowns_new[key] = t.now + u.cooldown, u.cooldown
 	end
@@ -694,6 +696,7 @@ function decide(t, k, stop, outcome)
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
 		local u = rule_of(argv[k + 4])
+		counts.match(t, rule)
 		if outcome == REOPENED then
 			decision = 'duplicate'
 			reason = 'the same occurrence again, after it had been resolved here for want of news'
@@ -888,11 +891,11 @@ local function plan_alert(t, k, e)
 	else
 		a = {
 			state = nil, start = '', last = '', n = '0', min = '', max = '', occ = '0', first = now_text,
-			since = now_text, event = '-', inc = '-', expires = false,
+			since = now_text, event = '-', inc = '-', expires = false, was = false, began = false,
 		}
 	end
 	local was = a.state
-	a.n, a.last = up(a.n), now_text
+	a.was, a.began, a.n, a.last = was, a.since, up(a.n), now_text
 	local outcome, inc, first = judge(t, a, k, e, mark)
 	if deadline or a.expires then
 		set_deadline(t, name, a, sub(mark, 1, 1), deadline, outcome ~= DUPLICATE)
@@ -997,6 +1000,9 @@ local function plan_event(t, k, e)
 		end_waits(t, name, a, inc, 'the alert resolved', sid)
 	end
 	if a then
+		if outcome == NEW then
+			counts.alert(t, name, a, inc, argv[k + 5], t.now)
+		end
 		a.event = sid
 		keep_alert(t, name, alert_text(a))
 	end
@@ -1236,6 +1242,9 @@ end
 -- False, with nothing written, where the bus has gone on without us.
 function write_plan(t)
 	local bus = t.p .. 'bus'
+	if t.counts then
+		counts.plan(t)
+	end
 	for i = 1, t.adds_n, 5 do
 		local r = trycall('XADD', bus, adds[i], 'kind', adds[i + 1], 'incident', adds[i + 2], 'decisions',
 			adds[i + 3], 'event', adds[i + 4])
@@ -1283,6 +1292,9 @@ function write_plan(t)
 	end
 	for i = 1, t.cancels and #t.cancels or 0 do
 		cancel_chain(t.p, t.cancels[i][1], t.now, 'runbookd', t.cancels[i][2])
+	end
+	if t.counts then
+		counts.write(t)
 	end
 	return true
 end

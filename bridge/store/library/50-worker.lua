@@ -270,7 +270,7 @@ function run_approve(keys, argv)
 	local reason = (argv[2] == 'yes' and 'approved by ' or 'rejected by ') .. who ..
 		(argv[4] ~= '' and ': ' .. argv[4] or '')
 	if argv[2] == 'yes' then
-		set_state(p, r, 'queued', now, who, reason, {ready = now})
+		set_state(p, r, 'queued', now, who, reason, {ready = now, approved = '1'})
 	else
 		set_state(p, r, 'rejected', now, who, reason, {})
 		go_on(p, r, now)

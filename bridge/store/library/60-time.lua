@@ -48,6 +48,15 @@ local function tick_queues(p, now, ttl, done)
 	return looked
 end
 
+-- For insights; what the alert's labels are is read from its latest event.
+local function count_here(t, name, a, inc, at)
+	local _, _, _, json = record(t.p, a.event)
+	json = json or call('GET', t.p .. 'alert:' .. name .. ':event')
+	if json then
+		counts.alert(t, name, a, inc, json, num(at))
+	end
+end
+
 -- Resolved by us, as of the time `at`.
 local function resolve_here(t, name, a, at, reason)
 	local inc = leave(t, a)
@@ -56,8 +65,9 @@ local function resolve_here(t, name, a, at, reason)
 		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
 		time_or_null(a.last) .. ',"ends_at":' .. time_or_null(at) .. ',"reason":' .. quote(reason) .. '}')
 	local runs = t.runs_n
-	a.state = 'x'
+	a.was, a.began, a.state = 'f', a.since, 'x'
 	change_since(a, t.now, t.limits, at)
+	count_here(t, name, a, inc, at)
 	if a.expires then
 		t.deadlines = t.deadlines or {}
 		t.deadlines[#t.deadlines + 1] = {name, false, false}
@@ -321,6 +331,7 @@ end
 
 local function tick_retention(p, now, cutoff, audit_cutoff, done)
 	trim_slo(p, now)
+	counts.trim(p, now, cutoff)
 	local budget = {left = 10 * TICK_WORK}
 	local incidents, looked = trim_ids(p, 'incidents:done', cutoff, function(id)
 		return forget_incident(p, id, cutoff, budget)

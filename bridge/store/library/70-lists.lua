@@ -244,6 +244,9 @@ end
 
 end
 
+-- ---- one thing, output, inbox, counters ----------------------------------------------------------------
+do
+
 -- rb_get_v1 KEY incident|run|event id (an event's: its entry id)
 local function get(keys, argv)
 	local p, what, id, json = keys[1] .. ':', argv[1], argv[2], nil
@@ -360,5 +363,15 @@ local function open(keys)
 		call('ZUNIONSTORE', p .. 'incidents:partly', 2, p .. 'incidents:open', p .. 'incidents:done', 'AGGREGATE', 'MAX')
 	end
 	return version(keys)
+end
+
+writes('rb_audit_v1', audit_act)
+writes('rb_open_v1', open)
+reads('rb_get_v1', get)
+reads('rb_output_v1', output)
+reads('rb_inbox_v1', inbox)
+reads('rb_stats_v1', stats)
+reads('rb_version_v1', version)
+
 end
 

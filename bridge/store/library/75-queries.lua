@@ -140,11 +140,9 @@ local function newest_of(p, places, max, min, want)
 		end
 	end
 	if #places > 1 then
-		table.sort(all)
-		for i = 1, floor(#all / 2) do
-			local k = #all + 1 - i
-			all[i], all[k] = all[k], all[i]
-		end
+		table.sort(all, function(a, b)
+			return a > b
+		end)
 	end
 	return all
 end
@@ -201,11 +199,9 @@ end
 -- q: max, min, status ('' all), limit, look: ids that are looked at, parts: of shown_as.
 local function search(p, q, from, others, free, row)
 	local out, rows, looked, last, max = {0, ''}, 0, 0, '', q.max
-	local all = #others == 0 and q.status == '' -- next to none is passed over
 	while looked < q.look do
-		local want = all and math.min(BLOCK, q.limit + 1 - rows) or BLOCK
-		local ids = newest_of(p, from, max, q.min, want)
-		local n = math.min(#ids, want)
+		local ids = newest_of(p, from, max, q.min, BLOCK)
+		local n = math.min(#ids, BLOCK)
 		local wanted = n > 0 and wanted_of(p, others, free, ids, n)
 		for i = 1, n do
 			local id = ids[i]
@@ -223,7 +219,7 @@ local function search(p, q, from, others, free, row)
 			last = id
 		end
 		out[2] = last
-		if n < want then
+		if n < BLOCK then
 			return out
 		end
 		looked, max = looked + n, '(' .. last

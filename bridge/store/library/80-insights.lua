@@ -1,0 +1,550 @@
+-- ---- insights: what is counted of alerts and rules, by the day -------------------------------------
+-- By the name of alerts (their label alertname), in days of UTC; `insights:DAY…` in docs/redis.md. Counted is what a message
+-- changed: a new occurrence, the end of one, a decision. So a resend costs nothing. What a call counts is kept in
+-- t.counts; counts.plan reads and adds up, counts.write writes it behind all else of the plan.
+-- The part is a function that is called at once, and not a block, since it has more names than are left in the scope of all.
+counts = (function()
+
+local counts = {}
+local INSIGHT_NAMES = 1000 -- names that one day counts: the most frequent (space-saving)
+local INSIGHT_NAME = 200 -- bytes of a name; the rest is cut off
+local INSIGHT_GAP = 300000 -- ms of silence after which a name begins anew; what begins within so long follows it
+local INSIGHT_NEAR = 60000 -- ms between two names that come together
+local INSIGHT_RECENT = 16 -- names that began before one which begins, and are held against it: the latest
+local INSIGHT_FOLLOWERS = 16 -- names that one day counts behind one name: the most frequent
+local INSIGHT_LABELS = 6 -- labels in which two names may have agreed that are counted
+local INSIGHT_LABELS_BYTES = 1024 -- of an alert's labels; those of one with more are not looked at
+local INSIGHT_RUNS = 16 -- runs of an incident, the latest, among which those that repaired an alert are looked for
+local INSIGHT_REPAIRS = 4 -- sets of runbooks that are counted of one name and day
+local DAY, HOUR = 86400000, 3600000
+local DIGITS_HOUR, HOUR_MOST = 5, 99999
+
+-- ---- what is counted ----
+
+local function counts_of(t)
+	local c = t.counts
+	if not c then
+		c = {n = 0, rules = {}, repairs = {}, acks = {}, rule = false, rule_of = false}
+		t.counts = c
+	end
+	return c
+end
+
+-- An event's labels, as they stand in its JSON: strings alone, so no brace but the last is outside of a text; and in a text
+-- each quote has a backslash before it. So the first places found are the members.
+local function labels_of(json)
+	local from = find(json, '"labels":{', 1, true)
+	local to = from and find(json, '},"annotations":{', from, true)
+	return to and sub(json, from + 10, to - 1) or ''
+end
+
+-- What an alert is counted as. One without the label alertname is counted with all such of its source. name: SOURCE:FP
+local function counted_name(name, labels)
+	local known = match(labels, '"alertname":"([^"\\]*)"')
+	if not known and find(labels, '"alertname":"', 1, true) then
+		known = cjson.decode('{' .. labels .. '}').alertname
+	end
+	if not known or known == '' then
+		return '(' .. match(name, '^(.*):') .. ')'
+	end
+	if #known > INSIGHT_NAME then
+		local n = INSIGHT_NAME
+		while n > 0 and byte(known, n + 1) >= 128 and byte(known, n + 1) < 192 do -- within a character
+			n = n - 1
+		end
+		known = sub(known, 1, n)
+	end
+	return find(known, '%c') and string.gsub(known, '%c', ' ') or known
+end
+
+-- Of an incident, by the event that they were made for: runs of rules that succeeded. Read once a call.
+local function repairs_of(t, inc)
+	local c = t.counts
+	local by = c.repairs[inc.id]
+	if by then
+		return by
+	end
+	by = {}
+	local ids = call('LRANGE', t.p .. 'incident:' .. inc.id .. ':runs', -INSIGHT_RUNS, -1)
+	for i = 1, #ids do
+		local v = call('HMGET', t.p .. 'run:' .. ids[i], 'event', 'state', 'runbook', 'finished', 'approved', 'rule')
+		if v[1] and v[6] ~= '' then
+			local r = by[v[1]] or {runbooks = {}, finished = 0, person = false}
+			by[v[1]] = r
+			r.person = r.person or v[5] == '1'
+			if v[2] == 'succeeded' then
+				r.runbooks[#r.runbooks + 1] = v[3]
+				r.finished = math.max(r.finished, num(v[4]))
+			end
+		end
+	end
+	c.repairs[inc.id] = by
+	return by
+end
+
+-- When a person acknowledged the incident, in ms; false: nobody did. Read once a call.
+local function acked_of(t, inc)
+	local acks = t.counts.acks
+	if acks[inc.id] == nil then
+		acks[inc.id] = inc.was and num(call('HGET', hand_key(t.p, inc.id), 'acked') or '') or false
+	end
+	return acks[inc.id]
+end
+
+-- The runbooks that succeeded for this occurrence, with + between, and how long after its begin the last of them had:
+-- nothing where none did, or a person said yes to one.
+local function repaired(t, inc, event, began)
+	local runs = inc and (inc.tail and match(inc.tail, '^%d+') or inc.runs)
+	local r = runs and runs ~= '0' and repairs_of(t, inc)[event]
+	if not r or r.person or #r.runbooks == 0 then
+		return nil
+	end
+	table.sort(r.runbooks)
+	local set = r.runbooks[1]
+	for i = 2, #r.runbooks do
+		if r.runbooks[i] ~= r.runbooks[i - 1] then
+			set = set .. '+' .. r.runbooks[i]
+		end
+	end
+	return set, math.max(0, r.finished - began)
+end
+
+-- A message changed the alert, or time did: a.was is its state before, a.began its `since` before, a.event still the event
+-- before. at: when it resolved.
+function counts.alert(t, name, a, inc, json, at)
+	if a.state ~= 'f' and a.was ~= 'f' then
+		return -- it did not fire, and does not
+	end
+	local c, labels = counts_of(t), labels_of(json)
+	local e = {name = counted_name(name, labels), fires = a.state == 'f', rule = false}
+	e.flapped = (a.was or a.state) ~= a.state and flaps(a, t.now) and 1 or 0
+	if e.fires then
+		e.labels = #labels <= INSIGHT_LABELS_BYTES and labels or ''
+		e.rule = c.rule_of == name and c.rule
+	else
+		local began = num(match(a.began, '^%d+'))
+		local acked = inc and acked_of(t, inc)
+		e.ms = math.max(0, at - began)
+		if acked then
+			e.ack_ms = acked >= began and acked - began -- else it fired when somebody knew already
+		else
+			e.runbooks, e.repair_ms = repaired(t, inc, a.event, began)
+		end
+	end
+	c.n = c.n + 1
+	c[c.n] = e
+end
+
+-- The rule wanted an event.
+function counts.match(t, rule)
+	local c = counts_of(t)
+	local r = c.rules[rule] or {matched = 0, ran = 0}
+	r.matched = r.matched + 1
+	c.rules[rule], c.rule, c.rule_of = r, rule, t.name
+end
+
+-- It was let through, or would have been but for its mode.
+function counts.ran(t, rule)
+	local c = counts_of(t)
+	local r = c.rules[rule] or {matched = 0, ran = 0}
+	r.ran = r.ran + 1
+	c.rules[rule] = r
+end
+
+-- ---- a name's day ----
+-- One text: how often in each hour, 24 times 5 digits; then "last fired episodes flaps resolved resolve_ms acked ack_ms
+-- rule", and for each set of runbooks that repaired it " runbooks times ms".
+
+local OFTEN, SELDOM = '^(%d+) (%d+) (%d+) (%d+) ()', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$'
+
+local function read_name(v)
+	local hours, last, fired, episodes, at = match(v, OFTEN)
+	return {hours = hours, last = num(last), fired = num(fired), episodes = num(episodes), rest = sub(v, at), new = false}
+end
+
+-- Sets what seldom changes.
+local function open_rest(r)
+	if r.rest then
+		local flapped, resolved, resolve_ms, acked, ack_ms, rule, repairs = match(r.rest, SELDOM)
+		r.flapped, r.resolved, r.resolve_ms, r.acked, r.ack_ms = num(flapped), num(resolved), num(resolve_ms), num(acked), num(ack_ms)
+		r.rule, r.repairs, r.rest = rule, repairs, false
+	end
+	return r
+end
+
+local NO_REST = '0 0 0 0 0 -'
+local NO_HOURS = '000000000000000000000000000000000000000000000000000000000000' ..
+	'000000000000000000000000000000000000000000000000000000000000'
+
+local function name_text(r)
+	return r.hours .. ' ' .. text(r.last) .. ' ' .. text(r.fired) .. ' ' .. text(r.episodes) .. ' ' ..
+		(r.rest or text(r.flapped) .. ' ' .. text(r.resolved) .. ' ' .. text(r.resolve_ms) .. ' ' .. text(r.acked) ..
+		' ' .. text(r.ack_ms) .. ' ' .. r.rule .. r.repairs)
+end
+
+-- One more in this hour.
+local function count_hour(hours, hour)
+	local from = hour * DIGITS_HOUR
+	local n = math.min(HOUR_MOST, num(sub(hours, from + 1, from + DIGITS_HOUR)) + 1)
+	return sub(hours, 1, from) .. format('%05d', n) .. sub(hours, from + DIGITS_HOUR + 1)
+end
+
+-- One more occurrence that this set of runbooks repaired.
+local function count_repair(r, runbooks, ms)
+	local out, found, n = '', false, 0
+	for set, times, sum in string.gmatch(r.repairs, ' (%S+) (%d+) (%d+)') do
+		n = n + 1
+		if set == runbooks then
+			times, sum, found = times + 1, sum + ms, true
+		end
+		out = out .. ' ' .. set .. ' ' .. text(num(times)) .. ' ' .. text(num(sum))
+	end
+	if not found and n < INSIGHT_REPAIRS then
+		out = out .. ' ' .. runbooks .. ' 1 ' .. text(ms)
+	end
+	r.repairs = out
+end
+
+-- ---- what begins after what ----
+-- Behind one name, a line a name that began while it was not yet INSIGHT_GAP since that one did: "name times near seconds
+-- squares label:times,…", a tab between: how often, how often within INSIGHT_NEAR, the sum of the seconds between and of
+-- their squares; and the labels in which the two agreed then, of those that were near.
+
+local FOLLOWER = '([^\t\n]*)\t(%d+)\t(%d+)\t(%d+)\t(%d+)\t([^\n]*)'
+
+local function read_followers(v)
+	local list = {}
+	for name, n, near, seconds, squares, labels in string.gmatch(v or '', FOLLOWER) do
+		list[#list + 1] = {
+			name = name, n = num(n), near = num(near), seconds = num(seconds), squares = num(squares), labels = labels,
+		}
+	end
+	return list
+end
+
+local function followers_text(list)
+	local lines = {}
+	for i = 1, #list do
+		local f = list[i]
+		lines[i] = concat({f.name, text(f.n), text(f.near), text(f.seconds), text(f.squares), f.labels}, '\t')
+	end
+	return concat(lines, '\n')
+end
+
+local function label_map(labels)
+	local m = {}
+	for name, value in string.gmatch(labels, '"([%w_]+)":"([^"\\]*)"') do
+		m[name] = value
+	end
+	m.alertname, m.severity = nil, nil
+	return m
+end
+
+-- Counts the labels in which a and b agree. Those of the first time are followed, as all that matter were there then.
+local function count_labels(f, a, b)
+	local one, two, out = label_map(a), label_map(b), {}
+	if f.near == 1 then
+		for name, value in pairs(one) do
+			if two[name] == value then
+				out[#out + 1] = name .. ':1'
+			end
+		end
+		table.sort(out)
+		f.labels = concat(out, ',', 1, math.min(#out, INSIGHT_LABELS))
+		return
+	end
+	for name, n in string.gmatch(f.labels, '([%w_]+):(%d+)') do
+		out[#out + 1] = name .. ':' .. text(n + (one[name] and one[name] == two[name] and 1 or 0))
+	end
+	f.labels = concat(out, ',')
+end
+
+-- The follower of this name; one that was not there takes the place of the least where there is none left.
+local function follower_of(list, name)
+	local least = 1
+	for i = 1, #list do
+		if list[i].name == name then
+			return list[i]
+		elseif list[i].n < list[least].n then
+			least = i
+		end
+	end
+	local f = {name = name, n = 0, near = 0, seconds = 0, squares = 0, labels = ''}
+	if #list >= INSIGHT_FOLLOWERS then
+		table.remove(list, least)
+	end
+	list[#list + 1] = f
+	return f
+end
+
+-- The name begins: it is held against those that began before.
+local function begins(t, c, e)
+	if not c.recent then
+		c.recent, c.pairs, c.began = {}, {}, {}
+		local v = call('ZRANGE', t.p .. 'insights:began', '+inf', '(' .. text(t.now - INSIGHT_GAP), 'BYSCORE', 'REV',
+			'LIMIT', 0, INSIGHT_RECENT, 'WITHSCORES')
+		for i = 1, #v, 2 do
+			c.recent[#c.recent + 1] = {name = v[i], at = num(v[i + 1]), labels = false}
+		end
+	end
+	local others = {}
+	for i = 1, #c.recent do
+		local r = c.recent[i]
+		if r.name ~= e.name then
+			others[#others + 1] = r
+			c.pairs[#c.pairs + 1] = {first = r, second = e, ms = math.max(0, t.now - r.at)}
+		end
+	end
+	table.insert(others, 1, {name = e.name, at = t.now, labels = e.labels})
+	others[INSIGHT_RECENT + 1] = nil
+	c.recent = others
+	c.began[e.name] = e.labels
+end
+
+-- Values of a hash's fields, by field; of many.
+local function read_fields(key, fields)
+	local out = {}
+	for from = 1, #fields, 1000 do
+		local v = call('HMGET', key, spread(fields, from, math.min(from + 999, #fields)))
+		for i = 1, #v do
+			out[fields[from + i - 1]] = v[i]
+		end
+	end
+	return out
+end
+
+-- c.after: of each name that others began after, its followers.
+local function count_pairs(t, c)
+	local firsts, near, known = {}, {}, {}
+	for i = 1, #c.pairs do
+		local first = c.pairs[i].first
+		if not known[first.name] then
+			known[first.name], firsts[#firsts + 1] = true, first.name
+		end
+		if not first.labels and c.pairs[i].ms < INSIGHT_NEAR then
+			near[#near + 1] = first.name
+		end
+	end
+	local texts, labels = read_fields(c.key .. ':after', firsts), read_fields(t.p .. 'insights:labels', near)
+	c.after = {}
+	for i = 1, #c.pairs do
+		local pair = c.pairs[i]
+		local name, s = pair.first.name, floor(pair.ms / 1000)
+		c.after[name] = c.after[name] or read_followers(texts[name])
+		local f = follower_of(c.after[name], pair.second.name)
+		f.n, f.seconds, f.squares = f.n + 1, f.seconds + s, f.squares + s * s
+		if pair.ms < INSIGHT_NEAR then
+			f.near = f.near + 1
+			count_labels(f, pair.first.labels or labels[name] or '', pair.second.labels)
+		end
+	end
+end
+
+-- ---- adding up ----
+
+-- When the name last fired, where that was not today: the day before is looked at while it may matter.
+local function last_of(t, c, r, name)
+	if r.last == 0 and t.now - c.day * DAY < INSIGHT_GAP then
+		local v = call('HGET', t.p .. 'insights:' .. text(c.day - 1), name)
+		return v and read_name(v).last or 0
+	end
+	return r.last
+end
+
+local function add_fired(t, c, r, e)
+	c.hours, r.hours = count_hour(c.hours, c.hour), count_hour(r.hours, c.hour)
+	if t.now - last_of(t, c, r, e.name) >= INSIGHT_GAP then
+		r.episodes = r.episodes + 1
+		begins(t, c, e)
+	end
+	r.fired, r.last = r.fired + 1, t.now
+	if e.rule and not (r.rest and find(r.rest .. ' ', ' ' .. e.rule .. ' ', 1, true)) then
+		open_rest(r).rule = e.rule
+	end
+end
+
+local function add_resolved(r, e)
+	open_rest(r)
+	r.resolved, r.resolve_ms = r.resolved + 1, r.resolve_ms + e.ms
+	if e.ack_ms then
+		r.acked, r.ack_ms = r.acked + 1, r.ack_ms + e.ack_ms
+	end
+	if e.runbooks then
+		count_repair(r, e.runbooks, e.repair_ms)
+	end
+end
+
+local function read_day(t, c)
+	local names, known = {''}, {}
+	for i = 1, c.n do
+		if not known[c[i].name] then
+			known[c[i].name], names[#names + 1] = true, c[i].name
+		end
+	end
+	local texts = read_fields(c.key, names)
+	c.new, c.hours, c.names, c.names_n = not texts[''], texts[''] or NO_HOURS, {}, #names
+	for i = 2, #names do
+		local v = texts[names[i]]
+		local r = v and read_name(v) or
+			{hours = NO_HOURS, last = 0, fired = 0, episodes = 0, rest = NO_REST, new = true}
+		r.had = r.fired
+		c.names[names[i]] = r
+	end
+end
+
+-- Reads and adds up what the plan counts, before anything of the plan is written.
+function counts.plan(t)
+	local c = t.counts
+	c.day = floor(t.now / DAY)
+	c.key, c.hour = t.p .. 'insights:' .. text(c.day), floor(t.now % DAY / HOUR)
+	if c.n == 0 then
+		return
+	end
+	read_day(t, c)
+	for i = 1, c.n do
+		local e = c[i]
+		local r = c.names[e.name]
+		if e.fires then
+			add_fired(t, c, r, e)
+		else
+			add_resolved(r, e)
+		end
+		if e.flapped > 0 then
+			open_rest(r).flapped = r.flapped + 1
+		end
+	end
+	if c.pairs and #c.pairs > 0 then
+		count_pairs(t, c)
+	end
+end
+
+-- ---- writing ----
+
+-- A name that this day did not have. Where there is no room the least goes, and the new one inherits its count in the order,
+-- though not in what is told of it: so one that comes often is never lost to many that come once.
+local function admit(c, name, r)
+	local top, score = c.key .. ':top', r.fired
+	if call('ZCARD', top) >= INSIGHT_NAMES then
+		local least = call('ZPOPMIN', top)
+		local gone, v = c.names[least[1]], call('HGET', c.key, least[1])
+		local fired = gone and gone.fired or v and read_name(v).fired or 0
+		score = score + least[2]
+		call('HDEL', c.key, least[1])
+		call('HDEL', c.key .. ':after', least[1])
+		call('HINCRBY', c.key .. ':sums', 'left names', 1)
+		call('HINCRBY', c.key .. ':sums', 'left fired', fired)
+		c.names[least[1]] = nil
+		if c.after then
+			c.after[least[1]] = nil
+		end
+	end
+	call('ZADD', top, score, name)
+end
+
+-- The place in the order is brought up to date at each power of two: half as exact, and hardly ever a command.
+local function power(n)
+	local p = 0
+	if n >= 1 then
+		p = 1
+		while p * 2 <= n do
+			p = p * 2
+		end
+	end
+	return p
+end
+
+local function write_fields(key, fields)
+	for from = 1, #fields, 2000 do
+		call('HSET', key, spread(fields, from, math.min(from + 1999, #fields)))
+	end
+end
+
+local function write_names(t, c)
+	local fields, after = {'', c.hours}, {}
+	local order = {}
+	for name in pairs(c.names) do
+		order[#order + 1] = name
+	end
+	table.sort(order)
+	for i = 1, #order do
+		local r = c.names[order[i]]
+		if r and r.new then
+			admit(c, order[i], r)
+		elseif r and power(r.fired) > power(r.had) then
+			call('ZINCRBY', c.key .. ':top', power(r.fired) - power(r.had), order[i])
+		end
+	end
+	for name, r in pairs(c.names) do
+		fields[#fields + 1], fields[#fields + 2] = name, name_text(r)
+	end
+	write_fields(c.key, fields)
+	for name, list in pairs(c.after or {}) do
+		if call('ZSCORE', c.key .. ':top', name) then -- else it would outlast its name
+			after[#after + 1], after[#after + 2] = name, followers_text(list)
+		end
+	end
+	write_fields(c.key .. ':after', after)
+	local labels = {}
+	for name, of in pairs(c.began or {}) do
+		call('ZADD', t.p .. 'insights:began', now_text, name)
+		labels[#labels + 1], labels[#labels + 2] = name, of
+	end
+	write_fields(t.p .. 'insights:labels', labels)
+end
+
+local function write_rules(c)
+	local new = false
+	for rule, r in pairs(c.rules) do
+		if r.matched > 0 then
+			new = call('HINCRBY', c.key .. ':sums', 'matched ' .. rule, r.matched) == r.matched or new
+		end
+		if r.ran > 0 then
+			new = call('HINCRBY', c.key .. ':sums', 'ran ' .. rule, r.ran) == r.ran or new
+		end
+	end
+	return new
+end
+
+function counts.write(t)
+	local c = t.counts
+	if c.n > 0 then
+		write_names(t, c)
+	end
+	if write_rules(c) or c.new then
+		call('ZADD', t.p .. 'insights:days', c.day, text(c.day))
+	end
+end
+
+-- For the tick: one day that is over for longer than retention, and what began too long ago to matter.
+function counts.trim(p, now, cutoff)
+	local day = call('ZRANGE', p .. 'insights:days', '-inf', floor(cutoff / DAY) - 1, 'BYSCORE', 'LIMIT', 0, 1)[1]
+	if day then
+		local key = p .. 'insights:' .. day
+		call('UNLINK', key, key .. ':top', key .. ':after', key .. ':sums')
+		call('ZREM', p .. 'insights:days', day)
+	end
+	local old = call('ZRANGE', p .. 'insights:began', '-inf', now - INSIGHT_GAP, 'BYSCORE', 'LIMIT', 0, 10 * TICK_WORK)
+	if #old > 0 then
+		call('ZREM', p .. 'insights:began', spread(old))
+		call('HDEL', p .. 'insights:labels', spread(old))
+	end
+end
+
+-- rb_insights_v1 KEY from to: of the days from..to, as numbers since 1970, the first that is there, and what was counted:
+-- {day, names, followers, sums} with names and so on as HGETALL has them; or {-1}.
+local function insights_day(keys, argv)
+	local p = keys[1] .. ':'
+	local day = call('ZRANGE', p .. 'insights:days', argv[1], argv[2], 'BYSCORE', 'LIMIT', 0, 1)[1]
+	if not day then
+		return {-1}
+	end
+	local key = p .. 'insights:' .. day
+	return {num(day), call('HGETALL', key), call('HGETALL', key .. ':after'), call('HGETALL', key .. ':sums')}
+end
+
+reads('rb_insights_v1', insights_day)
+
+return counts
+
+end)()
+
