@@ -47,6 +47,23 @@ struct conf_correlation {
 	int64_t window_ms;
 };
 
+/* An entry of `maintenance`: from until until, or every week on these days from at on for for. */
+struct conf_window {
+	struct str name;
+	struct conf_list match;	/* matchers, all must hold; n == 0: every event */
+	int64_t from_ms, until_ms;	/* since 1970; both 0: every week */
+	unsigned days;		/* bits, Monday is the lowest */
+	int64_t at_ms, for_ms;	/* at: since midnight, UTC */
+	int line, column;
+};
+
+/* An entry of `inhibit`, as Alertmanager's inhibit_rules have it. */
+struct conf_inhibit {
+	struct conf_list source, target;	/* matchers, all must hold */
+	struct conf_list equal;			/* left sides of matchers */
+	int line, column;
+};
+
 /* At most `count` within any `per_ms`; count 0: no limit (`none`). */
 struct conf_rate {
 	int64_t count;
@@ -229,6 +246,10 @@ struct conf {
 		struct str ca_file;	/* sns.ca_file: absolute; "": whom the system trusts */
 		struct str connect_to;	/* sns.connect_to: host:port; "": the URL's own */
 	} sns;
+	struct conf_window *maintenance;
+	size_t maintenance_n;
+	struct conf_inhibit *inhibit;
+	size_t inhibit_n;
 	struct conf_source *sources;
 	size_t sources_n;
 	struct conf_token *tokens;

@@ -155,6 +155,26 @@ static void put_sources(struct buf *out, const struct conf *c)
 	}
 }
 
+static void put_windows(struct buf *out, const struct conf *c)
+{
+	if (c->maintenance_n == 0)
+		buf_puts(out, "[]");
+	for (size_t i = 0; i < c->maintenance_n; i++) {
+		buf_puts(out, "\n  - ");
+		conf_put_window(out, &c->maintenance[i]);
+	}
+}
+
+static void put_inhibits(struct buf *out, const struct conf *c)
+{
+	if (c->inhibit_n == 0)
+		buf_puts(out, "[]");
+	for (size_t i = 0; i < c->inhibit_n; i++) {
+		buf_puts(out, "\n  - ");
+		conf_put_inhibit(out, &c->inhibit[i]);
+	}
+}
+
 static void put_tokens(struct buf *out, const struct conf *c)
 {
 	if (c->tokens_n == 0)
@@ -242,6 +262,12 @@ static void put_value(struct buf *out, const struct conf *c, const struct conf_k
 	case CONF_POLICIES:
 		conf_put_policies(out, c->correlation, c->correlation_n);
 		break;
+	case CONF_WINDOWS:
+		put_windows(out, c);
+		break;
+	case CONF_INHIBITS:
+		put_inhibits(out, c);
+		break;
 	case CONF_SOURCES:
 		put_sources(out, c);
 		break;
@@ -262,6 +288,8 @@ void conf_dump(const struct conf *c, struct buf *out)
 			buf_printf(out, "%.*s:\n", STR_ARG(now));
 		section = now;
 		bool block = (k->type == CONF_POLICIES && c->correlation_n) ||
+			(k->type == CONF_WINDOWS && c->maintenance_n) ||
+			(k->type == CONF_INHIBITS && c->inhibit_n) ||
 			(k->type == CONF_SOURCES && c->sources_n) ||
 			(k->type == CONF_TOKENS && c->tokens_n);
 		buf_printf(
@@ -328,6 +356,8 @@ static void put_type(struct buf *out, const struct conf_key *k)
 		[CONF_RATE] = "map of count and per, or none",
 		[CONF_TLS] = "map of cert, key and client_ca, or none",
 		[CONF_POLICIES] = "list of maps",
+		[CONF_WINDOWS] = "list of maps",
+		[CONF_INHIBITS] = "list of maps",
 		[CONF_SOURCES] = "map of maps",
 		[CONF_TOKENS] = "list of maps",
 	};

@@ -58,6 +58,13 @@ void conf_set_source(struct loader *l, const struct yaml *y, struct conf_source 
 /* As a YAML flow map. */
 void conf_put_source(struct buf *out, const struct conf_source *source);
 
+/* All of `maintenance` and of `inhibit`. */
+void conf_set_windows(struct loader *l, const struct yaml *y);
+void conf_set_inhibits(struct loader *l, const struct yaml *y);
+/* One of them, as a YAML flow map. */
+void conf_put_window(struct buf *out, const struct conf_window *window);
+void conf_put_inhibit(struct buf *out, const struct conf_inhibit *inhibit);
+
 /* All of `tokens`. */
 void conf_set_tokens(struct loader *l, const struct yaml *y);
 /* One of them, as a YAML flow map. */

@@ -455,6 +455,12 @@ static void set_value(struct loader *l, const struct conf_key *k, const struct y
 	case CONF_POLICIES:
 		set_policies(l, y);
 		break;
+	case CONF_WINDOWS:
+		conf_set_windows(l, y);
+		break;
+	case CONF_INHIBITS:
+		conf_set_inhibits(l, y);
+		break;
 	case CONF_SOURCES:
 		set_sources(l, y);
 		break;

@@ -191,6 +191,16 @@ const struct conf_key conf_keys[] = {
 		NULL, false,
 		"Steps that the regular expressions of all rules together may take on one event; on "
 		"values of more than 100 bytes a step counts more. The rest of them give up."},
+	{"maintenance", CONF_WINDOWS, AT(maintenance), "[]", 0, 0, NULL, NULL, false,
+		"Windows in which no rule runs for what they match; the decision is paused: {name: NAME, "
+		"match: matchers, from: TIME, until: TIME} with times as 2026-12-01T20:00:00Z, or every week {name: "
+		"NAME, match: matchers, days: [sat, sun], at: \"22:00\", for: 4h} in UTC; without days it is each "
+		"day, without match for every event."},
+	{"inhibit", CONF_INHIBITS, AT(inhibit), "[]", 0, 0, NULL, NULL, false,
+		"While an alert fires that the source_matchers hold for, no rule runs for alerts that the "
+		"target_matchers hold for and that have the same values of the labels of equal; the decision is "
+		"paused: {source_matchers: matchers, target_matchers: matchers, equal: [label, ...]}, as in "
+		"Alertmanager."},
 	{"logs.line_limit", CONF_SIZE, AT(logs.line_limit), "64KiB", KIB, 1024 * KIB, NULL, NULL, false,
 		"Longest line of a log; what is longer is cut, and what comes of it is marked."},
 	{"logs.max_age", CONF_DURATION, AT(logs.max_age_ms), "1h", SECOND, 365 * DAY, NULL, NULL, false,

@@ -23,6 +23,8 @@ enum conf_type {
 	CONF_RATE,	/* struct conf_rate; the bounds are those of count */
 	CONF_TLS,	/* struct conf_tls */
 	CONF_POLICIES,	/* correlation and correlation_n */
+	CONF_WINDOWS,	/* maintenance and maintenance_n */
+	CONF_INHIBITS,	/* inhibit and inhibit_n */
 	CONF_SOURCES,	/* sources and sources_n */
 	CONF_TOKENS,	/* tokens and tokens_n */
 };
@@ -48,6 +50,10 @@ extern const size_t conf_keys_n;
 
 /* What struct conf_correlation, struct conf_source and struct conf_rate are bound by. */
 #define CONF_POLICIES_MAX 32
+#define CONF_PLANNED_MAX 100 /* entries of maintenance, and of inhibit */
+#define CONF_WINDOW_NAME_MAX 64
+#define CONF_WINDOW_FOR_MIN_MS INT64_C(1000)
+#define CONF_WINDOW_FOR_MAX_MS (INT64_C(7) * 86400000)
 #define CONF_SOURCES_MAX 256
 #define CONF_TOKENS_MAX 256
 #define CONF_SCOPES_MAX 64 /* of one token */

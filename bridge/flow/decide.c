@@ -276,6 +276,8 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	out->corr_json = corr.key_json;
 	out->corr_window_ms = corr.window_ms;
 	out->host = n ? host_of(ev) : STR_NONE;
+	if (ruleset_facts(rules, a, ev, &out->facts) != 0)
+		return full(e);
 	d = n ? arena_array(a, n, sizeof(*d)) : NULL;
 	for (size_t i = 0; d && i < n; i++) {
 		if (decide_rule(&m[i], chain_depth, a, ev, &d[i], e) != 0)

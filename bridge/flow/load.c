@@ -570,6 +570,20 @@ static void check_tokens(const struct conf *c, const struct sources *sources, st
 	}
 }
 
+/* One that is over does nothing any more: the next one may be meant, and have a slip in it. */
+static void check_maintenance(const struct conf *c, struct diags *d)
+{
+	int64_t now_ms = clock_wall_ms();
+
+	for (size_t i = 0; i < c->maintenance_n; i++) {
+		const struct conf_window *w = &c->maintenance[i];
+
+		if (w->until_ms && w->until_ms <= now_ms)
+			diag_add(d, DIAG_WARNING, c->path.p, w->line, w->column,
+				"the maintenance window '%.*s' is over; remove it", STR_ARG(w->name));
+	}
+}
+
 /* Where syslog shows nothing but where it comes from, or a certificate. */
 static void check_syslog_auth(const struct conf *c, const struct conf_source *s, struct diags *d)
 {
@@ -661,6 +675,8 @@ static struct loaded *load_with(
 	}
 	if (l->rules && how == LOAD_CHECK)
 		ruleset_check(l->rules, d);
+	if (l->conf && how == LOAD_CHECK)
+		check_maintenance(l->conf, d);
 	if (l->sources) {
 		check_tokens(l->conf, l->sources, d);
 		check_syslog(l->conf, l->sources, d);

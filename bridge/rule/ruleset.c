@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "rule/correlation.h"
+#include "rule/planned.h"
 #include "rule/index.h"
 #include "rule/regex.h"
 #include "rule/pattern_yaml.h"
@@ -87,6 +88,7 @@ static void hash_all(struct ruleset *rs, const struct ruleset_input *in)
 		buf_printf(&b, "runbook %.*s %s\n", STR_ARG(rs->runbooks.v[i]->name),
 			rs->runbooks.v[i]->sha256);
 	correlation_describe(rs, &b);
+	planned_describe(rs, &b);
 	hash_sha256_hex(buf_as_str(&b), rs->hash);
 	buf_release(&b);
 }
@@ -139,6 +141,7 @@ struct ruleset *ruleset_build_paced(const struct ruleset_input *in, const struct
 	rules_check_names(&b);
 	patterns_check_names(&b);
 	correlation_read(rs, in->conf, d);
+	planned_read(rs, in->conf, d);
 	if (d->errors == errors)
 		pack_matchers(rs);
 	bool patterns_fit = d->errors > errors || patterns_index(rs);
@@ -178,6 +181,7 @@ void ruleset_unref(struct ruleset *rs)
 	}
 	patterns_release(&rs->patterns);
 	correlation_release(rs);
+	planned_release(rs);
 	for (size_t i = 0; i < rs->runbooks.n; i++)
 		runbook_release(rs->runbooks.v[i]);
 	matcher_scratch_free(rs->scratch);

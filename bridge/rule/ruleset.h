@@ -150,6 +150,7 @@ struct ruleset {
 	struct conf_correlation *correlation_conf;	/* a copy, as written: for people */
 	struct correlation *correlation;
 	size_t correlation_n;
+	struct planned *planned;	/* maintenance and inhibit; NULL: there is none */
 	struct matcher_scratch *scratch;
 	struct index *index;		/* over the rules */
 	char hash[HASH_SHA256_HEX];	/* of the rules' and runbooks' bytes and the correlation */
@@ -226,6 +227,10 @@ bool rule_pool_ok(struct str pool);
 /* Names and values of `by` as one text, "name=length:value;…", so that no two lists collide; a long one as its
  * SHA-256, with # in front. */
 struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const struct event *ev);
+
+/* The maintenance windows and inhibit rules that the event belongs to, whenever that counts: lines as
+ * store/library/37-planned.lua has them, in a; "" none. -1: the arena is full. */
+int ruleset_facts(const struct ruleset *rs, struct arena *a, const struct event *ev, struct str *out);
 
 /* Which incident the event belongs to: the first policy whose matchers hold and of whose `by` fields the event has at
  * least one; else the event's own source and fingerprint; "" for an event without either. -1: the arena is full. */

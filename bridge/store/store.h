@@ -152,6 +152,7 @@ struct store_event_in {
 	struct str host;		/* for limits of hosts: label instance without its port, else host; "" none */
 	struct str delivery;		/* what names this very event of this very delivery, by its source: seen before within
 					 * limits.delivery_window_ms, it is a duplicate, whatever it says; "" none */
+	struct str facts;		/* maintenance windows and inhibit rules that it belongs to (library/37-planned.lua); "" none */
 	struct str inbox;		/* inbox entry this came from: taken off in the same step; "" */
 	const struct store_decision_in *decisions;
 	size_t decisions_n;

@@ -68,7 +68,7 @@ size_t store_decision_words(const struct store_decision_in *d)
 
 static size_t decision_words(const struct store_event_in *ev)
 {
-	size_t n = 0;
+	size_t n = ev->facts.n > 0 ? RULE_WORDS : 0;
 
 	for (size_t i = 0; i < ev->decisions_n; i++)
 		n += store_decision_words(&ev->decisions[i]);
@@ -207,6 +207,16 @@ void store_put_decision(struct store *s, const struct store_decision_in *d, stru
 	put_gate(s, &d->gate);
 }
 
+/* In the place of a rule that asks for nothing. */
+static void put_facts(struct store *s, struct str facts)
+{
+	redis_arg(s->redis, STR_NONE);
+	redis_arg(s->redis, STR("facts"));
+	redis_arg(s->redis, facts);
+	redis_arg(s->redis, STR_NONE);
+	redis_arg(s->redis, STR("0 0"));
+}
+
 static void add_name(struct buf *b, const struct event *ev)
 {
 	buf_str(b, ev->source);
@@ -273,6 +283,8 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 	bool whole = in->json.n > 0;
 	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_words(s, in) : STR_NONE);
 	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
+	if (in->facts.n > 0)
+		put_facts(s, in->facts);
 	for (size_t i = 0; i < in->decisions_n; i++)
 		store_put_decision(s, &in->decisions[i], host);
 }

@@ -180,3 +180,56 @@ def test_what_cannot_be_done_is_refused(runbookd, act, body, status, text):
     assert answer.status == status and text in answer.json()["detail"], answer
     assert held(rb) == []
     assert [a for a in rb.items("audit") if a["what"] in ("pause", "resume")] == []
+
+
+PLANNED = {
+    "maintenance": [{"name": "move-hall", "match": "site = a", "from": "2020-01-01T00:00:00Z", "until": "2120-01-01T00:00:00Z"},
+                    {"name": "long-ago", "from": "2020-01-01T00:00:00Z", "until": "2020-01-02T00:00:00Z"}],
+    "inhibit": [{"source_matchers": ["alertname = NodeDown"], "target_matchers": ["alertname = Down"], "equal": ["cluster"]}],
+}
+
+
+def test_maintenance(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE, conf={**PLANNED, "worker": {"enabled": False}}).start()
+    inside = notification([alert({"alertname": "Down", "instance": "a", "site": "a"})])
+    why = "maintenance window 'move-hall' until 2120-01-01T00:00:00.000Z"
+    told = rb.api("POST", "/api/v1/explain", {"source": "alertmanager", "payload": inside}).json()
+    assert [(r["decision"], r["reason"]) for r in told["events"][0]["rules"]] == [("paused", why)] * 2, told
+    rb.post_alertmanager(inside)
+    assert [d["reason"] for d in rb.items("events")[0]["decisions"]] == [why, why]
+    assert decisions(rb, "b") == {"note-down": "run", "look-down": "run"}
+    done = rb.run_check("runbook-bridge", "--check")
+    assert "the maintenance window 'long-ago' is over; remove it" in done.stdout + done.stderr and "move-hall" not in done.stdout, done
+
+
+def inhibited(rb, instance, cluster="eu"):
+    rb.post_alertmanager(notification([alert({"alertname": "Down", "instance": instance, "cluster": cluster})]))
+    event = next(e for e in rb.items("events") if e["labels"].get("instance") == instance)
+    return {d["decision"] for d in event["decisions"]}, event["decisions"][0]["reason"]
+
+
+def test_inhibition_by_two_bridges_whatever_is_killed(folder, runbookd):
+    redis = RedisServer(folder).start()
+    conf = {**PLANNED, "redis": redis.url, "worker": {"enabled": False}}
+    one, two = [runbookd(rules=RULES, runbooks=NOTE, conf=conf).start() for _ in range(2)]
+    source = {"alertname": "NodeDown", "cluster": "eu", "instance": "n"}
+    try:
+        for i in range(5):
+            assert inhibited(two, f"a{i}")[0] == {"run"}
+            starts = f"2026-11-22T19:0{i}:00Z"
+            one.post_alertmanager(notification([alert(source, starts_at=starts)]))
+            what, why = inhibited(two, f"b{i}")
+            assert what == {"paused"} and why.startswith("inhibited while alert NodeDown (alertmanager:"), why
+            assert inhibited(two, f"c{i}", "us")[0] == {"run"}
+            if i == 0:
+                one.kill9_all()
+                two.kill9("bridge")
+                one.start()
+                two.wait_ready()
+                assert inhibited(one, "d")[0] == {"paused"}
+            two.post_alertmanager(notification([alert(source, status="resolved", starts_at=starts, ends_at=f"2026-11-22T19:0{i}:30Z")]))
+        assert inhibited(one, "e")[0] == {"run"}
+    finally:
+        for rb in (one, two):
+            rb.stop()
+        redis.kill()

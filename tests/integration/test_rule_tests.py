@@ -355,6 +355,34 @@ def test_no_rules_beside_the_file(tests):
     assert done.returncode == 3 and "no rules or log patterns stand beside the test" in done.stdout, done
 
 
+def test_maintenance_and_inhibition_hold(tests):
+    (tests.folder / "rules" / "runbookd.yml").write_text("""
+rules: ["all.yml"]
+runbooks: [../runbooks]
+maintenance: [{name: move, match: 'alertname = A', from: 2025-01-01T01:00:00Z, until: 2025-01-01T02:00:00Z}]
+inhibit: [{source_matchers: severity = critical, target_matchers: alertname = DiskFull, equal: [instance]}]
+""")
+
+    def fires(at, name, **labels):
+        return f"{{at: {at}, alert: {{starts_at: {at}, labels: {json.dumps({'alertname': name, **labels})}}}}}"
+
+    a = [fires(at, "A", n=at) for at in ("59m", "60m", "119m", "120m")]
+    expect = [{"at": at, "rule": "either", "decision": what} for at, what in
+              (("59m", "run"), ("60m", "paused"), ("119m", "paused"), ("120m", "run"))]
+    done = tests(one(a, expect=expect))
+    assert done.returncode == 0, done
+    disk = {"mountpoint": "/var/log"}
+    events = [fires("0s", "Down", severity="critical", instance="x"), fires("1m", "DiskFull", instance="x", **disk),
+              fires("1m", "DiskFull", instance="y", **disk), "{at: 10m, resolve: {alertname: Down}}",
+              fires("2h", "DiskFull", instance="x", **disk)]
+    expect = [{"at": "1m", "rule": "disk", "decision": "paused"}, {"at": "1m", "rule": "disk", "decision": "run"},
+              {"at": "2h", "rule": "disk", "decision": "run"}]
+    done = tests(one(events, expect=expect))
+    assert done.returncode == 0, done
+    done = tests(one(events[:3] + events[4:], expect=expect))
+    assert done.returncode == 1 and "inhibited while alert Down (alertmanager:" in done.stdout, done
+
+
 def test_configuration_counts(tests):
     """-c names rules from elsewhere, and its limits hold: a chain that may not be longer than one run."""
     (tests.folder / "c.yml").write_text("rules: [rules/*.yml]\nincidents: {occurrence_skew: 1h}\n")

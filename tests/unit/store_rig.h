@@ -178,6 +178,7 @@ struct rig_event {
 	const char *corr;	/* NULL: none */
 	int64_t window;		/* 0: 10 m */
 	const char *inbox;
+	const char *facts;	/* of what is planned; NULL none */
 	const char *host;	/* for limits of hosts; NULL none */
 	bool light;		/* without its JSON */
 	struct kv *labels;	/* of the event and of the incident that it opens; the event's JSON has others. n 0: alertname */
@@ -288,6 +289,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.corr_json = in->corr ? STR("{\"instance\":\"a\"}") : STR_NONE,
 		.corr_window_ms = in->window ? in->window : 10 * MINUTE,
 		.delivery = str_of(in->delivery),
+		.facts = str_of(in->facts),
 		.inbox = str_of(in->inbox),
 		.host = str_of(in->host),
 		.decisions = in->rules,

@@ -177,6 +177,9 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "flapping: {transitions: 2, window: 1m}\n"
 		      "limits: {runs: {count: 1, per: 2s}, hosts: none, chain_depth: 0, delivery_window: 2m, gate_late: 0, gates: 9, queue: 1, "
 		      "queue_ttl: 1s, match_limit: 1000, match_budget: 2000}\n"
+		      "maintenance: [{name: m, match: 'a = b', from: 2026-12-01T20:00:00+01:00, until: 2026-12-02T02:00:00Z}, "
+		      "{name: w, days: [sat, mon], at: '22:05', for: 2h, timezone: UTC}]\n"
+		      "inhibit: [{source_matchers: ['a = b', c = d], target_matchers: x = y, equal: [e]}]\n"
 		      "logs: {line_limit: 1KiB, max_age: 1m, max_ahead: 0}\n"
 		      "sources: {am2: {kind: alertmanager, auth: {sns: {topic_arns: ['arn:aws:sns:r:1:t']}}, rate: {count: 3, per: 2s}, time: trust}}\n"
 		      "sns: {ca_file: ca.pem, connect_to: 'h:1'}\n"
@@ -198,6 +201,9 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
 		"limits:\n  runs: {count: 1, per: 2s}\n  hosts: none\n  chain_depth: 0\n  delivery_window: 2m\n  gate_late: 0s\n  gates: 9\n  queue: 1\n  queue_ttl: 1s\n  match_limit: 1000\n  match_budget: 2000\n"
+		"maintenance:\n  - {name: m, match: [\"a = b\"], from: \"2026-12-01T19:00:00.000Z\", until: \"2026-12-02T02:00:00.000Z\"}\n"
+		"  - {name: w, days: [mon, sat], at: \"22:05\", for: 2h}\n"
+		"inhibit:\n  - {source_matchers: [\"a = b\", \"c = d\"], target_matchers: [\"x = y\"], equal: [e]}\n"
 		"logs:\n  line_limit: 1KiB\n  max_age: 1m\n  max_ahead: 0s\n"
 		"sources:\n  am2: {kind: alertmanager, auth: {sns: {topic_arns: [\"arn:aws:sns:r:1:t\"]}}, rate: {count: 3, per: 2s}, time: trust}\n"
 		"sns:\n  ca_file: /etc/rb/ca.pem\n  connect_to: \"h:1\"\n"
@@ -206,7 +212,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 3);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 18);
+	assert_int_equal(c->sources[0].line, 20);
 	conf_free(c);
 }
 
@@ -694,6 +700,49 @@ static void rates(void **state)
 }
 
 /* What INTERFACE-like documents of later versions name is refused, not ignored. */
+static void maintenance_windows(void **state)
+{
+	(void)state;
+	struct conf *c = parse("maintenance:\n  - {name: daily, at: '00:00', for: 7d}\n");
+	assert_int_equal(c->maintenance_n, 1);
+	assert_int_equal(c->maintenance[0].days, 127);
+	assert_int_equal(c->maintenance[0].for_ms, INT64_C(7) * 86400000);
+	assert_int_equal(c->maintenance[0].until_ms, 0);
+	conf_free(c);
+	refuse_one("maintenance: {}\n", "'maintenance' must be a list of at most 100 maps");
+	refuse_one("maintenance: [a]\n", "each window is a map");
+	refuse_one("maintenance: [{at: '01:00', for: 1h}]\n", "needs a 'name'");
+	refuse_one("maintenance: [{name: 'a b', at: '01:00', for: 1h}]\n", "1 to 64 letters");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 1h}, {name: a, at: '02:00', for: 1h}]\n", "there twice");
+	refuse_one("maintenance: [{name: a}]\n", "needs 'from' and 'until', or 'at' and 'for'");
+	refuse_one("maintenance: [{name: a, at: '01:00'}]\n", "needs 'from' and 'until', or 'at' and 'for'");
+	refuse_one("maintenance: [{name: a, from: 2026-12-01T20:00:00Z}]\n", "needs 'from' and 'until'");
+	refuse_one("maintenance: [{name: a, from: 2026-12-01T20:00:00Z, until: 2026-12-01T20:00:00Z}]\n", "'until' must be later");
+	refuse_one("maintenance: [{name: a, from: 2026-12-01T20:00:00Z, until: 2026-12-02T20:00:00Z, for: 1h}]\n", "not both");
+	refuse_one("maintenance: [{name: a, from: tomorrow, until: 2026-12-02T20:00:00Z}]\n", "must be a time as 2026-12-01T20:00:00Z");
+	refuse_one("maintenance: [{name: a, at: '24:00', for: 1h}]\n", "a time of day");
+	refuse_one("maintenance: [{name: a, at: '1:00', for: 1h}]\n", "a time of day");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 8d}]\n", "must be from 1s to 7d");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 1h, days: [monday]}]\n", "days are mon, tue");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 1h, days: []}]\n", "leave it out for every day");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 1h, timezone: Europe/Berlin}]\n", "times are in UTC");
+	refuse_one("maintenance: [{name: a, at: '01:00', for: 1h, matches: x}]\n", "did you mean 'match'");
+}
+
+static void inhibit_rules(void **state)
+{
+	(void)state;
+	struct conf *c = parse("inhibit:\n  - {source_matchers: [a = b], target_matchers: [c = d]}\n");
+	assert_int_equal(c->inhibit_n, 1);
+	assert_int_equal(c->inhibit[0].equal.n, 0);
+	conf_free(c);
+	refuse_one("inhibit: {}\n", "'inhibit' must be a list of at most 100 maps");
+	refuse_one("inhibit: [a]\n", "each rule is a map");
+	refuse_one("inhibit: [{source_matchers: [a = b]}]\n", "needs 'target_matchers'");
+	refuse_one("inhibit: [{source_matchers: [], target_matchers: [a = b]}]\n", "needs 'source_matchers'");
+	refuse_one("inhibit: [{source_match: a, source_matchers: x = y, target_matchers: a = b}]\n", "did you mean 'source_matchers'");
+}
+
 static void keys_of_later_versions(void **state)
 {
 	(void)state;
@@ -1023,7 +1072,7 @@ static void manual_has_every_key(void **state)
 TESTS_MAIN(T(defaults_are_the_documented_ones), T(every_field_of_the_struct_is_in_the_table),
 	T(table_is_sound), T(sections_stand_together), T(keys_that_need_a_restart),
 	T(numbers_at_their_bounds), T(every_choice), T(awkward_texts), T(lists_and_maps),
-	T(all_errors_at_once), T(unknown_keys), T(keys_of_later_versions), T(rates), T(auth_of_a_source), T(auth_that_contradicts_itself),
+	T(all_errors_at_once), T(unknown_keys), T(maintenance_windows), T(inhibit_rules), T(keys_of_later_versions), T(rates), T(auth_of_a_source), T(auth_that_contradicts_itself),
 	T(lists_of_senders_have_limits), T(trusted_proxies), T(other_addresses), T(wrong_kinds_of_values),
 	T(broken_yaml), T(tokens_are_read), T(tokens_with_errors), T(tokens_have_a_limit), T(listen_addresses), T(redis_forms), T(secrets_are_not_shown),
 	T(names_are_checked), T(loads_a_file), T(relative_paths_become_absolute), T(no_file),

@@ -20,7 +20,8 @@ What is in which:
   20 the states of runs
   30 what a message does
   35 rules over several events
-  36 what keeps rules from running for a time
+  36 what people keep from running for a time
+  37 what the configuration does: maintenance, inhibition
   40 rows as the API shows them
   50 what the worker calls
   55 what people do with incidents, and what is forgotten

@@ -22,7 +22,7 @@ local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
 local get_incident, new_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
-local paused -- 36: why a rule does not run for now
+local paused, planned, set_facts, write_sources -- 36 and 37: why a rule does not run for now
 local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
 local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
 local counts = {} -- 80: what insights tell of: functions by name, since names are scarce here
@@ -57,7 +57,7 @@ function new_plan(p, now)
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	t.pauses, t.indexed, t.partly, t.counts = false, false, false, false
 	t.trail = ''
-	t.body, t.body_of, t.read_event = false, false, false -- see 36
+	t.body, t.body_of, t.read_event, t.facts, t.sources = false, false, false, false, false -- see 36, 37
 	return t
 end
 
@@ -659,7 +659,7 @@ local function put_off(t, k, u, rule)
 	local due = t.now + u.for_ms
 	local rec = {
 		due = text(due), since = now_text, key = t.key, depth = t.depth, trail = t.trail, ruleset = t.ruleset,
-		words = slice(t.argv, k, u.words),
+		words = slice(t.argv, k, u.words), facts = t.facts or nil,
 	}
 	set_wait(t, t.name, t.alert, 'for ' .. rule, rec)
 	t.due[t.name .. ' ' .. rule] = due
@@ -692,7 +692,11 @@ end
 -- the decisions as JSON, or nil and the full pool.
 function decide(t, k, stop, outcome)
 	local argv, json = t.argv, nil
-	t.body, t.read_event = argv[k - 1], false
+	t.body, t.read_event, t.facts = argv[k - 1], false, false
+	if argv[k + 1] == 'facts' then
+		set_facts(t, argv[k + 2], true)
+		k = k + 5
+	end
 	while k < stop do
 		local rule, decision, reason, run = argv[k], argv[k + 1], argv[k + 2], '-'
 		local u = rule_of(argv[k + 4])
@@ -1282,6 +1286,9 @@ function write_plan(t)
 	if t.brakes then
 		write_brakes(t)
 	end
+	if t.sources then
+		write_sources(t)
+	end
 	if t.gates then
 		write_gates(t)
 	end
@@ -1362,7 +1369,7 @@ end
            bridges send the members alone.)
   json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
            answer is the error WHOLE
-then `words` words: for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or
+then `words` words: where the event has facts (37-planned.lua) '' "facts" FACTS '' "0 0"; for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or
 dry_run, the event's host in place of the reason; then for each step, resolve step and failure step:
 step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
 and of a rule over several events the gate words: "kind count within_ms parts timeout_steps" by_key time_ms names why

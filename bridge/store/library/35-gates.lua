@@ -76,11 +76,12 @@ end
 local function aside(t, f)
 	local argv, ruleset, name, alert, key = t.argv, t.ruleset, t.name, t.alert, t.key
 	local inc, incident, depth, trail = t.inc, t.incident, t.depth, t.trail
-	local body, body_of, event = t.body, t.body_of, t.read_event
+	local body, body_of, event, facts = t.body, t.body_of, t.read_event, t.facts
 	local a, b = f()
 	t.argv, t.ruleset, t.name, t.alert, t.key = argv, ruleset, name, alert, key
 	t.inc, t.incident, t.depth, t.trail = inc, incident, depth, trail
 	t.body, t.body_of, t.read_event = body, body_of, event
+	set_facts(t, facts, false)
 	return a, b
 end
 
@@ -186,6 +187,7 @@ local function timeout_paused(t, rec, rule)
 	return (aside(t, function()
 		t.argv, t.alert = argv, false
 		t.body, t.body_of, t.read_event = false, rec.events[1].event, false
+		set_facts(t, rec.facts or false, false)
 		return paused(t, 1, {words = #argv})
 	end))
 end
@@ -292,7 +294,7 @@ local function open_gate(t, k, at, spec)
 	return {
 		kind = spec.kind, names = t.argv[at + 3], count = spec.count, within = spec.within, events = {},
 		words = spec.steps > 0 and words or nil, why = t.argv[at + 5], dry = t.argv[k + 1] == 'dry_run',
-		ruleset = t.ruleset, incident = t.incident, depth = t.depth, trail = t.trail,
+		ruleset = t.ruleset, incident = t.incident, depth = t.depth, trail = t.trail, facts = t.facts or nil,
 	}
 end
 
@@ -387,6 +389,7 @@ local function fire_absent(t, g)
 			t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, '', false, rec.key
 			t.inc, t.incident, t.depth, t.trail = inc or false, rec.incident, rec.depth, rec.trail or ''
 			t.body, t.body_of, t.read_event = false, rec.event, false
+			set_facts(t, rec.facts or false, false)
 			d, reason, run = decide_now(t, 1, rule_of(rec.words[5]))
 			return d, reason
 		end)
@@ -409,7 +412,7 @@ local function watched(t, k, u, at, spec, last)
 	return {
 		kind = ABSENT, names = t.argv[at + 3], within = spec.within, last = last, due = last + spec.within,
 		event = '', words = slice(t.argv, k, u.words), why = t.argv[at + 4], key = t.key, depth = t.depth,
-		trail = t.trail, ruleset = t.ruleset, incident = t.incident,
+		trail = t.trail, ruleset = t.ruleset, incident = t.incident, facts = t.facts or nil,
 	}
 end
 

@@ -4,7 +4,7 @@
 -- later. All that decides looks here within its own step, so a pause holds for every bridge from the next decision on; and
 -- for every worker from the next claim on: a rule's run that is paused stays in its queue, ready when the pause ends,
 -- and stands in `held` by that time, so that it is let go when the pause ends before. What runs already goes on.
-local pause, resume, pauses, drop_pauses, hold_queued, tick_held
+local drop_pauses, hold_queued, tick_held
 do
 
 local PAUSES = 100 -- that hold at once
@@ -116,14 +116,7 @@ local function by_matchers(field, pause)
 	return why('what has ' .. sub(field, 10) .. ' is paused', pause)
 end
 
--- The reason why the rule with the first word argv[k] does not run now, or nil. Read once a call.
-function paused(t, k, u)
-	if not t.pauses then
-		t.pauses = read_pauses(t.p, t.now)
-	end
-	if t.pauses.n == 0 then
-		return nil
-	end
+local function paused_by_hand(t, k, u)
 	local argv, rule, by = t.argv, t.argv[k], t.pauses.by
 	if by.all then
 		return why('all rules are paused', by.all)
@@ -139,6 +132,14 @@ function paused(t, k, u)
 	end
 	local field = #t.pauses.matchers > 0 and matching(t.pauses, event_of(t))
 	return field and by_matchers(field, by[field]) or nil
+end
+
+-- The reason why the rule with the first word argv[k] does not run now, or nil. Read once a call.
+function paused(t, k, u)
+	if not t.pauses then
+		t.pauses = read_pauses(t.p, t.now)
+	end
+	return t.pauses.n > 0 and paused_by_hand(t, k, u) or planned(t)
 end
 
 -- ---- queued runs ----
@@ -246,7 +247,7 @@ end
 
 -- rb_pause_v1 KEY what for_ms who reason [tests]; what: all, "rule NAME", "runbook NAME", or "matchers TEXT", of which the
 -- tests are JSON. One that holds already is replaced. Answers the pause as JSON.
-function pause(keys, argv)
+local function pause(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local field, who, reason = argv[1], argv[3], argv[4]
@@ -269,7 +270,7 @@ function pause(keys, argv)
 end
 
 -- rb_resume_v1 KEY what who reason: ends it now. Answers the pause that it was.
-function resume(keys, argv)
+local function resume(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
 	local field = argv[1]
@@ -284,7 +285,7 @@ function resume(keys, argv)
 end
 
 -- rb_pauses_v1 KEY: those that hold, as JSON, by what they pause.
-function pauses(keys)
+local function pauses(keys)
 	local p, out = keys[1] .. ':', {}
 	local holding = read_pauses(p, now_ms(p))
 	for i = 1, holding.n do
@@ -298,6 +299,10 @@ function drop_pauses(p, now)
 	local _, over = read_pauses(p, now)
 	over_pauses(p, over)
 end
+
+writes('rb_pause_v1', pause)
+writes('rb_resume_v1', resume)
+reads('rb_pauses_v1', pauses)
 
 end
 

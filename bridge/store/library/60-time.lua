@@ -187,6 +187,7 @@ local function decide_due(t, member, name, rule, a, rec, done)
 	t.argv, t.ruleset, t.name, t.alert, t.key = rec.words, rec.ruleset, name, a, rec.key
 	t.inc, t.incident, t.depth, t.trail = inc or false, inc and inc.id or '', rec.depth, rec.trail or ''
 	t.body, t.body_of, t.read_event = false, rec.event, false
+	set_facts(t, rec.facts or false, false)
 	if inc then
 		touch(t, inc)
 	end
@@ -379,6 +380,7 @@ function tick(keys, argv)
 	local done = {lost = 0, requeued = 0, expired = 0, resolved_stale = 0, trimmed = 0, late = {}}
 	local retention = num(argv[3])
 	drop_pauses(p, now)
+	tick_sources(p)
 	-- What is over does not fire any more: all of it first, however much there is.
 	local expiring = tick_expiring(p, now, argv[5], done)
 	local most = math.max(
