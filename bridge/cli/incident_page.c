@@ -1,6 +1,6 @@
 /* incident_page.c: what the person on call reads at 3 am, in the order of the questions.
  *
- * What is broken, how bad, since when; which alerts say so; what the machine already tried, how that
+ * What is broken, how bad, since when, because of what; what changed before; which alerts say so; what the machine already tried, how that
  * ended and what it printed; and what happened when. Times are local, with their age. What is long is
  * cut at its old end, and the line that says so names the command that shows the rest. All texts are
  * escaped.
@@ -14,6 +14,7 @@
 
 #define LINES_SHOWN 10 /* of one alert */
 #define ALERTS_SHOWN 20
+#define CHANGES_SHOWN 10
 #define RUNS_SHOWN 20
 #define TIMELINE_SHOWN 40
 #define FETCH_MAX 10000
@@ -106,6 +107,22 @@ static void print_acked(struct cli *c, const struct json *incident)
 	buf_printf(&c->out, " (%s ago)", age);
 }
 
+/* Whose symptom it is, or how many it has. */
+static void print_relations(struct cli *c, const struct json *incident)
+{
+	const struct json *own = json_get(incident, "root_of");
+	size_t n = 0;
+
+	if (show_text(incident, "symptom_of").n)
+		field(c, "cause", arena_printf(&c->arena, "it is a symptom of incident %.*s",
+			STR_ARG(show_text(incident, "symptom_of"))));
+	for (const struct json *s = own ? own->child : NULL; s; s = s->next)
+		n++;
+	if (n)
+		field(c, "symptoms", arena_printf(&c->arena, "%zu: %.*s%s", n, STR_ARG(json_str(own->child)),
+			n > 1 ? ", …" : ""));
+}
+
 /* What is not as whole as it looks. */
 static void print_gaps(struct cli *c, const struct json *incident)
 {
@@ -156,7 +173,44 @@ static void print_head(struct cli *c, const struct json *incident)
 	field_time(c, "resolved", incident, "resolved");
 	print_ended(c, incident);
 	field(c, "id", show_text(incident, "id"));
+	print_relations(c, incident);
 	print_gaps(c, incident);
+}
+
+/* ---- changes ---- */
+
+/* How long before the incident opened, which may be no time at all. */
+static void print_change(struct cli *c, const struct json *change, int64_t opened)
+{
+	int64_t when = show_time(change, "time");
+	char time[SHOW_TIME_MAX], before[SHOW_TIME_MAX];
+
+	show_local(when, c->now_ms, time);
+	show_duration(opened > when ? opened - when : 0, before);
+	buf_puts(&c->out, "  ");
+	escaped(c, STYLE_BOLD, show_text(change, "type"));
+	buf_printf(&c->out, "  %s, %s before", time, before);
+	if (show_text(change, "summary").n) {
+		buf_puts(&c->out, ": ");
+		escaped(c, STYLE_PLAIN, show_text(change, "summary"));
+	}
+	buf_putc(&c->out, '\n');
+	below(c, STYLE_DIM, show_pairs(&c->arena, json_get(change, "labels")));
+}
+
+static void print_changes(struct cli *c, const struct json *incident)
+{
+	const struct json *list = json_get(incident, "what_changed");
+	size_t n = 0;
+
+	if (!list || !list->child)
+		return;
+	heading(c, "What changed", STR("within an hour before, nearest first"));
+	for (const struct json *l = list->child; l; l = l->next)
+		if (n++ < CHANGES_SHOWN)
+			print_change(c, l, show_time(incident, "opened"));
+	if (n > CHANGES_SHOWN)
+		buf_printf(&c->out, "  and %zu more: runbookctl -o json incidents show\n", n - CHANGES_SHOWN);
 }
 
 /* ---- alerts ---- */
@@ -323,6 +377,7 @@ int incident_page(struct cli *c, const char *path, const struct json *incident)
 	int rc;
 
 	print_head(c, incident);
+	print_changes(c, incident);
 	rc = print_alerts(c, path);
 	if (rc == 0)
 		rc = print_runs(c, path);

@@ -95,6 +95,15 @@ static void add_act(struct cli *c, struct table *t, int64_t ms, const struct jso
 	add(c, t, ms, "person", show_text(act, "what"), joined(c, who, show_text(act, "text")));
 }
 
+/* Which incident is a symptom of which. */
+static void add_relation(struct cli *c, struct table *t, int64_t ms, const struct json *relation)
+{
+	add(c, t, ms, "topology", STR("symptom"),
+		arena_printf(&c->arena, "%.*s is a symptom of %.*s: it depends on %.*s",
+			STR_ARG(show_text(relation, "symptom")), STR_ARG(show_text(relation, "root")),
+			STR_ARG(show_text(relation, "node"))));
+}
+
 static bool is_result(const struct json *event)
 {
 	return str_is(show_text(event, "type"), "run") && str_is(show_text(event, "source"), "runbookd");
@@ -114,6 +123,8 @@ static void add_entry(struct cli *c, struct table *t, const struct json *entry)
 		add_event(c, t, ms, what);
 	else if (str_is(kind, "act"))
 		add_act(c, t, ms, what);
+	else if (str_is(kind, "topology"))
+		add_relation(c, t, ms, what);
 	else if (!str_is(kind, "decisions"))
 		add(c, t, ms, "other", kind, show_pairs(&c->arena, what));
 	add_decisions(c, t, ms, entry);

@@ -207,6 +207,7 @@ struct conf {
 	struct conf_list patterns;	/* globs */
 	struct conf_list runbooks;	/* folders */
 	struct conf_list contracts;	/* globs */
+	struct conf_list topology;	/* globs */
 	struct {
 		bool enabled;
 		struct conf_list pools;
@@ -217,6 +218,7 @@ struct conf {
 	} worker;
 	struct conf_correlation *correlation;
 	size_t correlation_n;
+	struct conf_list changes;	/* matchers: an event that one holds for is a change */
 	struct {
 		int64_t reopen_window_ms;
 		int64_t stale_after_ms;

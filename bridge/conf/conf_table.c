@@ -113,6 +113,10 @@ const struct conf_key conf_keys[] = {
 		"the data of an event of that type must look like. An event that breaks it is refused "
 		"with the place; of a sender that would send it for ever, it is taken and decided "
 		"error."},
+	{"topology", CONF_LIST, AT(topology), "[\"topology/*.yml\"]", 0, 256, conf_check_filled, NULL, false,
+		"Patterns of files that say what depends on what, relative to this file; they may "
+		"hold rules, too. The incident of what others depend on is the root of theirs, and rules may say only: "
+		"root."},
 	{"worker.enabled", CONF_BOOL, AT(worker.enabled), "true", 0, 0, NULL, NULL, false,
 		"Whether runbookd starts a worker on this host."},
 	{"worker.pools", CONF_LIST, AT(worker.pools), "[default]", 1, 64, conf_check_pool, NULL,
@@ -135,6 +139,10 @@ const struct conf_key conf_keys[] = {
 		"duration}. Alerts that match and have the same values of the labels within the "
 		"window are one incident. An alert that lacks all labels of every policy is an "
 		"incident of its own."},
+	{"changes", CONF_LIST, AT(changes), "['event.type =~ \"deploy.*|git_.*_merged\"']", 0, CONF_CHANGES_MAX,
+		conf_check_filled, NULL, false,
+		"Matchers; an event of status info for which one of them holds is a change, such as a deploy. It is put on "
+		"the timeline of each incident that shares its labels and opened within an hour after."},
 	{"incidents.reopen_window", CONF_DURATION, AT(incidents.reopen_window_ms), "15m", 0,
 		30 * DAY, NULL, NULL, false,
 		"An incident that resolved less than this ago is opened again instead of a new "

@@ -54,6 +54,7 @@ extern const size_t conf_keys_n;
 #define CONF_WINDOW_NAME_MAX 64
 #define CONF_WINDOW_FOR_MIN_MS INT64_C(1000)
 #define CONF_WINDOW_FOR_MAX_MS (INT64_C(7) * 86400000)
+#define CONF_CHANGES_MAX 64
 #define CONF_SOURCES_MAX 256
 #define CONF_TOKENS_MAX 256
 #define CONF_SCOPES_MAX 64 /* of one token */

@@ -59,6 +59,18 @@ static struct str labels_json(struct arena *a, const struct event *ev)
 	return buf_failed(w.out) ? STR_NONE : arena_strdup(a, buf_as_str(w.out));
 }
 
+/* Cut where it is long, between two characters. */
+static struct str shortened(struct str s)
+{
+	size_t n = DECIDE_CHANGE_TEXT_MAX;
+
+	if (s.n <= n)
+		return s;
+	while (n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+		n--;
+	return (struct str){s.p, n};
+}
+
 static bool any_compat(const struct rule_step *steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -212,6 +224,7 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 		.rule = rule->name,
 		.ask = rule->dry_run ? DECISION_DRY_RUN : DECISION_RUN,
 		.cooldown_ms = rule->cooldown_ms,
+		.only_root = rule->only_root,
 	};
 	if (rule->cooldown_ms && rule->cooldown_by_n)
 		d->cooldown_key = rule_by_key(a, rule->cooldown_by, rule->cooldown_by_n, ev);
@@ -226,14 +239,6 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 	} else if (ask_steps(d, m, a, ev, &why) != 0)
 		ask_not(d, DECISION_ERROR, arena_strdup(a, str_of(why.text)));
 	return arena_failed(a) ? full(e) : 0;
-}
-
-/* What limits of hosts count. */
-static struct str host_of(const struct event *ev)
-{
-	struct str instance = event_label(ev, STR("instance"));
-
-	return instance.n ? template_host(instance) : event_label(ev, STR("host"));
 }
 
 /* An event that broke the contract of its type: no rule looks at it, and it still ends in a decision. */
@@ -253,6 +258,47 @@ static int decide_broken(struct arena *a, const struct event *ev, enum decision 
 	return arena_failed(a) ? full(e) : 0;
 }
 
+/* What a change shows of itself on an incident: without its data, which may be long. */
+static struct str change_json(struct arena *a, const struct event *ev)
+{
+	struct json_w w;
+	size_t n = 0;
+
+	json_w_init(&w, scratch_clear());
+	json_w_object(&w);
+	json_w_kstr(&w, "type", shortened(ev->type));
+	json_w_kstr(&w, "source", ev->source);
+	json_w_kstr(&w, "summary", shortened(ev->summary));
+	json_w_key(&w, STR("labels"));
+	json_w_object(&w);
+	for (size_t i = 0; i < ev->labels_n && n < DECIDE_CHANGE_LABELS_MAX; i++) {
+		const struct kv *l = &ev->labels[i];
+		if (l->name.n + l->value.n > DECIDE_CHANGE_LABEL_MAX)
+			continue;
+		json_w_key(&w, l->name);
+		json_w_str(&w, l->value);
+		n++;
+	}
+	json_w_end(&w, '}');
+	json_w_end(&w, '}');
+	return buf_failed(w.out) ? STR_NONE : arena_strdup(a, buf_as_str(w.out));
+}
+
+/* What else the store is to know: where it stands among what depends on what, and whether it is a change. */
+static int relate(
+	const struct ruleset *rules, struct arena *a, const struct event *ev, struct store_event_in *out)
+{
+	struct rule_topology topology;
+
+	if (ruleset_topology(rules, a, ev, &topology) != 0)
+		return -1;
+	out->topology = topology.keys;
+	out->topology_n = topology.n;
+	if (ruleset_is_change(rules, a, ev))
+		out->change_json = change_json(a, ev);
+	return 0;
+}
+
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,
 	const struct event *ev, struct store_event_in *out, struct err *e)
 {
@@ -262,7 +308,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	size_t n = 0;
 
 	*out = (struct store_event_in){.event = ev};
-	if (ruleset_correlate(rules, a, ev, &corr) != 0)
+	if (ruleset_correlate(rules, a, ev, &corr) != 0 || relate(rules, a, ev, out) != 0)
 		return full(e);
 	if (!ev->broken.n && ruleset_match(rules, a, ev, &m, &n) != 0)
 		return full(e);
@@ -275,7 +321,7 @@ int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena 
 	out->corr_key = corr.key;
 	out->corr_json = corr.key_json;
 	out->corr_window_ms = corr.window_ms;
-	out->host = n ? host_of(ev) : STR_NONE;
+	out->host = n ? rule_host(ev) : STR_NONE;
 	if (ruleset_facts(rules, a, ev, &out->facts) != 0)
 		return full(e);
 	d = n ? arena_array(a, n, sizeof(*d)) : NULL;

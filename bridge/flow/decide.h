@@ -14,6 +14,11 @@
 #include "rule/ruleset.h"
 #include "store/store.h"
 
+/* Of a change, as incidents show it; what is longer is cut or left out. */
+#define DECIDE_CHANGE_TEXT_MAX 512	/* bytes of type and of summary */
+#define DECIDE_CHANGE_LABEL_MAX 256	/* bytes of a label's name and value */
+#define DECIDE_CHANGE_LABELS_MAX 64
+
 /* ev and all that out points to live in a. -1: the arena is full (ERR_LIMIT). Where a rule that matches has a runbook
  * with `compat: am-executor`, ev->message gets its id and json, and whoever stores the event keeps it before. */
 int decide_event(const struct ruleset *rules, int64_t chain_depth, struct arena *a,

@@ -296,6 +296,7 @@ static void read_rules(const struct conf *c, struct paths *found, struct files *
 {
 	find_files(c, &c->rules, found, d);
 	find_files(c, &c->patterns, found, d);
+	find_files(c, &c->topology, found, d);
 	for (size_t i = 0; i < found->n; i++) {
 		const char *path = found->v[i].p;
 		struct err e = {0};
@@ -717,7 +718,7 @@ static struct conf *conf_beside(const char *folder, struct diags *d)
 {
 	static const char defaults[] =
 		"rules: ['*.yml', 'rules/*.yml']\npatterns: ['patterns/*.yml']\n"
-		"runbooks: [runbooks, ../runbooks]\n";
+		"runbooks: [runbooks, ../runbooks]\ntopology: ['topology/*.yml', '../topology/*.yml']\n";
 	struct conf *conf;
 	struct arena a;
 
@@ -731,6 +732,7 @@ static struct conf *conf_beside(const char *folder, struct diags *d)
 			forget_places(&conf->rules);
 			forget_places(&conf->patterns);
 			forget_places(&conf->runbooks);
+			forget_places(&conf->topology);
 		}
 	}
 	arena_release(&a);
@@ -876,6 +878,8 @@ size_t load_watch_paths(struct arena *a, const struct conf *c, struct str **out)
 		watch_pattern(c, &c->patterns.v[i], &p);
 	for (size_t i = 0; i < c->contracts.n; i++)
 		watch_pattern(c, &c->contracts.v[i], &p);
+	for (size_t i = 0; i < c->topology.n; i++)
+		watch_pattern(c, &c->topology.v[i], &p);
 	for (size_t i = 0; i < c->runbooks.n; i++) {
 		struct str folder = file_join(a, c->dir, c->runbooks.v[i].text);
 		struct stat st;

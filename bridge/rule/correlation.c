@@ -221,6 +221,13 @@ static int correlate_alone(const struct ruleset *rs, struct arena *a, const stru
 	return arena_failed(a) ? -1 : 0;
 }
 
+struct str rule_host(const struct event *ev)
+{
+	struct str instance = event_label(ev, STR("instance"));
+
+	return instance.n ? template_host(instance) : event_label(ev, STR("host"));
+}
+
 int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct event *ev,
 	struct rule_correlation *out)
 {

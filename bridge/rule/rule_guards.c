@@ -1,5 +1,5 @@
 /* rule_guards.c: the keys that hold a rule back or count it, from YAML: for, cooldown, limits,
- * approval, on_flapping, slo.
+ * approval, on_flapping, only, slo.
  *
  * Guarantee: where no finding was added, each value is within the bounds that ruleset.h names, and
  * the keys go together: what could never come true (a `for` of a rule that waits for the resolve)
@@ -52,6 +52,15 @@ void rule_read_on_flapping(struct reader *r, const struct yaml *y, void *into)
 
 	if (reader_choice(r, y, names, &i))
 		((struct rule_build *)into)->rule->skip_flapping = i == 1;
+}
+
+void rule_read_only(struct reader *r, const struct yaml *y, void *into)
+{
+	static const char *const names[] = {"root", NULL};
+	int i;
+
+	if (reader_choice(r, y, names, &i))
+		((struct rule_build *)into)->rule->only_root = true;
 }
 
 static void read_expires(struct reader *r, const struct yaml *y, void *into)

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include "rule/pattern_yaml.h"
+#include "rule/topology.h"
 
 /* ---- match, any ---- */
 
@@ -265,6 +266,7 @@ static const struct reader_key rule_keys[] = {
 	{"on_resolve", read_on_resolve, false},
 	{"on_flapping", rule_read_on_flapping, false},
 	{"approval", rule_read_approval, false},
+	{"only", rule_read_only, false},
 	{"mode", read_mode, false},
 	{"steps", read_steps, false},
 	{"on_failure", read_on_failure, false},
@@ -395,6 +397,7 @@ void rules_read_file(struct rules_build *b, const struct ruleset_file *f)
 	static const struct reader_key keys[] = {
 		{"rules", read_rules, false},
 		{"patterns", patterns_read, false},
+		{"topology", topology_read, false},
 		{NULL, NULL, false},
 	};
 	struct reader r = {&b->rs->arena, f->name, f->bytes, b->diags};

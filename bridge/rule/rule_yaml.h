@@ -48,6 +48,7 @@ void rule_read_cooldown(struct reader *r, const struct yaml *y, void *into);
 void rule_read_limits(struct reader *r, const struct yaml *y, void *into);
 void rule_read_on_flapping(struct reader *r, const struct yaml *y, void *into);
 void rule_read_approval(struct reader *r, const struct yaml *y, void *into);
+void rule_read_only(struct reader *r, const struct yaml *y, void *into);
 void rule_read_slo(struct reader *r, const struct yaml *y, void *into);
 /* The same of rules over several events (rule_gates.c). */
 void rule_read_threshold(struct reader *r, const struct yaml *y, void *into);

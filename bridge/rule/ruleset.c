@@ -2,7 +2,7 @@
  *
  * Guarantee: a ruleset is whole or not there; once built it does not change, so a pointer to it is
  * a version of the rules. Its hash is that of the bytes of all rules and runbooks and of the
- * correlation, not of where they lie: two bridges with the same files have the same hash.
+ * correlation and the changes, not of where they lie: two bridges with the same files have the same hash.
  *
  * Matching asks the index (index.h) for the rules that an event can concern, and holds these against
  * it in order. One thread: the scratch for regexes and that of the index belong to the ruleset.
@@ -11,12 +11,14 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include "rule/changes.h"
 #include "rule/correlation.h"
 #include "rule/planned.h"
 #include "rule/index.h"
 #include "rule/regex.h"
 #include "rule/pattern_yaml.h"
 #include "rule/rule_yaml.h"
+#include "rule/topology.h"
 
 #define OWN_SOURCE "runbookd"
 
@@ -89,6 +91,7 @@ static void hash_all(struct ruleset *rs, const struct ruleset_input *in)
 			rs->runbooks.v[i]->sha256);
 	correlation_describe(rs, &b);
 	planned_describe(rs, &b);
+	changes_describe(rs, &b);
 	hash_sha256_hex(buf_as_str(&b), rs->hash);
 	buf_release(&b);
 }
@@ -142,6 +145,8 @@ struct ruleset *ruleset_build_paced(const struct ruleset_input *in, const struct
 	patterns_check_names(&b);
 	correlation_read(rs, in->conf, d);
 	planned_read(rs, in->conf, d);
+	changes_read(rs, in->conf, d);
+	topology_check(rs, d);
 	if (d->errors == errors)
 		pack_matchers(rs);
 	bool patterns_fit = d->errors > errors || patterns_index(rs);
@@ -182,6 +187,8 @@ void ruleset_unref(struct ruleset *rs)
 	patterns_release(&rs->patterns);
 	correlation_release(rs);
 	planned_release(rs);
+	changes_release(rs);
+	topology_release(rs);
 	for (size_t i = 0; i < rs->runbooks.n; i++)
 		runbook_release(rs->runbooks.v[i]);
 	matcher_scratch_free(rs->scratch);

@@ -33,6 +33,10 @@
 #define RULE_SLO_WINDOW_DEFAULT_MS (INT64_C(30) * 24 * 3600 * 1000)
 #define RULE_SLO_WINDOW_MIN_MS (INT64_C(3600) * 1000)	/* it is counted by the hour */
 #define RULE_SLO_WINDOW_MAX_MS (INT64_C(90) * 24 * 3600 * 1000)
+#define TOPOLOGY_NODES_MAX 256		/* of all files */
+#define TOPOLOGY_DEPENDS_MAX 32		/* others that a node depends on, by way of others included */
+#define TOPOLOGY_SAMES_MAX 16		/* different lists `same` of those who depend on one node */
+#define TOPOLOGY_KEYS_MAX 128		/* that one alert has: of the nodes that it belongs to, in their order */
 #define RULESET_MEMORY_LIMIT ((size_t)512 << 20)
 
 enum rule_when {
@@ -130,6 +134,7 @@ struct rule {
 	int64_t approval_expires_ms;	/* 0: never */
 	struct rule_slo slo;
 	struct rule_gate gate;
+	bool only_root;			/* only: root */
 	bool dry_run;			/* mode: dry_run */
 	struct rule_step *steps;
 	size_t steps_n;
@@ -151,9 +156,14 @@ struct ruleset {
 	struct correlation *correlation;
 	size_t correlation_n;
 	struct planned *planned;	/* maintenance and inhibit; NULL: there is none */
+	struct matchers *changes;	/* one must hold */
+	struct str *changes_text;
+	size_t changes_n;
+	struct topology_node *nodes;
+	size_t nodes_n;
 	struct matcher_scratch *scratch;
 	struct index *index;		/* over the rules */
-	char hash[HASH_SHA256_HEX];	/* of the rules' and runbooks' bytes and the correlation */
+	char hash[HASH_SHA256_HEX];	/* of the rules' and runbooks' bytes, the correlation, changes and topology */
 };
 
 struct ruleset_file {
@@ -162,11 +172,11 @@ struct ruleset_file {
 };
 
 struct ruleset_input {
-	const struct ruleset_file *rules;	/* rules and patterns, sorted by name */
+	const struct ruleset_file *rules;	/* rules, patterns and topology, sorted by name */
 	size_t rules_n;
 	const struct ruleset_file *runbooks;	/* whole files, sorted by path */
 	size_t runbooks_n;
-	const struct conf *conf;		/* correlation, limits.match_*; used only during the call */
+	const struct conf *conf;		/* correlation, changes, limits.match_*; used only during the call */
 };
 
 /* NULL where d got an error. One reference for the caller. */
@@ -241,5 +251,21 @@ struct rule_correlation {
 };
 int ruleset_correlate(const struct ruleset *rs, struct arena *a, const struct event *ev,
 	struct rule_correlation *out);
+
+/* What limits of hosts count, and `host` in `same` of a topology means: label instance without its port, else host; "". */
+struct str rule_host(const struct event *ev);
+
+/* Where a firing alert stands among what depends on what. Two alerts belong together where one has "uKEY" (what is
+ * depended on) and the other "dKEY" (what depends); KEY is NODE:HASH, of the node that is depended on. -1: the arena is
+ * full. */
+struct rule_topology {
+	struct str *keys;
+	size_t n;
+};
+int ruleset_topology(const struct ruleset *rs, struct arena *a, const struct event *ev,
+	struct rule_topology *out);
+
+/* Does `changes` name it? Only what has the status info. */
+bool ruleset_is_change(const struct ruleset *rs, struct arena *a, const struct event *ev);
 
 #endif

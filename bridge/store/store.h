@@ -132,6 +132,7 @@ struct store_decision_in {
 	const struct store_step_in *failure_steps;	/* where the steps end in failed, timed_out or lost */
 	size_t failure_steps_n;
 	bool skip_flapping;		/* on_flapping: skip */
+	bool only_root;			/* not where the incident is a symptom of one that stands */
 	bool approval;			/* a person has to say yes */
 	int64_t approval_expires_ms;	/* 0: never */
 	struct {
@@ -153,6 +154,9 @@ struct store_event_in {
 	struct str delivery;		/* what names this very event of this very delivery, by its source: seen before within
 					 * limits.delivery_window_ms, it is a duplicate, whatever it says; "" none */
 	struct str facts;		/* maintenance windows and inhibit rules that it belongs to (library/37-planned.lua); "" none */
+	struct str change_json;		/* of a change: {"type":…,…}, as incidents show it; "" it is none */
+	const struct str *topology;	/* of a firing alert: "uKEY", "dKEY" (rule/ruleset.h) */
+	size_t topology_n;
 	struct str inbox;		/* inbox entry this came from: taken off in the same step; "" */
 	const struct store_decision_in *decisions;
 	size_t decisions_n;

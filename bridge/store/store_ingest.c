@@ -75,9 +75,15 @@ static size_t decision_words(const struct store_event_in *ev)
 	return n;
 }
 
+/* Behind the event's own. */
+static size_t more_words(const struct store_event_in *ev)
+{
+	return ev->topology_n + decision_words(ev);
+}
+
 size_t store_event_words(const struct store_event_in *ev)
 {
-	return STORE_EVENT_WORDS + decision_words(ev);
+	return STORE_EVENT_WORDS + more_words(ev);
 }
 
 struct str store_numbers(struct store *s, const int64_t *v, size_t n)
@@ -158,7 +164,7 @@ static struct str rule_numbers(struct store *s, const struct store_decision_in *
 		d->limit_hosts.count, d->limit_hosts.per_ms, d->on_resolve, d->skip_flapping, d->approval,
 		d->approval_expires_ms, (int64_t)d->resolve_steps_n, (int64_t)d->failure_steps_n,
 		(int64_t)(d->slo.objective * SLO_UNIT + 0.5), d->slo.within_ms, d->slo.window_ms,
-		(int64_t)gate_words(d)};
+		(int64_t)gate_words(d), d->only_root};
 	const size_t n = sizeof(v) / sizeof(v[0]);
 
 	for (size_t i = 2; i < n; i++)
@@ -234,16 +240,22 @@ static int64_t deadline_of(const struct event *ev)
 	return ms > STORE_TIME_LEAST ? ms : STORE_TIME_LEAST;
 }
 
-/* "f 1763841234567 ": the first words of what Redis keeps of an alert; or "e 1763841234567 1763841477000 ". */
-static void put_mark(struct store *s, const struct event *ev)
+static int64_t ms_of(int64_t ns)
+{
+	return ns > 0 ? ns / 1000000 : 0;
+}
+
+/* "f 1763841234567 ": the first words of what Redis keeps of an alert; or "e 1763841234567 1763841477000 ". Of a change
+ * "c 1763841234567 ", with when it happened. */
+static void put_mark(struct store *s, const struct event *ev, bool change)
 {
 	struct buf *b = &s->scratch;
 	int64_t deadline = deadline_of(ev);
 
 	buf_clear(b);
-	buf_putc(b, deadline ? 'e' : ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
+	buf_putc(b, change ? 'c' : deadline ? 'e' : ev->status == EVENT_FIRING ? 'f' : ev->status == EVENT_RESOLVED ? 'r' : 'i');
 	buf_putc(b, ' ');
-	buf_i64(b, ev->starts_ns > 0 ? ev->starts_ns / 1000000 : 0);
+	buf_i64(b, ms_of(change ? ev->time_ns : ev->starts_ns));
 	buf_putc(b, ' ');
 	if (deadline) {
 		buf_i64(b, deadline);
@@ -257,10 +269,16 @@ static bool is_alert(const struct event *ev)
 	return ev->fingerprint.n > 0 && ev->status != EVENT_INFO;
 }
 
+/* The function puts members of its own in front. */
+static struct str without_brace(struct str json)
+{
+	return json.n > 0 ? (struct str){json.p + 1, json.n - 1} : STR_NONE;
+}
+
 void store_put_event(struct store *s, const struct store_event_in *in)
 {
 	const struct event *ev = in->event;
-	const int64_t v[] = {ev->severity, ev->depth, in->corr_window_ms, (int64_t)decision_words(in)};
+	const int64_t v[] = {ev->severity, ev->depth, in->corr_window_ms, (int64_t)more_words(in)};
 	char hex[66], host_hex[66];
 	struct str host = store_short(in->host, host_hex);
 
@@ -268,8 +286,10 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 	if (is_alert(ev))
 		add_name(&s->scratch, ev);
 	redis_arg(s->redis, buf_as_str(&s->scratch));
-	put_mark(s, ev);
+	put_mark(s, ev, in->change_json.n > 0);
 	store_numbers(s, v, 4);
+	if (in->topology_n > 0)
+		buf_printf(&s->scratch, ":%zu", in->topology_n);
 	buf_putc(&s->scratch, ' ');
 	buf_str(&s->scratch, in->inbox);
 	if (in->delivery.n > 0) {
@@ -281,12 +301,17 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 	redis_arg(s->redis, buf_as_str(&s->scratch));
 	redis_arg(s->redis, store_short(in->corr_key, hex));
 	bool whole = in->json.n > 0;
-	redis_arg(s->redis, whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING ? head_words(s, in) : STR_NONE);
-	redis_arg(s->redis, whole ? (struct str){in->json.p + 1, in->json.n - 1} : STR_NONE);
+	if (whole && in->corr_key.n > 0 && ev->status == EVENT_FIRING)
+		redis_arg(s->redis, head_words(s, in));
+	else
+		redis_arg(s->redis, without_brace(in->change_json));
+	redis_arg(s->redis, without_brace(in->json));
 	if (in->facts.n > 0)
 		put_facts(s, in->facts);
 	for (size_t i = 0; i < in->decisions_n; i++)
 		store_put_decision(s, &in->decisions[i], host);
+	for (size_t i = 0; i < in->topology_n; i++)
+		redis_arg(s->redis, in->topology[i]);
 }
 
 struct str store_limits_text(struct store *s, const struct store_limits *l)
@@ -341,7 +366,7 @@ static int send_again(struct store *s, const struct store_ingest *in, struct ing
 		redis_arg(r, buf_as_str(&s->scratch));
 	}
 	for (size_t i = 0; i < in->n; i++)
-		put_mark(s, in->events[i].event);
+		put_mark(s, in->events[i].event, false);
 	redis_arg_i64(r, in->limits.occurrence_skew_ms);
 	return redis_end(r, 0, on_answer, c, e);
 }

@@ -36,7 +36,8 @@ static const char *const list_names[] = {
 /* As incident_json in library/40-rows.lua has them; a test holds the two together. */
 const char *const store_incident_members[] = {"id", "status", "acked", "severity", "title", "opened", "updated",
 	"resolved", "alerts", "firing", "runs", "truncated", "acked_at", "acked_by", "closed_by", "closed_reason",
-	"flapping", "dropped", "merged_into", "split_from", NULL};
+	"flapping", "dropped", "merged_into", "split_from", "root",
+	"symptom_of", NULL};
 
 struct list_call {
 	store_rows_cb cb;

@@ -24,6 +24,7 @@ static void use(struct ruleset *rs)
 	struct arena a;
 	struct rule_match *m;
 	struct rule_correlation c;
+	struct rule_topology t;
 	size_t n;
 
 	arena_init(&a, FUZZ_MEMORY);
@@ -32,6 +33,9 @@ static void use(struct ruleset *rs)
 			if (!m[i].failed)
 				render(&m[i], &a, &ev);
 	(void)ruleset_correlate(rs, &a, &ev, &c);
+	ev.fingerprint = STR("1");
+	if (ruleset_topology(rs, &a, &ev, &t) == 0)
+		FUZZ_MUST(t.n <= TOPOLOGY_KEYS_MAX);
 	arena_release(&a);
 }
 

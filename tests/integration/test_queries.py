@@ -159,7 +159,7 @@ def test_examples_of_the_page_work_as_written(runbookd):
     assert by_labels == {"items": [rows["db-17"]], "next": None}
     assert [(r["id"], r["shared"]) for r in related["items"]] == [
         (rows["web-1"]["id"], ["service=shop"]), (rows["db-17"]["id"], ["instance=db-17", "service=shop"])]
-    assert incident == rows["web-1"]
+    assert incident == rb.get(f"/api/v1/incidents/{rows['web-1']['id']}")
     assert one == next(a for a in rb.items("alerts") if a["labels"]["instance"] == "db-17")
 
 

@@ -184,6 +184,10 @@ struct rig_event {
 	struct kv *labels;	/* of the event and of the incident that it opens; the event's JSON has others. n 0: alertname */
 	size_t labels_n;
 	const char *labels_json;	/* NULL: {"alertname":"Disk"} */
+	const char *change;	/* of a change: its labels, as JSON; NULL: it is none */
+	int64_t time;		/* ms: when it happened; 0: not known */
+	const struct str *topology;
+	size_t topology_n;
 	struct store_decision_in rules[RIG_RULES];
 	size_t rules_n;
 };
@@ -275,6 +279,7 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.severity = (enum event_severity)in->severity,
 		.fingerprint = str_of(in->fp),
 		.starts_ns = in->starts * 1000000,
+		.time_ns = in->time * 1000000,
 		.expires_ns = in->expires * 1000000,
 		.summary = STR("disk full"),
 		.depth = in->depth,
@@ -292,9 +297,18 @@ static inline void rig_fill(const struct rig_event *in, struct event *ev, struct
 		.facts = str_of(in->facts),
 		.inbox = str_of(in->inbox),
 		.host = str_of(in->host),
+		.topology = in->topology,
+		.topology_n = in->topology_n,
 		.decisions = in->rules,
 		.decisions_n = in->rules_n,
 	};
+	if (in->change) {
+		size_t at = strlen(json) + 1;
+		int m = snprintf(json + at, size - at,
+			"{\"type\":\"deploy\",\"source\":\"ci\",\"summary\":\"\",\"labels\":%s}", in->change);
+		assert_true(m > 0 && at + (size_t)m < size);
+		out->change_json = (struct str){json + at, (size_t)m};
+	}
 }
 
 enum rig_how {

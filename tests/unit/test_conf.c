@@ -127,6 +127,10 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c->correlation[0].by.n, 1);
 	assert_str(c->correlation[0].by.v[0].text, "instance");
 	assert_int_equal(c->correlation[0].window_ms, 600000);
+	assert_int_equal(c->changes.n, 1);
+	assert_str(c->changes.v[0].text, "event.type =~ \"deploy.*|git_.*_merged\"");
+	assert_int_equal(c->topology.n, 1);
+	assert_str(c->topology.v[0].text, "topology/*.yml");
 	assert_int_equal(c->incidents.reopen_window_ms, 900000);
 	assert_int_equal(c->incidents.stale_after_ms, 86400000);
 	assert_int_equal(c->incidents.retention_ms, INT64_C(2592000000));
@@ -168,10 +172,10 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		      "syslog: {listen: ['127.0.0.1:0'], tls: {cert: c, key: /k}, source: sys, connection_limit: 6, "
 		      "connections_per_address: 3, idle_timeout: 2s}\n"
 		      "redis: redis://h:1/2\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\npatterns: [p]\nrunbooks: [y]\ncontracts: [z]\n"
+		      "namespace: a-b_C\nstate_dir: st\nrules: [x]\npatterns: [p]\nrunbooks: [y]\ncontracts: [z]\ntopology: [t]\n"
 		      "worker: {enabled: false, pools: ['host:a'], slots: 1, user: root, "
 		      "lease: 2s, grace: 0}\n"
-		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\n"
+		      "correlation: [{match: 'a = b', by: [c, d], window: 1s}]\nchanges: [c]\n"
 		      "incidents: {reopen_window: 0s, stale_after: 1m, retention: 1h, "
 		      "occurrence_skew: 0}\n"
 		      "flapping: {transitions: 2, window: 1m}\n"
@@ -193,10 +197,10 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 		"syslog:\n  listen: [\"127.0.0.1:0\"]\n  tls: {cert: /etc/rb/c, key: /k}\n  source: sys\n"
 		"  connection_limit: 6\n  connections_per_address: 3\n  idle_timeout: 2s\n"
 		"redis: \"redis://h:1/2\"\nredis_fsync: everysec\nredis_slow_after: 1s\n"
-		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\npatterns: [p]\nrunbooks: [\"y\"]\ncontracts: [z]\n"
+		"namespace: a-b_C\nstate_dir: /etc/rb/st\nrules: [x]\npatterns: [p]\nrunbooks: [\"y\"]\ncontracts: [z]\ntopology: [t]\n"
 		"worker:\n  enabled: false\n  pools: [\"host:a\"]\n  slots: 1\n  user: root\n"
 		"  lease: 2s\n  grace: 0s\n"
-		"correlation:\n  - {match: [\"a = b\"], by: [c, d], window: 1s}\n"
+		"correlation:\n  - {match: [\"a = b\"], by: [c, d], window: 1s}\nchanges: [c]\n"
 		"incidents:\n  reopen_window: 0s\n  stale_after: 1m\n  retention: 1h\n"
 		"  occurrence_skew: 0s\n"
 		"flapping:\n  transitions: 2\n  window: 1m\n"
@@ -212,7 +216,7 @@ static void every_field_of_the_struct_is_in_the_table(void **state)
 	assert_false(c->redis_embedded);
 	assert_int_equal(c->redis.line, 3);
 	assert_int_equal(c->redis.column, 8);
-	assert_int_equal(c->sources[0].line, 20);
+	assert_int_equal(c->sources[0].line, 22);
 	conf_free(c);
 }
 
@@ -748,7 +752,6 @@ static void keys_of_later_versions(void **state)
 	(void)state;
 	static const char *const keys[] = {
 		"partitions: 1",
-		"changes: []",
 		"redis_ack: local",
 		"http: {loops: 1}",
 		"partition_by: []",

@@ -687,39 +687,6 @@ static void a_hundred_into_one(void **state)
 	rig_stop(&r);
 }
 
-/* Two long timelines become one that is no longer, and what goes is counted. */
-static void long_timelines(void **state)
-{
-	static const char fill[] =
-		"for i = 1, 10 do local v = {} for j = 1, 1000 do "
-		"v[j] = string.format('%.0f-%d', 1763841600000 + i, j * 2 + ARGV[1]) end "
-		"redis.call('RPUSH', KEYS[1], unpack(v)) end";
-	struct rig r;
-	char key[80];
-
-	(void)state;
-	rig_start(&r, true);
-	const struct rig_answer a = get(&r, rig_alert(A, 'f', T0)),
-				b = get(&r, elsewhere(B, 'f', T0));
-	for (int i = 0; i < 2; i++) {
-		snprintf(key, sizeof(key), RIG_KEY ":incident:%s:timeline",
-			i ? a.incident : b.incident);
-		freeReplyObject(server_ask(&r.server, "EVAL %s 1 %s %d", fill, key, i));
-	}
-	rig_pass(&r, MINUTE);
-	assert_merge(&r, a.incident, b.incident);
-	/* Two joined, 20,000 came, and the merge itself: 10,000 stay, behind key and head. */
-	assert_told("\"alerts\":2,\"firing\":2");
-	assert_told("\"dropped\":10003");
-	snprintf(key, sizeof(key), RIG_KEY ":incident:%s:timeline", b.incident);
-	assert_int_equal(server_number(&r.server, "LLEN %s", key), 10002);
-	redisReply *v = server_ask(&r.server, "LRANGE %s 2 4", key);
-	assert_string_equal(v->element[0]->str, "1763841600006-3");
-	assert_string_equal(v->element[1]->str, "1763841600006-4");
-	freeReplyObject(v);
-	rig_stop(&r);
-}
-
 /* The one that was merged goes with the one that has what it had, and not before. */
 static void merged_ones_are_forgotten_together(void **state)
 {
@@ -751,27 +718,6 @@ static void merged_ones_are_forgotten_together(void **state)
 		freeReplyObject(keys);
 	}
 	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":labels"), 0);
-	rig_stop(&r);
-}
-
-/* Closed, with an alert that fires on: it stays with it, whichever of the two the alert was in. */
-static void kept_with_what_fires_on(void **state)
-{
-	struct rig r;
-	struct rig_event ev = rig_alert(A, 'f', T0);
-
-	(void)state;
-	rig_start(&r, true);
-	ev.expires = T0 + 60 * DAY;
-	struct rig_answer a = get(&r, ev), b = get(&r, elsewhere(B, 'f', T0));
-	assert_merge(&r, a.incident, b.incident);
-	put(&r, elsewhere(B, 'r', T0));
-	assert_act(&r, STORE_CLOSE, b.incident, "for long");
-	rig_pass(&r, 31 * DAY);
-	while (rig_tick(&r).more)
-		;
-	assert_text(rig_get(&r, STORE_INCIDENT, b.incident), "\"status\":\"closed\"");
-	assert_text(rig_get(&r, STORE_INCIDENT, a.incident), "\"status\":\"closed\"");
 	rig_stop(&r);
 }
 
@@ -894,171 +840,6 @@ static void no_split(void **state)
 	rig_stop(&r);
 }
 
-/* ---- any of it, in any order ---- */
-
-#define FPS 12
-#define CORRS 4
-#define STEPS 150
-
-struct history {
-	struct rig r;
-	uint32_t seed;
-	char where[40];	     /* how to have it again */
-	int64_t starts[FPS]; /* of its present or latest occurrence; 0: it did not fire yet */
-	bool fires[FPS];
-	char ids[200][ID_LEN + 1]; /* of all incidents */
-	size_t ids_n;
-};
-
-static unsigned any(struct history *h, unsigned n)
-{
-	h->seed = h->seed * 1664525 + 1013904223;
-	return (h->seed >> 8) % n;
-}
-
-static const char *any_incident(struct history *h)
-{
-	struct rig_rows *rows = calloc(1, sizeof(*rows));
-
-	assert_non_null(rows);
-	rig_list(&h->r, STORE_INCIDENTS, &(struct store_page){.limit = 50}, rows);
-	h->ids_n = rows->n;
-	for (size_t i = 0; i < rows->n; i++)
-		snprintf(h->ids[i], sizeof(h->ids[i]), "%.26s", rows->v[i] + strlen("{\"id\":\""));
-	free(rows);
-	return h->ids_n ? h->ids[any(h, (unsigned)h->ids_n)] : NULL;
-}
-
-static void one_message(struct history *h)
-{
-	static char fp[FPS][17], corr[CORRS][8];
-	unsigned n = any(h, FPS);
-	bool resolve = h->fires[n] && any(h, 2);
-
-	snprintf(fp[n], sizeof(fp[n]), "%016x", n);
-	snprintf(corr[n % CORRS], sizeof(corr[0]), "host-%u", n % CORRS);
-	if (!resolve && (!h->fires[n] || any(h, 4) == 0))
-		h->starts[n] = h->r.now; /* else the same once more */
-	struct rig_event ev = rig_alert(fp[n], resolve ? 'r' : 'f', h->starts[n]);
-	ev.corr = corr[n % CORRS];
-	h->fires[n] = !resolve;
-	put(&h->r, ev);
-}
-
-/* What is refused changes nothing. */
-static void one_act(struct history *h)
-{
-	const char *id = any_incident(h);
-	char name[32];
-
-	if (!id)
-		return;
-	switch (any(h, 6)) {
-	case 0:
-		act(&h->r, STORE_CLOSE, id, "x");
-		break;
-	case 1:
-		act(&h->r, STORE_ACK, id, "x");
-		break;
-	case 2:
-	case 3:
-		merge(&h->r, id, h->ids[any(h, (unsigned)h->ids_n)]);
-		break;
-	default:
-		snprintf(name, sizeof(name), "am:%016x", any(h, FPS));
-		split(&h->r, id, name, NULL);
-	}
-	assert_true(h->r.e.code == ERR_NONE || h->r.e.code == ERR_CONFLICT ||
-		    h->r.e.code == ERR_NOT_FOUND);
-}
-
-static long number_in(const char *row, const char *member)
-{
-	const char *at = strstr(row, member);
-
-	assert_non_null(at);
-	return strtol(at + strlen(member), NULL, 10);
-}
-
-/* As many as it says, and each once. */
-static void check_listed(struct history *h, const char *id, const char *row)
-{
-	char name[40];
-	size_t n = rows_with(&h->r, STORE_INCIDENT_ALERTS, id, "");
-
-	if (n != (size_t)number_in(row, "\"alerts\":"))
-		fail_msg("%s: %zu alerts are listed of %s", h->where, n, row);
-	for (unsigned i = 0; i < FPS; i++) {
-		snprintf(name, sizeof(name), "\"fingerprint\":\"%016x\"", i);
-		if (rows_with(&h->r, STORE_INCIDENT_ALERTS, id, name) > 1)
-			fail_msg("%s: %s is listed twice of %s", h->where, name, row);
-	}
-}
-
-/* An incident counts what is in it, and is open where something fires in it. */
-static void check_incident(struct history *h, const char *row, const struct rig_rows *alerts)
-{
-	char id[ID_LEN + 1], mine[80];
-	long firing = 0;
-	bool closed = strstr(row, "\"status\":\"closed\"") != NULL;
-
-	snprintf(id, sizeof(id), "%.26s", row + strlen("{\"id\":\""));
-	snprintf(mine, sizeof(mine), "\"incident\":\"%s\"", id);
-	for (size_t i = 0; i < alerts->n; i++)
-		firing +=
-			strstr(alerts->v[i], "\"status\":\"firing\"") && strstr(alerts->v[i], mine);
-	if (number_in(row, "\"firing\":") != (closed ? 0 : firing))
-		fail_msg("%s: %ld fire in %s", h->where, firing, row);
-	if (!closed && (strstr(row, "\"status\":\"open\"") != NULL) != (firing > 0))
-		fail_msg("%s: %ld fire in %s", h->where, firing, row);
-	if (strstr(row, "\"merged_into\":null"))
-		check_listed(h, id, row);
-}
-
-static void check_all(struct history *h)
-{
-	struct rig_rows *rows = calloc(1, sizeof(*rows)), *alerts = calloc(1, sizeof(*alerts));
-	long long open = 0;
-
-	assert_true(rows && alerts);
-	rig_list(&h->r, STORE_ALERTS, &(struct store_page){.limit = 50}, alerts);
-	rig_list(&h->r, STORE_INCIDENTS, &(struct store_page){.limit = 50}, rows);
-	for (size_t i = 0; i < rows->n; i++) {
-		check_incident(h, rows->v[i], alerts);
-		open += strstr(rows->v[i], "\"status\":\"open\"") != NULL;
-	}
-	if (!rows->more && server_number(&h->r.server, "ZCARD " RIG_KEY ":incidents:open") != open)
-		fail_msg("%s: %lld incidents are open", h->where, open);
-	free(rows);
-	free(alerts);
-}
-
-/* Messages and acts as they fall, five times over; a failure names its seed. */
-static void counts_hold_in_any_order(void **state)
-{
-	struct history *h = calloc(1, sizeof(*h));
-
-	(void)state;
-	assert_non_null(h);
-	for (uint32_t seed = 1; seed <= 5; seed++) {
-		memset(h, 0, sizeof(*h));
-		rig_start(&h->r, true);
-		h->seed = seed;
-		for (int i = 0; i < STEPS; i++) {
-			rig_pass(&h->r, any(h, 4) ? SECOND : 7 * MINUTE);
-			if (any(h, 3))
-				one_message(h);
-			else
-				one_act(h);
-			snprintf(h->where, sizeof(h->where), "seed %u, step %d", seed, i);
-			if (i % 5 == 0)
-				check_all(h);
-		}
-		rig_stop(&h->r);
-	}
-	free(h);
-}
-
 TESTS_MAIN(cmocka_unit_test(acknowledged_until_it_breaks_again),
 	cmocka_unit_test(broken_again_within_one_call), cmocka_unit_test(taken_back_and_refused),
 	cmocka_unit_test(closed_takes_no_more), cmocka_unit_test(closed_stays_closed),
@@ -1072,7 +853,5 @@ TESTS_MAIN(cmocka_unit_test(acknowledged_until_it_breaks_again),
 	cmocka_unit_test(alerts_keep_the_count), cmocka_unit_test(a_gate_that_runs_out),
 	cmocka_unit_test(merged_in_a_row), cmocka_unit_test(a_resolved_one_opens_again),
 	cmocka_unit_test(no_merge), cmocka_unit_test(a_hundred_into_one),
-	cmocka_unit_test(long_timelines), cmocka_unit_test(merged_ones_are_forgotten_together),
-	cmocka_unit_test(kept_with_what_fires_on), cmocka_unit_test(two_of_one),
-	cmocka_unit_test(resolved_ones_split), cmocka_unit_test(no_split),
-	cmocka_unit_test(counts_hold_in_any_order))
+	cmocka_unit_test(merged_ones_are_forgotten_together), cmocka_unit_test(two_of_one),
+	cmocka_unit_test(resolved_ones_split), cmocka_unit_test(no_split))

@@ -22,6 +22,7 @@ What is in which:
   35 rules over several events
   36 what people keep from running for a time
   37 what the configuration does: maintenance, inhibition
+  37 what depends on what, and what changed before
   40 rows as the API shows them
   50 what the worker calls
   55 what people do with incidents, and what is forgotten

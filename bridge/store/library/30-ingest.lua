@@ -26,9 +26,10 @@ local paused, planned, set_facts, write_sources -- 36 and 37: why a rule does no
 local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
 local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
 local counts = {} -- 80: what insights tell of: functions by name, since names are scarce here
+local topology = {} -- 37: which incident is a symptom of another; what changed before it: functions by name
 do
 
-local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info'}
+local KINDS = {f = 'firing', e = 'firing', r = 'resolved', i = 'info', c = 'info'}
 local NEW, DUPLICATE, REOPENED, TAKEN = '0', '1', '2', '3'
 
 -- The plan of the call under way. It and its lists are used by one call after the other, which costs less than new ones;
@@ -58,6 +59,7 @@ function new_plan(p, now)
 	t.pauses, t.indexed, t.partly, t.counts = false, false, false, false
 	t.trail = ''
 	t.body, t.body_of, t.read_event, t.facts, t.sources = false, false, false, false, false -- see 36, 37
+	t.topology, t.changes = false, false
 	return t
 end
 
@@ -324,8 +326,8 @@ local function cooling(t, key)
 end
 
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
--- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms gate_words". Few
--- texts differ, so what they say is kept.
+-- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms gate_words
+-- only_root". Few texts differ, so what they say is kept.
 do
 
 local rules, rules_n = {}, 0
@@ -344,7 +346,7 @@ function rule_of(s)
 			hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
 			approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
 			slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
-			gate = v[17] or 0, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
+			gate = v[17] or 0, only_root = v[18] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
 		}
 		if rules_n >= 1024 then
 			rules, rules_n = {}, 0
@@ -623,6 +625,10 @@ function decide_now(t, k, u)
 	local why = paused(t, k, u)
 	if why then
 		return 'paused', why, '-'
+	end
+	local root = u.only_root and topology.held(t)
+	if root then
+		return 'paused', 'its incident is a symptom of incident ' .. root .. ', and the rule says only: root', '-'
 	end
 	if u.cooldown > 0 then
 		key = t.p .. 'cooldown:' .. rule .. ':' .. (key ~= '' and key or t.key)
@@ -916,21 +922,21 @@ local function plan_alert(t, k, e)
 	return outcome, inc, first, a
 end
 
--- An event's numbers, "severity depth window_ms words inbox_id" and where it has one " SOURCE:DELIVERY": of those without the
+-- An event's numbers, "severity depth window_ms words inbox_id" (words as "12:3" where the last three are topology) and where it has one " SOURCE:DELIVERY": of those without the
 -- last two few texts differ, so what they say is kept.
 local numbers_of
 do
 
-local EVENT = '^(%d) (%d+) (%d+) (%d+) (%S*) ?(.*)$'
+local EVENT = '^(%d) (%d+) (%d+) (%d+):?(%d*) (%S*) ?(.*)$'
 local events, events_n = {}, 0
 
 function numbers_of(s)
 	local e = events[s]
 	if not e then
-		local severity, depth, window, words, inbox, delivery = match(s, EVENT)
+		local severity, depth, window, words, related, inbox, delivery = match(s, EVENT)
 		e = {
-			severity = severity, depth = num(depth), window = num(window), words = num(words), inbox = inbox,
-			delivery = delivery,
+			severity = severity, depth = num(depth), window = num(window), words = num(words),
+			related = num(related) or 0, inbox = inbox, delivery = delivery,
 		}
 		if inbox ~= '' or delivery ~= '' then
 			return e
@@ -943,6 +949,16 @@ function numbers_of(s)
 	return e
 end
 
+end
+
+-- What a firing alert's incident has to do with others, and what changed before.
+local function relate(t, k, e, inc, first)
+	if first then
+		topology.changes_before(t, inc)
+	end
+	if e.related > 0 then
+		topology.relate(t, inc, k + 6 + e.words - e.related, e.related)
+	end
 end
 
 -- Plans one event; returns where the next one begins, or nil and the full pool, or nil and '' where it came
@@ -974,17 +990,23 @@ local function plan_event(t, k, e)
 	t.out_n = at
 	t.name, t.alert, t.key, t.incident, t.inc, t.depth = name, a or false, argv[k + 3], incident, inc or false, e.depth
 	t.trail = entry and entry.trail or ''
+	if a and inc and a.state == 'f' then
+		relate(t, k, e, inc, first)
+	end
 	if a and waits(a) and outcome == NEW and a.state == 'f' then
 		end_waits(t, name, a, inc, 'another occurrence of the alert began', nil)
 	end
 	local decisions, full = '[]', nil
-	if e.words > 0 then
-		decisions, full = decide(t, k + 6, stop, outcome)
+	if e.words > e.related then
+		decisions, full = decide(t, k + 6, stop - e.related, outcome)
 		if not decisions then
 			return nil, full
 		end
 	end
 	local sid, record = plan_record(t, k, entry, incident, decisions)
+	if byte(argv[k + 1]) == 99 then -- c
+		topology.note_change(t, k, sid, inc)
+	end
 	t.out[at] = outcome .. ' ' .. sid .. ' ' .. (inc and incident or '-')
 	local others = 0 -- runs of earlier events, which this one found due
 	for i = runs + 1, t.runs_n do
@@ -1022,6 +1044,9 @@ local function plan_event(t, k, e)
 		if record then
 			add_line(inc, first and record .. '+' .. name or record)
 		end
+	end
+	if t.topology then
+		topology.tell(t)
 	end
 	return stop
 end
@@ -1265,6 +1290,12 @@ function write_plan(t)
 	if t.indexed then
 		write_labels(t)
 	end
+	if t.topology then
+		topology.write(t)
+	end
+	if t.changes then
+		topology.write_changes(t)
+	end
 	if t.runs_n > 0 then
 		write_runs(t)
 	end
@@ -1361,17 +1392,21 @@ end
 "1 1 3". An error stores nothing of any. For each event:
   name     "source:fingerprint" of an alert, '' for what is none
   mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each; of one that fires and
-           has a deadline "e 1763841234567 1763841477000 ", with that behind it
-  numbers  "severity depth window_ms words inbox_id" and, where the sender named this delivery, " SOURCE:ID"
+           has a deadline "e 1763841234567 1763841477000 ", with that behind it; of a change "c 1763841234567 ", with
+           when it happened
+  numbers  "severity depth window_ms words inbox_id", words as "12:3" where the last three are topology; and, where the
+           sender named this delivery, " SOURCE:ID"
   correlation_key
   head     of one that fires: what its incident is found by and its members that never change: `+`, or `-` where it has
            labels that are left out; then each label, NAME=VALUE and a NUL; then a brace and the members. (Older
            bridges send the members alone.)
+           Of a change: what incidents show of it, without its first brace.
   json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
            answer is the error WHOLE
-then `words` words: where the event has facts (37-planned.lua) '' "facts" FACTS '' "0 0"; for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is run or
-dry_run, the event's host in place of the reason; then for each step, resolve step and failure step:
-step runbook sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
+then `words` words: where the event has facts (37-planned.lua) '' "facts" FACTS '' "0 0"; at the end those of the topology
+(37-topology.lua); between them for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is
+run or dry_run, the event's host in place of the reason; then for each step, resolve step and failure step: step runbook
+sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
 and of a rule over several events the gate words: "kind count within_ms parts timeout_steps" by_key time_ms names why
 timeout_why, and the steps on timeout (35-gates.lua); time 0: now; why: that its steps cannot be run for this event.
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",

@@ -37,7 +37,13 @@ local function incident_json(p, id)
 		'"title":"","key":{},"labels":{}') .. ',"opened":' .. time_or_null(inc.opened) .. ',"updated":' ..
 		time_or_null(inc.updated) .. ',"resolved":' .. time_or_null(inc.resolved) .. ',"alerts":' ..
 		inc.alerts .. ',"firing":' .. inc.firing .. ',"sources":[' .. inc.sources .. '],"runs":' ..
-		inc.runs .. ',"truncated":' .. inc.truncated .. hand_json(p, h) .. '}'
+		inc.runs .. ',"truncated":' .. inc.truncated .. hand_json(p, h) .. ',' .. topology.row(p, id) .. '}'
+end
+
+-- With what only the incident itself shows, not its row in a list.
+function topology.whole(p, id)
+	local json = incident_json(p, id)
+	return json and sub(json, 1, -2) .. ',' .. topology.detail(p, id) .. '}'
 end
 
 local function run_json(p, id)

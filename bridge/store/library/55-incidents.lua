@@ -267,6 +267,7 @@ function acts.merge(t, o, inc, h)
 			o.sets[#o.sets + 1], o.sets[#o.sets + 2] = id, {'merged_into', target.id}
 		end
 	end
+	topology.merged(t, inc.id, target.id)
 	o.shown = target.id
 end
 

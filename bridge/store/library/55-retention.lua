@@ -99,6 +99,7 @@ function forget_incident(p, id, cutoff, budget)
 		call('UNLINK', p .. 'correlation:' .. corr)
 	end
 	forget_labels(p, id)
+	topology.forget(p, id)
 	call('UNLINK', key, key .. ':timeline', key .. ':runs', key .. ':hand')
 	return true
 end

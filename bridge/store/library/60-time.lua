@@ -381,6 +381,7 @@ function tick(keys, argv)
 	local retention = num(argv[3])
 	drop_pauses(p, now)
 	tick_sources(p)
+	topology.drop_changes(p, now)
 	-- What is over does not fire any more: all of it first, however much there is.
 	local expiring = tick_expiring(p, now, argv[5], done)
 	local most = math.max(

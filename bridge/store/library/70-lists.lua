@@ -251,7 +251,7 @@ do
 local function get(keys, argv)
 	local p, what, id, json = keys[1] .. ':', argv[1], argv[2], nil
 	if what == 'incident' then
-		json = incident_json(p, id)
+		json = topology.whole(p, id)
 	elseif what == 'run' then
 		json = run_json(p, id)
 	else

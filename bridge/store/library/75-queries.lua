@@ -341,7 +341,7 @@ end
 -- rb_incident KEY ID
 function incident_of(keys, argv)
 	local id = argv[1] or ''
-	return is_id(id) and incident_json(keys[1] .. ':', id) or {err = "NOTFOUND there is no incident '" .. id .. "'"}
+	return is_id(id) and topology.whole(keys[1] .. ':', id) or {err = "NOTFOUND there is no incident '" .. id .. "'"}
 end
 
 -- ---- an alert ----
