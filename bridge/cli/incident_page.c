@@ -8,6 +8,7 @@
 #include "cli/incident_page.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include "cli/run_view.h"
 #include "cli/show.h"
 #include "cli/timeline.h"
@@ -153,6 +154,29 @@ static void print_ended(struct cli *c, const struct json *incident)
 		arena_printf(&c->arena, "by %.*s%s%.*s", STR_ARG(by), why.n ? ": " : "", STR_ARG(why)));
 }
 
+static double number(struct cli *c, const struct json *j, const char *key)
+{
+	struct str s = arena_strdup(&c->arena, show_text(j, key));
+
+	return s.p ? strtod(s.p, NULL) : 0;
+}
+
+/* "QueueBacklog, 1m30s after DbFailover began, as 29 times before (97%)" */
+static void print_expected(struct cli *c, const struct json *incident)
+{
+	const struct json *list = json_get(incident, "expected_next");
+
+	for (const struct json *e = list ? list->child : NULL; e; e = e->next) {
+		struct str name = show_text(e, "alertname"), after = show_text(e, "after");
+		char took[SHOW_TIME_MAX];
+
+		show_duration((int64_t)(number(c, e, "delay_seconds") * 1000), took);
+		field(c, "expect", arena_printf(&c->arena, "%.*s, %s after %.*s began, as %" PRId64 " times before (%.0f%%)",
+			STR_ARG(name), took, STR_ARG(after), show_i64(e, "support"),
+			number(c, e, "confidence") * 100));
+	}
+}
+
 static void print_head(struct cli *c, const struct json *incident)
 {
 	struct str severity = show_text(incident, "severity"), status = show_text(incident, "status");
@@ -171,6 +195,7 @@ static void print_head(struct cli *c, const struct json *incident)
 	field_time(c, "opened", incident, "opened");
 	field_time(c, "updated", incident, "updated");
 	field_time(c, "resolved", incident, "resolved");
+	print_expected(c, incident);
 	print_ended(c, incident);
 	field(c, "id", show_text(incident, "id"));
 	print_relations(c, incident);

@@ -7,7 +7,7 @@ import json
 import random
 
 from alerts import ZERO_TIME, alert, notification
-from harness import RedisServer
+from harness import RedisServer, wait_for
 from test_histories import KEY, Resp, TOP, rfc3339
 
 T0 = 1735689600000  # 2025-01-01
@@ -190,6 +190,63 @@ def test_another_month(runbookd):
     with Month(runbookd) as m:
         m.play(events)
         check_found(m.insights(), events)
+
+
+# ---- prediction
+
+
+STORM_RULES = RULES + """
+  - {name: tell-storm, match: 'event.source = "runbookd", event.type = "alert_storm"', mode: dry_run, steps: [{runbook: tell}]}
+  - {name: tell-rate, match: 'event.type = "unusual_rate", alertname = "Probe"', mode: dry_run, steps: [{runbook: tell}]}
+"""
+
+
+def unusual(rb):
+    """{type: (alertname, rules that it made run)} of what was told."""
+    found = {}
+    for e in rb.items("events", status="info"):
+        if e["type"] in ("unusual_rate", "alert_storm"):
+            assert e["type"] not in found, found
+            found[e["type"]] = (e["labels"].get("alertname"), e["data"]["count"])
+    return found
+
+
+def dry_runs(redis):
+    """Decisions dry_run of all records, by rule."""
+    records = [dict(zip(fields[::2], fields[1::2])) for _, fields in redis("XRANGE", KEY + "bus", "-", "+")]
+    made = [d for r in records for d in json.loads(r["decisions"]) if d["decision"] == "dry_run"]
+    return [d["rule"] for d in made if d["rule"] in ("tell-storm", "tell-rate")]
+
+
+def test_unusual_rates_go_through_the_rules(runbookd):
+    """Three weeks as they are, and one hour as it never was; the rules see it once."""
+    end = T0 + 20 * DAY
+    quiet = [e for e in month(seed=8) if e[0] < end and e[1]["alertname"] != FLAPPER]
+    storm = [(end + i * SECOND, {"alertname": f"Storm{i}", "instance": str(i)}, True) for i in range(70)]
+    probes = [(end + MINUTE + i * SECOND, {"alertname": PROBE, "instance": f"more-{i}"}, True) for i in range(25)]
+    with Month(runbookd, STORM_RULES) as m:
+        m.play(quiet)
+        assert unusual(m.rb) == {}
+        m.play(storm + probes)
+        wait_for(lambda: sorted(dry_runs(m.redis)) == ["tell-rate", "tell-storm"], "both rules to decide")
+        told = unusual(m.rb)
+        assert set(told) == {"alert_storm", "unusual_rate"} and told["unusual_rate"][0] == PROBE
+        assert told["alert_storm"][1] >= 50 and 10 <= told["unusual_rate"][1] <= 25
+
+
+def test_what_an_incident_has_to_expect(runbookd):
+    end = T0 + 20 * DAY
+    with Month(runbookd) as m:
+        m.play([e for e in month(seed=8) if e[0] < end and e[1]["alertname"] in (FIRST, THEN, *NOISE)])
+        m.play([(end, {"alertname": FIRST, "instance": "db-now"}, True)])
+        incident = next(i for i in m.rb.items("incidents", status="open") if i["title"] == FIRST)
+        shown = m.rb.get(f"/api/v1/incidents/{incident['id']}")
+        assert [e["alertname"] for e in shown["expected_next"]] == [THEN], shown
+        then = shown["expected_next"][0]
+        assert then["after"] == FIRST and abs(then["delay_seconds"] - DELAY) < 5 and then["confidence"] >= 0.9, then
+        assert f"expect   {THEN}, 1m" in m.rb.ctl("incidents", "show", incident["id"]).stdout
+        m.play([(end + DELAY * SECOND, {"alertname": THEN, "instance": "db-now"}, True)])
+        assert m.rb.get(f"/api/v1/incidents/{incident['id']}")["expected_next"] == []
 
 
 # ---- on the real clock

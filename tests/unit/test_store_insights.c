@@ -566,10 +566,225 @@ static void trimmed_with_retention(void **state)
 	rig_stop(&r);
 }
 
+/* ---- rates ---- */
+
+#define HOUR_14 (14 * HOUR)
+
+/* n occurrences of a name, n different alerts, at that time. */
+static void fire_many(struct rig *r, int64_t at, const char *name, int n)
+{
+	static int count;
+	char labels[80], fp[24];
+
+	rig_time(r, at);
+	snprintf(labels, sizeof(labels), "{\"alertname\":\"%s\"}", name);
+	for (int i = 0; i < n; i++) {
+		snprintf(fp, sizeof(fp), "fp%d", count++);
+		send_labels(r, fp, labels);
+	}
+}
+
+static void past(struct rig *r, const char *name, int days, const int *counts, int counts_n)
+{
+	for (int d = days; d > 0; d--)
+		fire_many(r, (TODAY - d) * DAY + HOUR_14, name, counts[d % counts_n]);
+}
+
+/* What is in the inbox of this type; its last JSON in found. */
+static char found[2000];
+
+static long long told_of(struct rig *r, const char *type)
+{
+	redisReply *v = server_ask(&r->server, "XRANGE " RIG_KEY ":inbox - +");
+	char want[64];
+	long long n = 0;
+
+	snprintf(want, sizeof(want), "\"type\":\"%s\"", type);
+	for (size_t i = 0; i < v->elements; i++) {
+		const char *json = v->element[i]->element[1]->element[5]->str;
+		if (!strstr(json, want))
+			continue;
+		snprintf(found, sizeof(found), "%s", json);
+		n++;
+	}
+	freeReplyObject(v);
+	return n;
+}
+
+static void a_rate_against_its_past(void **state)
+{
+	static const int counts[] = {2, 2, 1, 40, 2};
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	/* One of the days before was a storm of its own, of which the median knows nothing. */
+	past(&r, "Disk", 9, counts, 5);
+	assert_int_equal(told_of(&r, "unusual_rate"), 0);
+	fire_many(&r, TODAY * DAY + HOUR_14, "Disk", 9);
+	assert_int_equal(told_of(&r, "unusual_rate"), 0);
+	fire_many(&r, TODAY * DAY + HOUR_14 + 5 * MINUTE, "Disk", 1);
+	assert_int_equal(told_of(&r, "unusual_rate"), 1);
+	assert_non_null(strstr(
+		found, "\"source\":\"runbookd\",\"type\":\"unusual_rate\",\"status\":\"info\""));
+	assert_non_null(strstr(found,
+		"\"summary\":\"'Disk' began 10 times since 14:00 UTC; usual at this hour are 2\""));
+	assert_non_null(strstr(found, "\"labels\":{\"alertname\":\"Disk\"}"));
+	assert_non_null(
+		strstr(found, "\"data\":{\"alertname\":\"Disk\",\"count\":10,\"usual\":2,"));
+	/* Once, however much more comes, until it was quiet about it for 6 hours. */
+	fire_many(&r, TODAY * DAY + HOUR_14 + 6 * MINUTE, "Disk", 40);
+	fire_many(&r, TODAY * DAY + HOUR_14 + 2 * HOUR, "Disk", 40);
+	assert_int_equal(told_of(&r, "unusual_rate"), 1);
+	fire_many(&r, TODAY * DAY + HOUR_14 + 7 * HOUR, "Disk", 20);
+	assert_int_equal(told_of(&r, "unusual_rate"), 2);
+	/* It is an event of the bus, too, and none that is counted as an alert. */
+	redisReply *bus = server_ask(&r.server, "XREVRANGE " RIG_KEY ":bus + - COUNT 100");
+	bool there = false;
+	for (size_t i = 0; i < bus->elements; i++)
+		there |= strstr(bus->element[i]->element[1]->element[7]->str, "unusual_rate") !=
+			 NULL;
+	assert_true(there);
+	freeReplyObject(bus);
+	assert_int_equal(keys_like(&r, "insights:told"), 1);
+	rig_pass(&r, 7 * HOUR);
+	rig_tick(&r);
+	assert_int_equal(keys_like(&r, "insights:told"), 0);
+	rig_stop(&r);
+}
+
+static void what_is_usual_is_not_told(void **state)
+{
+	static const int busy[] = {20, 24, 18, 22};
+	static const int mondays[] = {60, 0, 0, 0, 0, 0, 0};
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	/* As much as on other days, and half as much again. */
+	past(&r, "Busy", 9, busy, 4);
+	fire_many(&r, TODAY * DAY + HOUR_14, "Busy", 33);
+	assert_int_equal(told_of(&r, "unusual_rate"), 0);
+	/* Each week on this day, which is known when it came three times. */
+	past(&r, "Weekly", 28, mondays, 7);
+	long long before = told_of(&r, "unusual_rate");
+	fire_many(&r, TODAY * DAY + HOUR_14, "Weekly", 60);
+	assert_int_equal(told_of(&r, "unusual_rate"), before);
+	fire_many(&r, (TODAY + 1) * DAY + HOUR_14, "Weekly", 60);
+	assert_int_equal(told_of(&r, "unusual_rate"), before + 1);
+	rig_stop(&r);
+}
+
+static void too_little_past(void **state)
+{
+	static const int counts[] = {2};
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	past(&r, "Disk", 6, counts, 1);
+	fire_many(&r, TODAY * DAY + HOUR_14, "Disk", 60);
+	assert_int_equal(told_of(&r, "unusual_rate") + told_of(&r, "alert_storm"), 0);
+	rig_stop(&r);
+}
+
+static void a_storm_of_all_names(void **state)
+{
+	static const int counts[] = {3};
+	char name[24];
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	past(&r, "Disk", 8, counts, 1);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "N%d", i);
+		fire_many(&r, TODAY * DAY + HOUR_14 + i * SECOND, name, 1);
+	}
+	assert_int_equal(told_of(&r, "alert_storm"), 1);
+	assert_non_null(strstr(found,
+		"\"summary\":\"alerts began 50 times since 14:00 UTC; usual at this hour are 3\""));
+	assert_non_null(strstr(found, "\"labels\":{}"));
+	assert_int_equal(told_of(&r, "unusual_rate"), 0);
+	rig_stop(&r);
+}
+
+/* ---- what is to be expected ---- */
+
+static void what_follows_is_expected(void **state)
+{
+	struct rig r;
+	struct rig_event b;
+
+	(void)state;
+	rig_start(&r, true);
+	rig_time(&r, (TODAY - 7) * DAY);
+	for (int i = 0; i < 6; i++) {
+		send_named(&r, "A", 'f', r.now);
+		rig_pass(&r, 90 * SECOND);
+		/* Once it does not follow. */
+		if (i != 3)
+			send_named(&r, "B", 'f', r.now);
+		rig_pass(&r, HOUR);
+		send_named(&r, "A", 'r', r.now);
+		send_named(&r, "B", 'r', r.now);
+		rig_pass(&r, DAY);
+	}
+	struct rig_answer a = send_named(&r, "A", 'f', r.now);
+	struct rig_text t = rig_get(&r, STORE_INCIDENT, a.incident);
+	assert_text(t, "\"expected_next\":[{\"alertname\":\"B\",\"after\":\"A\",\"confidence\":0."
+		       "714,\"support\":5,"
+		       "\"delay_seconds\":90.0,\"spread_seconds\":0.0,\"expected_at\":\"");
+	/* It came. */
+	rig_pass(&r, 80 * SECOND);
+	b = named("B", 'f', r.now);
+	b.corr = "host-a";
+	rig_ingest(&r, &b);
+	assert_text(rig_get(&r, STORE_INCIDENT, a.incident), "\"expected_next\":[]");
+	/* It does not come any more. */
+	rig_pass(&r, HOUR);
+	send_named(&r, "B", 'r', r.now);
+	send_named(&r, "A", 'r', r.now);
+	assert_text(rig_get(&r, STORE_INCIDENT, a.incident), "\"expected_next\":[]");
+	rig_pass(&r, HOUR);
+	a = send_named(&r, "A", 'f', r.now);
+	rig_pass(&r, 5 * MINUTE);
+	assert_text(rig_get(&r, STORE_INCIDENT, a.incident), "\"expected_next\":[]");
+	rig_stop(&r);
+}
+
+static void what_comes_all_the_time_is_not(void **state)
+{
+	struct rig r;
+	struct rig_answer a = {0};
+
+	(void)state;
+	rig_start(&r, true);
+	/* B begins every six minutes: it is near everything. */
+	for (int i = 0; i < 200; i++) {
+		send_named(&r, "B", 'f', r.now);
+		send_named(&r, "B", 'r', r.now);
+		rig_pass(&r, MINUTE);
+		if (i % 20 == 19) {
+			a = send_named(&r, "A", 'f', r.now);
+			if (i < 199)
+				send_named(&r, "A", 'r', r.now);
+		}
+		rig_pass(&r, 5 * MINUTE);
+	}
+	rig_time(&r, r.now - 5 * MINUTE);
+	assert_text(rig_get(&r, STORE_INCIDENT, a.incident), "\"expected_next\":[]");
+	rig_stop(&r);
+}
+
 TESTS_MAIN(cmocka_unit_test(occurrences_and_their_ends),
 	cmocka_unit_test(what_nobody_spoke_of_any_more), cmocka_unit_test(changes_while_it_flaps),
 	cmocka_unit_test(names_as_senders_have_them), cmocka_unit_test(what_begins_after_what),
 	cmocka_unit_test(pairs_of_one_message), cmocka_unit_test(the_day_before_is_looked_at),
 	cmocka_unit_test(repaired_by_runs_of_rules), cmocka_unit_test(acknowledged_by_a_person),
 	cmocka_unit_test(rules_that_were_held_back), cmocka_unit_test(a_thousand_names_a_day),
-	cmocka_unit_test(followers_of_one_name), cmocka_unit_test(trimmed_with_retention))
+	cmocka_unit_test(followers_of_one_name), cmocka_unit_test(trimmed_with_retention),
+	cmocka_unit_test(a_rate_against_its_past), cmocka_unit_test(what_is_usual_is_not_told),
+	cmocka_unit_test(too_little_past), cmocka_unit_test(a_storm_of_all_names),
+	cmocka_unit_test(what_follows_is_expected),
+	cmocka_unit_test(what_comes_all_the_time_is_not))

@@ -30,6 +30,7 @@ What is in which:
   70 lists
   75 what incidents are found by, and what any client may ask
   80 what is counted of alerts and rules
+  82 what is unusual in it, and what is to be expected
   90 the names
 
 Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without

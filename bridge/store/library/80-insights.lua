@@ -182,10 +182,14 @@ local function name_text(r)
 		' ' .. text(r.ack_ms) .. ' ' .. r.rule .. r.repairs)
 end
 
+function counts.hour_of(v, hour)
+	return num(sub(v, hour * DIGITS_HOUR + 1, (hour + 1) * DIGITS_HOUR))
+end
+
 -- One more in this hour.
 local function count_hour(hours, hour)
 	local from = hour * DIGITS_HOUR
-	local n = math.min(HOUR_MOST, num(sub(hours, from + 1, from + DIGITS_HOUR)) + 1)
+	local n = math.min(HOUR_MOST, counts.hour_of(hours, hour) + 1)
 	return sub(hours, 1, from) .. format('%05d', n) .. sub(hours, from + DIGITS_HOUR + 1)
 end
 
@@ -382,12 +386,13 @@ local function read_day(t, c)
 		end
 	end
 	local texts = read_fields(c.key, names)
-	c.new, c.hours, c.names, c.names_n = not texts[''], texts[''] or NO_HOURS, {}, #names
+	c.new, c.hours, c.names = not texts[''], texts[''] or NO_HOURS, {}
+	c.hour_had = counts.hour_of(c.hours, c.hour)
 	for i = 2, #names do
 		local v = texts[names[i]]
 		local r = v and read_name(v) or
 			{hours = NO_HOURS, last = 0, fired = 0, episodes = 0, rest = NO_REST, new = true}
-		r.had = r.fired
+		r.had, r.hour_had = r.fired, counts.hour_of(r.hours, c.hour)
 		c.names[names[i]] = r
 	end
 end
@@ -416,6 +421,7 @@ function counts.plan(t)
 	if c.pairs and #c.pairs > 0 then
 		count_pairs(t, c)
 	end
+	counts.rates(t, c)
 end
 
 -- ---- writing ----
@@ -510,6 +516,9 @@ function counts.write(t)
 	if c.n > 0 then
 		write_names(t, c)
 	end
+	if c.told then
+		counts.told(t, c)
+	end
 	if write_rules(c) or c.new then
 		call('ZADD', t.p .. 'insights:days', c.day, text(c.day))
 	end
@@ -517,6 +526,7 @@ end
 
 -- For the tick: one day that is over for longer than retention, and what began too long ago to matter.
 function counts.trim(p, now, cutoff)
+	counts.trim_told(p, now)
 	local day = call('ZRANGE', p .. 'insights:days', '-inf', floor(cutoff / DAY) - 1, 'BYSCORE', 'LIMIT', 0, 1)[1]
 	if day then
 		local key = p .. 'insights:' .. day
@@ -540,6 +550,12 @@ local function insights_day(keys, argv)
 	end
 	local key = p .. 'insights:' .. day
 	return {num(day), call('HGETALL', key), call('HGETALL', key .. ':after'), call('HGETALL', key .. ':sums')}
+end
+
+-- For 82.
+counts.read_name, counts.read_followers = read_name, read_followers
+function counts.name_of(name, json)
+	return counted_name(name, labels_of(json))
 end
 
 reads('rb_insights_v1', insights_day)
