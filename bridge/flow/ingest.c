@@ -29,6 +29,7 @@
 
 /* Hashes of what the store has confirmed; one slot for each, the latest wins. */
 static uint64_t known[KNOWN_SLOTS];
+static char known_by[HASH_SHA256_HEX]; /* the ruleset of the latest batch */
 
 struct batch_run {
 	struct store *store;
@@ -61,6 +62,14 @@ static uint64_t hash_of(const struct event *ev)
 	h = hash_fnv1a(h, ev->fingerprint.p, ev->fingerprint.n);
 	h = hash_fnv1a(h, &ev->starts_ns, sizeof(ev->starts_ns));
 	return hash_fnv1a(h, &ev->status, sizeof(ev->status));
+}
+
+/* A new inhibit rule is to hear of the alerts that fire already: each comes whole once more. */
+static void forget_known(const struct ruleset *rules)
+{
+	if (ruleset_inhibits(rules) && strcmp(known_by, rules->hash) != 0)
+		memset(known, 0, sizeof(known));
+	memcpy(known_by, rules->hash, sizeof(known_by));
 }
 
 static bool is_known(uint64_t h)
@@ -219,6 +228,34 @@ struct str ingest_delivery(struct arena *a, const struct source_batch *batch, si
 	return id.n > 0 && i > 0 && !batch->own_deliveries ? arena_printf(a, "%.*s#%zu", STR_ARG(id), i) : id;
 }
 
+static bool is_source(const struct store_event_in *in)
+{
+	struct str f = in->facts;
+
+	return in->event->status == EVENT_FIRING && f.n > 0 &&
+	       (f.p[0] == 's' || memmem(f.p, f.n, "\ns ", 3));
+}
+
+/* What inhibits stands before what it may inhibit, wherever its sender put it. Without memory the order stays. */
+static void sources_first(struct batch_run *b)
+{
+	size_t at = 0, sources = 0;
+	struct store_event_in *v;
+
+	for (size_t i = 0; i < b->piece; i++)
+		sources += is_source(&b->in[i]);
+	if (sources == 0 || sources == b->piece)
+		return;
+	v = arena_array(b->a, b->piece, sizeof(*v));
+	if (!v)
+		return;
+	for (int others = 0; others < 2; others++)
+		for (size_t i = 0; i < b->piece; i++)
+			if (is_source(&b->in[i]) == !others)
+				v[at++] = b->in[i];
+	memcpy(b->in, v, b->piece * sizeof(*v));
+}
+
 static int send_piece(struct batch_run *b, bool guess, struct err *e)
 {
 	size_t left = b->batch->n - b->at;
@@ -238,6 +275,7 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 			return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; "
 				"send fewer events at once");
 	}
+	sources_first(b);
 	const struct event_message *m = unkept(b);
 	return m ? store_message_put(b->store, str_of(m->id), m->json, b->keep_ms, on_message, b, e)
 		 : store_piece(b, e);
@@ -266,6 +304,7 @@ int ingest_batch(const struct ingest_ctx *ic, struct arena *a, const struct sour
 	};
 	buf_init(&b->decisions, BUF_NO_LIMIT);
 	b->rules = ruleset_ref(ic->rules);
+	forget_known(b->rules);
 	if (batch->n == 0) { /* nothing to store: nothing can be lost */
 		batch_end(b, NULL);
 		return 0;

@@ -203,6 +203,11 @@ static void put_inhibit(struct buf *out, const struct ruleset *rs, struct arena 
 	}
 }
 
+bool ruleset_inhibits(const struct ruleset *rs)
+{
+	return rs->planned && rs->planned->inhibits_n > 0;
+}
+
 int ruleset_facts(
 	const struct ruleset *rs, struct arena *a, const struct event *ev, struct str *out)
 {

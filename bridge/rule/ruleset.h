@@ -241,6 +241,7 @@ struct str rule_by_key(struct arena *a, const struct field *by, size_t n, const 
 /* The maintenance windows and inhibit rules that the event belongs to, whenever that counts: lines as
  * store/library/37-planned.lua has them, in a; "" none. -1: the arena is full. */
 int ruleset_facts(const struct ruleset *rs, struct arena *a, const struct event *ev, struct str *out);
+bool ruleset_inhibits(const struct ruleset *rs);
 
 /* Which incident the event belongs to: the first policy whose matchers hold and of whose `by` fields the event has at
  * least one; else the event's own source and fingerprint; "" for an event without either. -1: the arena is full. */

@@ -208,6 +208,25 @@ def inhibited(rb, instance, cluster="eu"):
     return {d["decision"] for d in event["decisions"]}, event["decisions"][0]["reason"]
 
 
+def test_inhibition_within_a_message_and_after_a_reload(runbookd):
+    rb = runbookd(rules=RULES, runbooks=NOTE, conf={**PLANNED, "worker": {"enabled": False}}).start()
+    source = alert({"alertname": "NodeDown", "cluster": "eu", "instance": "n"})
+    targets = [alert({"alertname": "Down", "cluster": "eu", "instance": i}) for i in ("x", "y")]
+    rb.post_alertmanager(notification([targets[0], source, targets[1]]))
+    for i in ("x", "y"):
+        event = next(e for e in rb.items("events") if e["labels"]["instance"] == i)
+        assert {d["decision"] for d in event["decisions"]} == {"paused"}, event
+    # Another rule comes, whose source fires already: known from its next message on, by the bridge that knows the alert.
+    old = notification([alert({"alertname": "Old", "cluster": "us", "instance": "o"}, starts_at="2026-11-22T19:00:00Z")])
+    rb.post_alertmanager(old)
+    rb.configure({"inhibit": [{"source_matchers": ["alertname = Old"], "target_matchers": ["alertname = Down"], "equal": ["cluster"]}]})
+    assert rb.api("POST", "/-/reload").status == 200
+    assert inhibited(rb, "p", "us")[0] == {"run"}
+    assert rb.post_alertmanager(old)["duplicate"] == 1
+    assert inhibited(rb, "q", "us")[0] == {"paused"}
+    assert inhibited(rb, "r", "eu")[0] == {"run"}
+
+
 def test_inhibition_by_two_bridges_whatever_is_killed(folder, runbookd):
     redis = RedisServer(folder).start()
     conf = {**PLANNED, "redis": redis.url, "worker": {"enabled": False}}

@@ -179,6 +179,29 @@ static void a_source_that_is_not_heard_of(void **state)
 	rig_stop(&r);
 }
 
+/* The rules may be younger than the alert: a duplicate that comes whole tells of it, too. */
+static void a_source_that_fires_already(void **state)
+{
+	struct rig r;
+	struct rig_event ev = alert_of("00000000000000aa", 'f', NULL);
+
+	(void)state;
+	rig_start(&r, true);
+	ev.starts = T0;
+	rig_ingest(&r, &ev);
+	ev.facts = "s x:1 0 Down\n";
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_DUPLICATE);
+	assert_true(paused(&r, "t x:1 0\n"));
+	ev.status = 'r';
+	ev.rules_n = 0;
+	rig_pass(&r, MINUTE);
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_NEW);
+	assert_int_equal(rig_ingest(&r, &ev).outcome, STORE_DUPLICATE);
+	assert_false(paused(&r, "t x:1 0\n"));
+	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":inhibits"), 0);
+	rig_stop(&r);
+}
+
 /* In one call, in the order of its events. */
 static void within_one_message(void **state)
 {
@@ -199,4 +222,5 @@ static void within_one_message(void **state)
 TESTS_MAIN(cmocka_unit_test(windows), cmocka_unit_test(a_window_of_seven_days_is_always_open),
 	cmocka_unit_test(what_comes_due_in_a_window),
 	cmocka_unit_test(a_source_inhibits_while_it_fires), cmocka_unit_test(both_sides),
-	cmocka_unit_test(a_source_that_is_not_heard_of), cmocka_unit_test(within_one_message))
+	cmocka_unit_test(a_source_that_is_not_heard_of),
+	cmocka_unit_test(a_source_that_fires_already), cmocka_unit_test(within_one_message))

@@ -22,7 +22,7 @@ local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
 local get_incident, new_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
-local paused, planned, set_facts, write_sources -- 36 and 37: why a rule does not run for now
+local paused, planned, set_facts, known_source, write_sources -- 36 and 37: why a rule does not run for now
 local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
 local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
 local counts = {} -- 80: what insights tell of: functions by name, since names are scarce here
@@ -978,6 +978,9 @@ local function plan_event(t, k, e)
 	if name ~= '' then
 		outcome, inc, first, a = plan_alert(t, k, e)
 		if not outcome then
+			if e.words > 0 and argv[k + 7] == 'facts' then
+				known_source(t, name, argv[k + 8])
+			end
 			return stop
 		end
 	else

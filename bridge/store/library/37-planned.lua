@@ -94,24 +94,27 @@ function planned(t)
 	return t.facts_say or nil
 end
 
--- The alert under way fires, or has resolved: so it is a source, or not any more.
-local function note_sources(t)
-	local a = t.alert
-	if not a or not find('\n' .. t.facts, '\ns ', 1, true) then
-		return
-	end
-	t.sources = t.sources or {}
-	for set, value in string.gmatch('\n' .. t.facts, '\ns (%S+) ([^\n]*)') do
+-- The alert fires, or has resolved: so it is a source, or not any more.
+local function note_sources(t, name, facts, firing)
+	for set, value in string.gmatch('\n' .. facts, '\ns (%S+) ([^\n]*)') do
+		t.sources = t.sources or {}
 		t.sources[set] = t.sources[set] or {}
-		t.sources[set][t.name] = a.state == 'f' and value
+		t.sources[set][name] = firing and value
+	end
+end
+
+-- A duplicate that came whole, as each does once after the inhibit rules have changed.
+function known_source(t, name, facts)
+	if fires(t, name) then
+		note_sources(t, name, facts, true)
 	end
 end
 
 -- facts: of the event under way, or false. fresh: it comes in.
 function set_facts(t, facts, fresh)
 	t.facts, t.facts_told = facts, false
-	if fresh then
-		note_sources(t)
+	if fresh and t.alert then
+		note_sources(t, t.name, facts, t.alert.state == 'f')
 	end
 end
 
