@@ -411,6 +411,13 @@ bool decide_is_limit(const struct event *ev)
 	return str_is(ev->source, "runbookd") && str_is(ev->type, "limit");
 }
 
+static void count_decision(struct str rule, enum decision d)
+{
+	struct str labels[] = {rule, str_of(decision_name(d))};
+
+	metric_add(METRIC_DECISIONS, 1, labels);
+}
+
 void decide_count(
 	const struct event *ev, const struct store_event_in *in, const struct store_event_out *out)
 {
@@ -429,9 +436,10 @@ void decide_count(
 		metric_add(METRIC_LIMIT_HELD, 1, held);
 	}
 	for (size_t i = 0; i < in->decisions_n; i++) {
-		struct str of_rule[] = {
-			in->decisions[i].rule, str_of(decision_name(out->decisions[i].decision))};
+		const struct store_decision_out *d = &out->decisions[i];
 
-		metric_add(METRIC_DECISIONS, 1, of_rule);
+		count_decision(in->decisions[i].rule, d->decision);
+		if (d->ended_one)
+			count_decision(in->decisions[i].rule, d->ended);
 	}
 }

@@ -194,6 +194,8 @@ struct store_decision_out {
 	enum decision decision;
 	struct str reason;
 	struct str run;			/* the first step's run; "" */
+	bool ended_one;			/* the event found a gate of the rule over, which came to: */
+	enum decision ended;
 };
 
 struct store_event_out {

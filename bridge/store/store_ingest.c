@@ -484,7 +484,19 @@ static void all_duplicate(struct ingest_text *text, char answer, struct store_de
 	else
 		snprintf(text->reason, sizeof(text->reason), "the same occurrence as event %s", text->id);
 	for (size_t k = 0; k < text->decisions_n; k++)
-		d[k] = (struct store_decision_out){DECISION_DUPLICATE, str_of(text->reason), STR_NONE};
+		d[k] = (struct store_decision_out){.decision = DECISION_DUPLICATE, .reason = str_of(text->reason)};
+}
+
+/* "decision" or "decision+decision" */
+static bool take_decided(struct store_decision_out *d, struct str word)
+{
+	const char *plus = memchr(word.p, '+', word.n);
+	size_t n = plus ? (size_t)(plus - word.p) : word.n;
+
+	d->ended_one = plus != NULL;
+	if (plus && !store_decision_of((struct str){plus + 1, word.n - n - 1}, &d->ended))
+		return false;
+	return store_decision_of((struct str){word.p, n}, &d->decision);
 }
 
 /* "decision run reason" */
@@ -492,7 +504,7 @@ static bool take_decision(struct store_decision_out *d, struct str s)
 {
 	size_t at = 0;
 
-	if (!store_decision_of(next_word(s, &at), &d->decision))
+	if (!take_decided(d, next_word(s, &at)))
 		return false;
 	d->run = none_as_empty(next_word(s, &at));
 	d->reason = (struct str){s.p + at, s.n - at};

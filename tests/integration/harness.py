@@ -25,6 +25,7 @@ import time
 import urllib.parse
 from pathlib import Path
 
+TOP = Path(__file__).resolve().parents[2]
 DEADLINE = 60  # seconds; how long a healthy program may take for anything. Only failures wait so long.
 PAUSE = 0.02
 PR_SET_PDEATHSIG = 1
@@ -174,6 +175,14 @@ def request_on(connection, method, path, body=None, headers=None):
     return Answer(r.status, dict(r.headers), r.read())
 
 
+def clocked_library():
+    """The function library with its own clock for tests: docs/design/trial.md."""
+    text = "".join(p.read_text() for p in sorted((TOP / "bridge/store/library").glob("*.lua")))
+    clocked = text.replace("\nlocal TEST_CLOCK = false", "\nlocal TEST_CLOCK = true ")
+    assert clocked != text
+    return clocked
+
+
 class RedisServer:
     """A redis-server of the test's own, for what embedded Redis cannot show."""
 
@@ -192,9 +201,22 @@ class RedisServer:
         wait_for(lambda: self.ping() == "PONG", "redis-server to answer")
         return self
 
-    def ping(self):
-        done = subprocess.run(["redis-cli", "-s", str(self.socket), "ping"], capture_output=True, text=True, timeout=DEADLINE)
+    def ask(self, *words, stdin=None):
+        """What redis-cli prints."""
+        done = subprocess.run(["redis-cli", "-s", str(self.socket), *words], input=stdin, capture_output=True, text=True, timeout=DEADLINE)
         return done.stdout.strip()
+
+    def ping(self):
+        return self.ask("ping")
+
+    def drive_clock(self, at):
+        """From now on runbookd's time in it is what set_clock says. Before a bridge starts: it keeps a library of its number."""
+        assert self.ask("-x", "FUNCTION", "LOAD", "REPLACE", stdin=clocked_library()) == "runbookd"
+        self.set_clock(at)
+
+    def set_clock(self, at):
+        """In ms since 1970."""
+        assert self.ask("SET", "rb:{default:0}:clock", str(at)) == "OK"
 
     def kill(self):
         self.process.kill()

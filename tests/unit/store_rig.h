@@ -196,7 +196,8 @@ struct rig_answer {
 	enum store_outcome outcome;
 	char id[ID_LEN + 1], incident[ID_LEN + 1];
 	struct {
-		enum decision decision;
+		enum decision decision, ended;
+		bool ended_one;
 		char reason[200], run[ID_LEN + 1];
 	} d[RIG_RULES];
 };
@@ -224,6 +225,8 @@ static inline void rig_on_ingest(void *ctx, const struct err *e, const struct st
 		rig_copy(a->incident, sizeof(a->incident), out[i].incident);
 		for (size_t k = 0; k < c->events[i].rules_n; k++) {
 			a->d[k].decision = out[i].decisions[k].decision;
+			a->d[k].ended_one = out[i].decisions[k].ended_one;
+			a->d[k].ended = out[i].decisions[k].ended;
 			rig_copy(a->d[k].reason, sizeof(a->d[k].reason), out[i].decisions[k].reason);
 			rig_copy(a->d[k].run, sizeof(a->d[k].run), out[i].decisions[k].run);
 		}

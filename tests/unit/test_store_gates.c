@@ -216,8 +216,13 @@ static void an_event_ends_what_is_over(void **state)
 	start(&r);
 	part(&r, "a", 1, 0);
 	rig_pass(&r, WITHIN + MINUTE);
-	assert_decided(part(&r, "a", 2, 0), DECISION_PENDING,
+	struct rig_answer a = part(&r, "a", 2, 0);
+	assert_decided(a, DECISION_PENDING,
 		"1 of 2: waits for built until 2025-11-22T21:01:00.000Z");
+	/* It is counted as what the tick tells of. */
+	assert_true(a.d[0].ended_one);
+	assert_int_equal(a.d[0].ended, DECISION_RUN);
+	assert_false(part(&r, "a", 2, 0).d[0].ended_one);
 	assert_int_equal(runs(&r), 1);
 	assert_int_equal(rig_tick(&r).late_n, 0);
 	assert_string_equal(rig_claim(&r).step, "rollback");
@@ -251,10 +256,10 @@ static void in_this_order(void **state)
 	(void)state;
 	start(&r);
 	assert_decided(step_of(&r, 2, 0), DECISION_PENDING,
-		"0 of 2: waits for built; scanned until 2025-11-22T20:30:00.000Z");
+		"0 of 2: waits for built; scanned until 2025-11-22T20:10:00.000Z");
 	rig_pass(&r, MINUTE);
 	assert_decided(step_of(&r, 1, 0), DECISION_PENDING,
-		"1 of 2: waits for scanned until 2025-11-22T20:30:00.000Z");
+		"1 of 2: waits for scanned until 2025-11-22T20:31:00.000Z");
 	rig_pass(&r, MINUTE);
 	assert_decided(step_of(&r, 2, 0), DECISION_RUN, "all 2 came in order");
 	rig_pass(&r, MINUTE);
@@ -265,6 +270,56 @@ static void in_this_order(void **state)
 	rig_pass(&r, MINUTE);
 	assert_int_equal(step_of(&r, 3, 0).d[0].decision, DECISION_PENDING);
 	assert_int_equal(step_of(&r, 3, 0).d[0].decision, DECISION_RUN);
+	rig_stop(&r);
+}
+
+/* What comes again and again by itself is no beginning of a sequence: it neither times out nor
+ * makes the next one end early. */
+static void what_comes_before_the_first_part(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	step_of(&r, 2, 0);
+	rig_pass(&r, 8 * MINUTE);
+	assert_decided(step_of(&r, 2, 0), DECISION_PENDING,
+		"0 of 2: waits for built; scanned until 2025-11-22T20:18:00.000Z");
+	rig_pass(&r, 10 * MINUTE);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	assert_int_equal(rig_late_decision, DECISION_PENDING);
+	assert_int_equal(runs(&r), 0);
+	assert_none(&r);
+	step_of(&r, 2, 0);
+	rig_pass(&r, 5 * MINUTE);
+	step_of(&r, 1, 0);
+	rig_pass(&r, WITHIN - 1);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	assert_decided(step_of(&r, 2, 0), DECISION_RUN, "all 2 came in order");
+	assert_int_equal(runs(&r), 1);
+	rig_stop(&r);
+}
+
+/* Its steps on timeout are those of the event from which it counts, also where that came later. */
+static void the_earliest_event_says_what_runs(void **state)
+{
+	struct rig r;
+	struct store_step_in other = back;
+	struct store_decision_in d = gate(STORE_GATE_ALL_OF, "a", 1, 0);
+
+	(void)state;
+	start(&r);
+	tell(&r, &d);
+	rig_pass(&r, MINUTE);
+	other.name = STR("other");
+	d.gate.timeout_steps = &other;
+	d.gate.time_ms = T0 - MINUTE;
+	struct rig_answer first = tell(&r, &d);
+	rig_pass(&r, WITHIN);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	struct rig_claimed c = rig_claim(&r);
+	assert_string_equal(c.step, "other");
+	assert_has(str_of(c.event), first.id);
 	rig_stop(&r);
 }
 
@@ -474,6 +529,51 @@ static void one_that_comes_after_it_was_due(void **state)
 	rig_stop(&r);
 }
 
+/* An alert that is repeated for ever is a heartbeat, though a repetition asks no rule. */
+static void an_alert_that_is_repeated(void **state)
+{
+	struct rig r;
+	struct store_decision_in d = absent("a", 0);
+	struct rig_event ev = rig_alert(A, 'f', T0);
+
+	(void)state;
+	start(&r);
+	watch(&r, &d, false);
+	ev.rules[0] = d;
+	ev.rules_n = 1;
+	rig_ingest(&r, &ev);
+	for (int i = 0; i < 5; i++) {
+		rig_pass(&r, 4 * MINUTE);
+		assert_int_equal(rig_ingest(&r, &ev).d[0].decision, DECISION_DUPLICATE);
+		assert_int_equal(rig_tick(&r).late_n, 0);
+	}
+	/* The last one was at 20:20. */
+	rig_pass(&r, 5 * MINUTE - 1);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	rig_pass(&r, 1);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	rig_pass(&r, HOUR);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	assert_int_equal(runs(&r), 1);
+	/* It is repeated again, and then not: once more. */
+	rig_ingest(&r, &ev);
+	rig_pass(&r, 4 * MINUTE);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	rig_pass(&r, 10 * MINUTE);
+	while (rig_tick(&r).late_n == 0 && r.now < T0 + 3 * HOUR)
+		rig_pass(&r, MINUTE);
+	assert_int_equal(runs(&r), 2);
+	rig_pass(&r, 40 * DAY);
+	while (gates(&r) > 0 && r.now < T0 + 80 * DAY) {
+		watch(&r, &d, false);
+		assert_int_equal(rig_tick(&r).late_n, 0);
+		rig_pass(&r, DAY);
+	}
+	assert_none(&r);
+	rig_stop(&r);
+}
+
 static void watched_from_the_load(void **state)
 {
 	struct rig r;
@@ -546,6 +646,8 @@ int main(void)
 		T(an_event_ends_what_is_over),
 		T(late_events),
 		T(in_this_order),
+		T(what_comes_before_the_first_part),
+		T(the_earliest_event_says_what_runs),
 		T(a_resolve_takes_it_back),
 		T(too_many_values),
 		T(a_changed_rule_begins_anew),
@@ -553,6 +655,7 @@ int main(void)
 		T(counts_to_a_threshold),
 		T(none_came),
 		T(one_that_comes_after_it_was_due),
+		T(an_alert_that_is_repeated),
 		T(watched_from_the_load),
 		T(many_at_once),
 	};

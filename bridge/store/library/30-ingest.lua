@@ -54,7 +54,7 @@ function new_plan(p, now)
 	t.waits, t.due, t.put_off, t.brakes, t.cancels, t.inbox = false, false, false, false, false, false
 	t.deadlines, t.deliveries, t.delivered = false, false, false
 	t.series, t.series_list, t.told, t.pruned = false, false, false, false
-	t.gates, t.gates_n = false, false
+	t.gates, t.gates_n, t.ended = false, false, false
 	t.argv, t.truncated, t.ruleset, t.as_new = false, '0', '', false
 	t.pauses, t.indexed, t.partly, t.counts = false, false, false, false
 	t.trail = ''
@@ -718,7 +718,8 @@ function decide(t, k, stop, outcome)
 		end
 		k = k + u.words
 		t.out_n = t.out_n + 1
-		t.out[t.out_n] = decision .. ' ' .. run .. ' ' .. reason
+		t.out[t.out_n] = (t.ended and decision .. '+' .. t.ended or decision) .. ' ' .. run .. ' ' .. reason
+		t.ended = false
 		json = (json and json .. ',' or '[') .. decision_json(rule, decision, reason, run)
 	end
 	return json and json .. ']' or '[]'
@@ -1414,7 +1415,8 @@ and of a rule over several events the gate words: "kind count within_ms parts ti
 timeout_why, and the steps on timeout (35-gates.lua); time 0: now; why: that its steps cannot be run for this event.
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
 '-' for none; of a duplicate a blank and then words of which the last two are these, or "1 entry_id incident" where its
-delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason". ]]
+delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason"; where the event
+found a gate of the rule over, "decision+what_that_came_to run reason". ]]
 function ingest(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)

@@ -3,9 +3,12 @@
 -- `gate:RULE:KEY`, and "RULE KEY" in the sorted set `gates` by the time when it is over. docs/design/gates.md has the why.
 --   threshold  events = the events that count, by time
 --   all_of, sequence  events likewise, with the bits of the parts that each is, and its alert; words = its steps on
---              timeout. One that has ended stays for limits.gate_late, so that what belongs to it is known: ended, how
---   absent     last, event = the latest event; words = what the rule asked for with it. One that has fired: fired
--- All is planned (t.gates) and written with the plan. An end is planned by whoever finds it due first, tick or event.
+--              timeout. When one ended last, and how, stays for limits.gate_late, so that what belongs to it is known,
+--              alone (no events) or with the next one
+--   absent     last, event = the latest event; words = what the rule asked for with it; alerts: those among its events,
+--              whose repetitions count, too. One that has fired: fired = the time as of which it did
+-- All is planned (t.gates) and written with the plan. An end is planned by whoever finds it due first, tick or event;
+-- an event says so in t.ended: what was decided then.
 local gate_tick, watch
 do
 
@@ -13,6 +16,7 @@ local THRESHOLD, ALL_OF, SEQUENCE, ABSENT = 1, 2, 3, 4
 local GATE_EVENTS = 100 -- events that a run is told of besides its own: the latest
 local GATE_KEPT = 64 -- events that an open gate keeps; a threshold twice its count and so many
 local GATE_TAKEN = 16 -- gates of one rule that an alert's resolve looks at: the latest
+local WATCH_ALERTS = 16 -- alerts of an `absent` whose repetitions count: the latest
 local WATCH_KEPT = 90000 -- ms after which a rule with `absent` that no bridge names any more is not watched
 
 local specs, specs_n = {}, 0
@@ -72,6 +76,20 @@ local function insert(events, ev)
 	return i
 end
 
+-- The list with v as its latest, of at most so many.
+local function with_latest(list, v, most)
+	for i = #list, 1, -1 do
+		if list[i] == v then
+			table.remove(list, i)
+		end
+	end
+	list[#list + 1] = v
+	if #list > most then
+		table.remove(list, 1)
+	end
+	return list
+end
+
 -- What t holds of the event under way, while something else is decided.
 local function aside(t, f)
 	local argv, ruleset, name, alert, key = t.argv, t.ruleset, t.name, t.alert, t.key
@@ -115,6 +133,21 @@ local function missing_of(rec)
 	return missing, at
 end
 
+-- The event from which `within` counts: the earliest, of a sequence the first that is its first part; or nil.
+local function begin_of(rec)
+	for _, ev in ipairs(rec.events) do
+		if rec.kind ~= SEQUENCE or has_part(ev, 1) then
+			return ev
+		end
+	end
+end
+
+-- Until when it waits. What came of a sequence before its first part waits for one that happened before and is late.
+local function set_due(t, rec)
+	local first = begin_of(rec)
+	rec.due = first and first.time + rec.within or rec.events[#rec.events].time + t.limits[11]
+end
+
 local function how_far(rec)
 	local missing, n = missing_of(rec)
 	return text(rec.count - n) .. ' of ' .. text(rec.count), concat(missing, '; ')
@@ -154,14 +187,12 @@ local function completed(t, k, u, at, events, own, why)
 	return decision, decision == 'run' and why or why .. '; ' .. reason, run
 end
 
--- An ended gate is remembered for as long as what belongs to it may come.
-local function ended(t, g, at, how)
+-- The gate is no more. When one ended last is remembered for as long as what belongs to it may come, also while another
+-- one is open.
+local function close(t, g, ended, how)
 	local rec = g.rec
-	if t.limits[11] == 0 then
-		keep(g, false)
-	else
-		keep(g, {kind = rec.kind, names = rec.names, ended = at, how = how, due = t.now + t.limits[11]})
-	end
+	local due = ended and ended + t.limits[11] or 0
+	keep(g, due > t.now and {kind = rec.kind, names = rec.names, ended = ended, how = how, due = due})
 end
 
 -- Runs of an end that is nobody's event now: they belong to an earlier one.
@@ -186,7 +217,7 @@ local function timeout_paused(t, rec, rule)
 	end
 	return (aside(t, function()
 		t.argv, t.alert = argv, false
-		t.body, t.body_of, t.read_event = false, rec.events[1].event, false
+		t.body, t.body_of, t.read_event = false, begin_of(rec).event, false
 		set_facts(t, rec.facts or false, false)
 		return paused(t, 1, {words = #argv})
 	end))
@@ -194,10 +225,15 @@ end
 
 -- Some came, and not all: its steps on timeout run, whatever waits in the queue. Returns the decision.
 local function time_out(t, g)
-	local rec, from, first = g.rec, t.runs_n, g.rec.events[1]
+	local rec, from, first = g.rec, t.runs_n, begin_of(g.rec)
+	local far, missing = how_far(rec)
+	if not first then
+		add_decision(t, nil, rec.events[1].event, g.rule, 'pending', 'dropped: ' .. far .. ' came; missing: ' .. missing, '-')
+		close(t, g, rec.ended, rec.how)
+		return 'pending'
+	end
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
 	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
-	local far, missing = how_far(rec)
 	local why = far .. ' came within ' .. period(rec.within) .. '; missing: ' .. missing
 	local decision, reason, run = 'pending', 'dropped: ' .. why, '-'
 	local held = rec.words and timeout_paused(t, rec, g.rule)
@@ -218,7 +254,7 @@ local function time_out(t, g)
 		count_runs(t, inc, from)
 	end
 	add_decision(t, inc, first.event, g.rule, decision, reason, run)
-	ended(t, g, rec.due, 'timed out')
+	close(t, g, rec.due, 'timed out')
 	return decision
 end
 
@@ -274,28 +310,19 @@ end
 local function note_taken(t, rule, key)
 	local field = 'gate ' .. rule
 	local w = waits_of(t, t.name, t.alert).fields[field] or {keys = {}}
-	for i = 1, #w.keys do
-		if w.keys[i] == key then
-			return
-		end
-	end
-	w.keys[#w.keys + 1] = key
-	if #w.keys > GATE_TAKEN then
-		table.remove(w.keys, 1)
-	end
+	with_latest(w.keys, key, GATE_TAKEN)
 	set_wait(t, t.name, t.alert, field, w)
 end
 
-local function open_gate(t, k, at, spec)
+-- What runs on timeout is what the rule asks for with the event at hand.
+local function begin_with(t, k, at, spec, rec)
 	local words = {}
 	for i = 1, 6 * spec.steps do
 		words[i] = t.argv[at + 5 + i]
 	end
-	return {
-		kind = spec.kind, names = t.argv[at + 3], count = spec.count, within = spec.within, events = {},
-		words = spec.steps > 0 and words or nil, why = t.argv[at + 5], dry = t.argv[k + 1] == 'dry_run',
-		ruleset = t.ruleset, incident = t.incident, depth = t.depth, trail = t.trail, facts = t.facts or nil,
-	}
+	rec.words, rec.why, rec.dry = spec.steps > 0 and words or nil, t.argv[at + 5], t.argv[k + 1] == 'dry_run'
+	rec.ruleset, rec.incident, rec.depth, rec.trail = t.ruleset, t.incident, t.depth, t.trail
+	rec.facts = t.facts or nil
 end
 
 local function too_late(why)
@@ -309,7 +336,7 @@ local function late_for(t, g, spec, ev)
 		return 'the gate that it belongs to ' .. rec.how .. ' at ' .. rfc3339(rec.ended)
 	elseif ev.time + spec.within <= t.now then
 		return 'its gate would have been over at ' .. rfc3339(ev.time + spec.within)
-	elseif not rec or rec.ended then
+	elseif not rec or not rec.events then
 		return nil
 	elseif rec.events[#rec.events].time - ev.time >= spec.within then
 		return 'others of its gate came over ' .. period(spec.within) .. ' after it'
@@ -317,20 +344,37 @@ local function late_for(t, g, spec, ev)
 	return #rec.events >= GATE_KEPT and 'its gate has ' .. text(GATE_KEPT) .. ' events already' or nil
 end
 
+-- What came of a sequence so long before its first part that none can precede it any more.
+local function drop_leading(t, rec)
+	local events = rec.events
+	while events[2] and not has_part(events[1], 1) and events[1].time < t.now - t.limits[11] do
+		table.remove(events, 1)
+	end
+end
+
 local function gate_event(t, k, u, at, spec, g, ev)
+	if spec.kind == SEQUENCE and g.rec and g.rec.events then
+		drop_leading(t, g.rec)
+	end
 	local late = late_for(t, g, spec, ev)
 	if late then
 		return too_late(late)
 	end
-	local rec = g.rec and not g.rec.ended and g.rec or open_gate(t, k, at, spec)
+	local rec = g.rec and g.rec.events and g.rec or {
+		kind = spec.kind, names = t.argv[at + 3], count = spec.count, within = spec.within, events = {},
+		ended = g.rec and g.rec.ended or nil, how = g.rec and g.rec.how or nil,
+	}
 	insert(rec.events, ev)
-	rec.due = rec.events[1].time + spec.within
+	if begin_of(rec) == ev then
+		begin_with(t, k, at, spec, rec)
+	end
+	set_due(t, rec)
 	keep(g, rec)
 	local missing, n = missing_of(rec)
 	if n == 0 then
 		local decision, reason, run = completed(t, k, u, at, rec.events, ev,
 			'all ' .. text(rec.count) .. (spec.kind == SEQUENCE and ' came in order' or ' came'))
-		ended(t, g, t.now, 'passed')
+		close(t, g, t.now, 'passed')
 		return decision, reason, run
 	end
 	if ev.alert then
@@ -354,8 +398,12 @@ function gate_taken_back(t, name, inc, rule, wait)
 		end
 		if mine then
 			rec.events = left
-			rec.due = left[1] and left[1].time + rec.within
-			keep(g, left[1] and rec or false)
+			if left[1] then
+				set_due(t, rec)
+				keep(g, rec)
+			else
+				close(t, g, rec.ended, rec.how)
+			end
 			add_decision(t, inc, mine.event, rule, 'pending', 'dropped: the alert resolved' ..
 				(left[1] and ', and others wait on' or ''), '-')
 		end
@@ -364,12 +412,33 @@ end
 
 -- ---- absent ----
 
--- None came: the rule is decided with the words of the latest one. Returns the decision, or nil and the full pool.
+-- When an alert among its events was heard of last, which a repetition does not come here to say; or 0.
+local function heard_of(t, rec)
+	local heard = 0
+	for _, name in ipairs(rec.alerts or {}) do
+		local v = t.alerts[name] or call('GET', t.p .. 'alert:' .. name)
+		heard = math.max(heard, v and num(read_alert(v).last) or 0)
+	end
+	return heard
+end
+
+local function loaded(t, g)
+	return call('HEXISTS', t.p .. 'absents', g.rule) == 1
+end
+
+-- None came: the rule is decided with the words of the latest one. Returns the decision, false where it is not due after
+-- all, or nil and the full pool.
 local function fire_absent(t, g)
-	local rec, from = g.rec, t.runs_n
-	if call('HEXISTS', t.p .. 'absents', g.rule) == 0 then
-		keep(g, false) -- no such rule any more
+	local rec, from, heard = g.rec, t.runs_n, heard_of(t, g.rec)
+	if not loaded(t, g) then
+		keep(g, false)
 		return false
+	elseif heard > rec.last then
+		rec.last, rec.due = heard, heard + rec.within
+		keep(g, rec)
+		if rec.due > t.now then
+			return false
+		end
 	end
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
 	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
@@ -401,16 +470,38 @@ local function fire_absent(t, g)
 	runs_of(t, from, rec.event, "rule '")
 	count_runs(t, inc, from)
 	add_decision(t, inc, rec.event, g.rule, decision, reason, run)
-	keep(g, {
-		kind = ABSENT, names = rec.names, last = rec.last, fired = rec.due, within = rec.within,
-		forever = g.key == '', due = t.now + (t.keep or 0),
-	})
+	rec.fired = rec.due
+	if rec.alerts then
+		rec.due = t.now + rec.within
+	else
+		rec.words, rec.due = nil, t.now + math.max(t.keep or 0, t.limits[11])
+	end
+	keep(g, rec)
 	return decision
 end
 
-local function watched(t, k, u, at, spec, last)
+-- One that fired is due again. With alerts: has one been heard of since? It is asked again when an eighth of the time since
+-- then went by. Without: it was kept for as long as anything is.
+local function after_fired(t, g)
+	local rec, heard = g.rec, heard_of(t, g.rec)
+	if not rec.alerts or not loaded(t, g) or g.key ~= '' and t.now - rec.fired > t.keep then
+		keep(g, false)
+	elseif heard > rec.fired then
+		rec.fired, rec.last, rec.due = nil, heard, heard + rec.within
+		keep(g, rec)
+	else
+		rec.due = t.now + math.max(rec.within, floor((t.now - rec.fired) / 8))
+		keep(g, rec)
+	end
+end
+
+local function watched(t, k, u, at, spec, last, was)
+	local alerts = was and was.alerts or nil
+	if t.alert then
+		alerts = with_latest(alerts or {}, t.name, WATCH_ALERTS)
+	end
 	return {
-		kind = ABSENT, names = t.argv[at + 3], within = spec.within, last = last, due = last + spec.within,
+		kind = ABSENT, names = t.argv[at + 3], within = spec.within, last = last, due = last + spec.within, alerts = alerts,
 		event = '', words = slice(t.argv, k, u.words), why = t.argv[at + 4], key = t.key, depth = t.depth,
 		trail = t.trail, ruleset = t.ruleset, incident = t.incident, facts = t.facts or nil,
 	}
@@ -422,13 +513,14 @@ local function heartbeat(t, k, u, at, spec, g, time)
 		if decision == nil then
 			return nil, full
 		end
+		t.ended = decision
 	end
 	local rec = g.rec
 	if rec and rec.fired and time + spec.within <= t.now then
 		return too_late('that none came was said as of ' .. rfc3339(rec.fired))
 	end
 	if not rec or rec.fired or time >= rec.last then
-		rec = watched(t, k, u, at, spec, time)
+		rec = watched(t, k, u, at, spec, time, rec)
 		t.put_off = t.put_off or {}
 		t.put_off[#t.put_off + 1] = rec
 		keep(g, rec)
@@ -453,7 +545,7 @@ function gate_decide(t, k, u)
 	end
 	if spec.kind ~= ABSENT and g.rec and g.rec.due <= t.now then
 		if g.rec.events and spec.kind ~= THRESHOLD then
-			time_out(t, g)
+			t.ended = time_out(t, g)
 		else
 			keep(g, false)
 		end
@@ -471,12 +563,17 @@ function gate_decide(t, k, u)
 	return (spec.kind == THRESHOLD and count_event or gate_event)(t, k, u, at, spec, g, ev)
 end
 
+-- Without `by` it is watched for as long as it is loaded: one that fired waits for its next event.
+local function endless(g)
+	return g.rec.fired and g.key == '' and not g.rec.alerts
+end
+
 function write_gates(t)
 	for member, g in pairs(t.gates) do
 		local rec = g.rec
 		if g.dirty and rec then
 			call('SET', t.p .. 'gate:' .. g.rule .. ':' .. g.key, encode(rec))
-			call('ZADD', t.p .. 'gates', g.again or rec.forever and '+inf' or text(rec.due), member)
+			call('ZADD', t.p .. 'gates', g.again or endless(g) and '+inf' or text(rec.due), member)
 			if not g.was then
 				call('HINCRBY', t.p .. 'gates:count', g.rule, 1)
 			end
@@ -493,7 +590,9 @@ end
 -- What is over. false: a queue is full, and it stays.
 local function gate_over(t, g, done)
 	local rec, decision = g.rec, nil
-	if rec.ended or rec.fired or rec.kind == THRESHOLD then
+	if rec.fired then
+		after_fired(t, g)
+	elseif not rec.events and rec.kind ~= ABSENT or rec.kind == THRESHOLD then
 		keep(g, false)
 	elseif rec.kind == ABSENT then
 		decision = fire_absent(t, g)
@@ -541,7 +640,7 @@ local function watch_rule(t, rule, k)
 	local u = rule_of(t.argv[k + 4])
 	local at = k + 5 + 6 * (u.steps + u.resolve + u.failure)
 	local spec, g = spec_of(t.argv[at]), get_gate(t, rule, '')
-	t.key, t.depth, t.trail, t.incident = '', 0, '', ''
+	t.key, t.depth, t.trail, t.incident, t.alert = '', 0, '', '', false
 	local rec = g.rec
 	if rec and (rec.kind ~= ABSENT or rec.names ~= t.argv[at + 3]) then
 		drop_changed(t, g)
