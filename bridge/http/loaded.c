@@ -163,6 +163,11 @@ static void write_rule(struct json_w *w, const struct rule *rule)
 	json_w_kstr(w, "match", rule->source_yaml);
 	json_w_kstr(w, "when", str_of(rule_when_name(rule->when)));
 	write_gate(w, &rule->gate);
+	json_w_key(w, STR("only"));
+	if (rule->only_root)
+		json_w_str(w, STR("root"));
+	else
+		json_w_null(w);
 	json_w_kstr(w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
 	write_cooldown(w, rule);
 	json_w_key(w, STR("steps"));

@@ -50,6 +50,7 @@ def test_clients_of_a_dead_database_are_left_alone(runbookd):
     rb = with_topology(runbookd(rules=RULES, runbooks=NOTE, conf=POLICIES)).start()
     assert decision(rb, fails("cart")) == ("run", "matched")  # it came before its cause
     assert decision(rb, fails("postgres")) == ("run", "matched")
+    assert [r["only"] for r in rb.get("/api/v1/rules")["items"]] == ["root"]
     root = incident(rb, "postgres")
     why = f"its incident is a symptom of incident {root['id']}, and the rule says only: root"
     assert decision(rb, fails("shop")) == ("paused", why)
