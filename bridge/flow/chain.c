@@ -21,6 +21,8 @@ struct chain {
 
 static void read_trail(struct chain *c, struct str trail)
 {
+	if (trail.n == 0) /* it may be no text at all */
+		return;
 	const char *p = trail.p, *end = trail.p + trail.n;
 
 	while (p < end && c->n < CHAIN_RULES_MAX) {
