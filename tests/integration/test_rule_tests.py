@@ -383,6 +383,34 @@ inhibit: [{source_matchers: severity = critical, target_matchers: alertname = Di
     assert done.returncode == 1 and "inhibited while alert Down (alertmanager:" in done.stdout, done
 
 
+def test_maintenance_holds_rules_over_several_events(tests):
+    """When the rule is decided counts: as it is complete, as its time is over, as none came."""
+    (tests.folder / "rules" / "all.yml").write_text("""
+rules:
+  - {name: twice, match: event.type = login, threshold: {count: 2, within: 1h}, steps: [{runbook: look}]}
+  - name: both
+    all_of: [event.type = built, event.type = scanned]
+    within: 30m
+    steps: [{runbook: look}]
+    on_timeout: [{runbook: look}]
+  - {name: silent, absent: event.type = beat, every: 30m, by: [host], steps: [{runbook: look}]}
+""")
+    (tests.folder / "rules" / "runbookd.yml").write_text("""
+rules: ["all.yml"]
+runbooks: [../runbooks]
+maintenance: [{name: move, match: 'event.type != other', from: 2025-01-01T01:00:00Z, until: 2025-01-01T02:00:00Z}]
+""")
+
+    def event(at, kind):
+        return f"{{at: {at}, event: {{type: {kind}, labels: {{host: a}}}}}}"
+
+    for kinds, rule, minutes in ((("login", "login"), "twice", 30), (("built", "scanned"), "both", 29), (("built",), "both", 30), (("beat",), "silent", 30)):
+        for decided, what in ((59, "run"), (60, "paused"), (119, "paused"), (120, "run")):
+            events = [event(f"{at}m", kind) for at, kind in zip((decided - minutes, decided), kinds)]
+            done = tests(one(events, expect=[{"at": f"{decided}m", "rule": rule, "decision": what}]))
+            assert done.returncode == 0, (kinds, done)
+
+
 def test_configuration_counts(tests):
     """-c names rules from elsewhere, and its limits hold: a chain that may not be longer than one run."""
     (tests.folder / "c.yml").write_text("rules: [rules/*.yml]\nincidents: {occurrence_skew: 1h}\n")
