@@ -43,7 +43,8 @@ end
 -- With what only the incident itself shows, not its row in a list.
 function topology.whole(p, id)
 	local json = incident_json(p, id)
-	return json and sub(json, 1, -2) .. ',' .. topology.detail(p, id) .. '}'
+	return json and sub(json, 1, -2) .. ',' .. topology.detail(p, id) .. ',"expected_next":' ..
+		counts.expected(p, id, now_ms(p)) .. '}'
 end
 
 local function run_json(p, id)

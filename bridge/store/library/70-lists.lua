@@ -252,7 +252,6 @@ local function get(keys, argv)
 	local p, what, id, json = keys[1] .. ':', argv[1], argv[2], nil
 	if what == 'incident' then
 		json = topology.whole(p, id)
-		json = json and sub(json, 1, -2) .. ',"expected_next":' .. counts.expected(p, id, now_ms(p)) .. '}'
 	elseif what == 'run' then
 		json = run_json(p, id)
 	else
