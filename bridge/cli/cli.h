@@ -46,6 +46,7 @@ enum cli_scope {
 	SCOPE_RUN = 1 << 6,	/* -p --wait */
 	SCOPE_CONFIG = 1 << 7,	/* -c */
 	SCOPE_EXPLAIN = 1 << 8,	/* --source --header --rule */
+	SCOPE_SINCE = 1 << 11,	/* --since alone */
 	SCOPE_REPLAY = 1 << 9,	/* --rules --runbooks --exit-code */
 	SCOPE_IMPORT = 1 << 12,	/* --to */
 	SCOPE_TOKEN = 1 << 13,	/* --name --scope */

@@ -33,6 +33,7 @@ struct request {
 	/* Where set, a good answer's body goes here piece by piece and there is no time limit. Not 0: stop. */
 	int (*on_data)(void *ctx, const char *p, size_t n);
 	void *ctx;
+	long silence_s;	/* of such an answer: without a byte for so long it has broken off; 0: it may be silent */
 };
 
 struct reply {

@@ -18,6 +18,7 @@ const struct command *const commands[] = {
 	&command_related,
 	&command_alerts_list,
 	&command_events_list,
+	&command_events_tail,
 	&command_events_emit,
 	&command_events_replay,
 	&command_runs_list,

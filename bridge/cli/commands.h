@@ -16,6 +16,7 @@ extern const struct command command_incidents_split;
 extern const struct command command_related;
 extern const struct command command_alerts_list;
 extern const struct command command_events_list;
+extern const struct command command_events_tail;
 extern const struct command command_events_emit;
 extern const struct command command_events_replay;
 extern const struct command command_explain;

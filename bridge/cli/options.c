@@ -61,7 +61,7 @@ const struct cli_option cli_options[] = {
 		"only those that are open, resolved, firing, running, failed and so on"},
 	{OPTION_FILTER, 0, "filter", "MATCHERS", SCOPE_FILTER,
 		"only those that match, in the syntax of rules: 'instance=~\"web-.*\"'"},
-	{OPTION_SINCE, 0, "since", "TIME", SCOPE_TIME,
+	{OPTION_SINCE, 0, "since", "TIME", SCOPE_TIME | SCOPE_SINCE,
 		"only those from then on: a duration (2h ago is 2h) or an RFC 3339 time"},
 	{OPTION_UNTIL, 0, "until", "TIME", SCOPE_TIME, "only those before then"},
 	{OPTION_LIMIT, 0, "limit", "N", SCOPE_LIMIT, "at most so many (default: 50)"},

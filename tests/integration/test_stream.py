@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 
-from harness import DEADLINE, RedisServer, memory_bound, memory_kb, program, spawn, wait_for
+from harness import DEADLINE, RedisServer, free_port, memory_bound, memory_kb, program, wait_for
 
 FEW = {"worker": {"enabled": False}}
 
@@ -280,3 +280,68 @@ def test_who_may_not_any_more_hears_no_more(runbookd):
     assert rb.api("POST", "/api/v1/events", {"type": "e0"}, shown("stays")).status == 200
     stays.wait(["e0"])
     assert goes.events == []
+
+
+class Tail:
+    """runbookctl events tail, whose lines are read from the files that it writes."""
+
+    def __init__(self, rb, *args):
+        self.out, self.err = rb.folder / "tail.out", rb.folder / "tail.err"
+        with open(self.out, "wb") as out, open(self.err, "wb") as err:
+            self.process = subprocess.Popen([program("runbookctl"), "--url", f"http://{rb.address}", *args], stdout=out, stderr=err,
+                                            stdin=subprocess.DEVNULL, env=rb.environment())
+
+    def lines(self):
+        return self.out.read_text().splitlines()
+
+    def types(self):
+        return [json.loads(line)["type"] for line in self.lines()]
+
+    def end(self):
+        self.process.terminate()
+        return self.process.wait(timeout=DEADLINE)
+
+
+def test_tail_shows_each_once(runbookd):
+    port = free_port()
+    rb = runbookd(conf={**FEW, "http": {"listen": [f"127.0.0.1:{port}"]}}).start()
+    emit(rb, "other", "e0")
+    tail = Tail(rb, "-o", "json", "events", "tail", "--since", "1h", "--filter", 'event.type =~ "e.*"')
+    try:
+        wait_for(lambda: tail.types() == ["e0"], "what was there")
+        emit(rb, "e1")
+        wait_for(lambda: tail.types() == ["e0", "e1"], "what came")
+        rb.kill9_all()
+        wait_for(lambda: "broke off; trying again" in tail.err.read_text(), "the tail to say that it broke off")
+        rb.start()
+        emit(rb, "other", "e2")
+        wait_for(lambda: tail.types()[-1] == "e2", "what came after everything was killed")
+        restart_redis(rb)
+        emit(rb, "e3")
+        wait_for(lambda: tail.types()[-1] == "e3", "what came after Redis was killed")
+        assert tail.types() == numbered(0, 4)
+        assert tail.lines()[-1] == json.dumps(rb.items("events")[0], separators=(",", ":"), ensure_ascii=False)
+    finally:
+        tail.end()
+
+
+def test_tail_in_words(runbookd):
+    rb = runbookd(conf=FEW).start()
+    emit(rb, "deployed", subject="shop \x1b[31m", severity="warning")
+    tail = Tail(rb, "events", "tail", "--since", "1h")
+    try:
+        wait_for(tail.lines, "a line")
+        words = tail.lines()[0].split()
+        assert words[1:5] == ["info", "warning", "emit", "deployed"] and "\\x1b[31m" in tail.lines()[0]
+    finally:
+        tail.end()
+
+
+def test_tail_that_cannot_begin(runbookd):
+    rb = runbookd(conf=FEW).start()
+    assert "want one of = != =~ !~ here" in rb.ctl("events", "tail", "--filter", "{host", code=1).stderr
+    assert "is no time" in rb.ctl("events", "tail", "--since", "yesterday", code=2).stderr
+    rb.stop()
+    done = subprocess.run([program("runbookctl"), "--url", f"http://127.0.0.1:{free_port()}", "events", "tail"], capture_output=True,
+                          text=True, timeout=DEADLINE)
+    assert done.returncode == 5 and "cannot reach" in done.stderr
