@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from datetime import datetime, timezone
 
-from alerts import timestamp
+from alerts import alert, notification, timestamp
 from harness import RedisServer, wait_for
 
 T0 = 1735689600000
@@ -34,6 +34,12 @@ rules:
     match: event.type = often
     threshold: {count: 3, within: 10m, by: [data.k]}
     steps: [{runbook: note, with: {what: "passed {{ data.k }}"}}]
+  - name: held
+    all_of: [alertname = a, alertname = b, alertname = c]
+    by: [instance]
+    within: 10m
+    steps: [{runbook: note, with: {what: "passed {{ labels.instance }}"}}]
+    on_timeout: [{runbook: note, with: {what: "over {{ labels.instance }}"}}]
   - name: silent
     absent: event.type = silent
     every: 10m
@@ -86,6 +92,25 @@ class Gate:
         return "run"
 
 
+class Held(Gate):
+    """all_of with alerts, which are parts while they fire."""
+
+    def __init__(self):
+        super().__init__(False)
+        self.firing = {}  # name: its startsAt
+
+    def fire(self, now, name):
+        if name in self.firing:
+            return "duplicate"
+        self.firing[name] = now
+        return self.take(now, now, name)
+
+    def resolve(self, now, name):
+        self.over(now)
+        self.events = [(t, part) for t, part in self.events if part != name]
+        return self.firing.pop(name)
+
+
 class Threshold:
     def __init__(self):
         self.times, self.ran = [], Counter()
@@ -124,8 +149,12 @@ class Absent:
 MODELS = {"all": lambda: Gate(False), "order": lambda: Gate(True), "often": Threshold, "silent": Absent}
 
 
+def rfc3339(time):
+    return timestamp(datetime.fromtimestamp(time / 1000, timezone.utc))
+
+
 def event_of(kind, key, time, parts):
-    return {"type": kind, "time": timestamp(datetime.fromtimestamp(time / 1000, timezone.utc)),
+    return {"type": kind, "time": rfc3339(time),
             "data": {"k": key, **{p: "y" if p in parts else "n" for p in "abc"}}}
 
 
@@ -134,6 +163,22 @@ def some_event(chance, kind, now):
     back = 0 if kind == "silent" else chance.choice([0, 0, 0, SECOND, chance.randrange(LATE), LATE, LATE + 1, 3 * LATE])
     parts = chance.choice("aaabbbccc") if chance.random() < 0.9 else "".join(sorted(chance.sample("abc", 2)))
     return now - back, parts
+
+
+def send_alerts(rb, chance, held, now):
+    """Of each key, one alert may resolve and another one fire. What was decided, and what it should have been."""
+    ended, began, want = [], [], []
+    for key, model in held.items():
+        names = chance.sample("abc", 2)
+        if names[0] in model.firing and chance.random() < 0.4:
+            ended.append(alert({"alertname": names[0], "instance": key}, "resolved", rfc3339(model.resolve(now, names[0])), rfc3339(now)))
+        if chance.random() < 0.6:
+            want.append((key, model.fire(now, names[1])))
+            began.append(alert({"alertname": names[1], "instance": key}, starts_at=rfc3339(model.firing[names[1]])))
+    if ended:
+        rb.post_alertmanager(notification(ended))
+    got = [d["decision"] for d in rb.post_alertmanager(notification(began))["decisions"]] if began else []
+    return [(key, g) for (key, _), g in zip(want, got, strict=True)], want
 
 
 def test_random_histories_are_as_the_model_says(folder, runbookd):
@@ -145,6 +190,7 @@ def test_random_histories_are_as_the_model_says(folder, runbookd):
     conf = {"redis": redis.url, "worker": {"enabled": False}, "limits": {"runs": "none", "hosts": "none", "queue": 1000000, "gate_late": "4m"}}
     bridges = [runbookd(rules=RULES, runbooks={"note.sh": NOTE}, conf=conf).start() for _ in range(2)]
     models = {f"{kind}-{i}": (kind, make()) for kind, make in MODELS.items() for i in range(80)}
+    held = {f"held-{i}": Held() for i in range(80)}
     now, steps = T0, 24
     for step in range(steps):
         redis.set_clock(now)
@@ -164,9 +210,12 @@ def test_random_histories_are_as_the_model_says(folder, runbookd):
         wrong = next((i for i, (g, w) in enumerate(zip(got, want)) if g != w), None)
         assert wrong is None, (f"step {step} at {now}", sent[wrong], vars(sent[wrong][2]), decisions[wrong], want[wrong])
         assert len(got) == len(want)
-        now += chance.choice([0, 1, SECOND, chance.randrange(LATE), LATE, WITHIN - 1, WITHIN, chance.randrange(2 * WITHIN)])
+        got, want = send_alerts(bridges[step % 2], chance, held, now)
+        assert got == want, f"step {step} at {now}"
+        now += chance.choice([1, 2, SECOND, chance.randrange(LATE), LATE, WITHIN - 1, WITHIN, chance.randrange(2 * WITHIN)])
     now += WITHIN
     redis.set_clock(now)
+    models.update({key: ("held", model) for key, model in held.items()})
     for _, model in models.values():
         model.over(now)
     want = {f"{what} {key}": n for key, (_, model) in models.items() for what, n in model.ran.items()}
@@ -174,7 +223,8 @@ def test_random_histories_are_as_the_model_says(folder, runbookd):
     wait_for(lambda: due() == 0, "all that is over to be ended")
     assert Counter(run["params"]["what"] for run in bridges[0].items("runs")) == want
     # All that can come of them did.
-    assert {what.split("-")[0] for what in want} == {"passed all", "over all", "passed order", "over order", "passed often", "passed silent"}
+    assert {what.split("-")[0] for what in want} == {
+        "passed all", "over all", "passed order", "over order", "passed held", "over held", "passed often", "passed silent"}
     for rb in bridges:
         rb.stop()
     redis.kill()
