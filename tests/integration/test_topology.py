@@ -60,6 +60,7 @@ def test_clients_of_a_dead_database_are_left_alone(runbookd):
     assert (root["root"], root["symptom_of"]) == (True, None)
     assert incident(rb, "postgres")["root_of"] == symptoms
     assert {i["id"] for i in rb.items("incidents", filter=f"symptom_of = {root['id']}")} == set(symptoms)
+    assert {i["id"] for i in rb.items("incidents", filter='symptom_of = ""')} == {root["id"], incident(rb, "shop", "us")["id"]}
     # An explanation comes to the same.
     shown = rb.api("POST", "/api/v1/explain", {"source": "alertmanager", "payload": fails("shop", instance="c")}).json()
     row, = shown["events"][0]["rules"]

@@ -3,6 +3,7 @@
 #include "store_rig.h"
 
 #include "base/diag.h"
+#include "flow/decide.h"
 #include "flow/ingest.h"
 #include "flow/query.h"
 #include "flow/tick.h"
@@ -776,6 +777,55 @@ static void bad_questions_are_refused_at_once(void **state)
 	flow_stop(&f);
 }
 
+/* What incidents show of a change is short, whatever its sender writes. */
+static void what_is_shown_of_a_change_is_cut(void **state)
+{
+	struct conf_text text = {STR("event.type =~ \"deploy.*\""), 1, 1};
+	struct conf conf = {.limits = {.match_limit = 10000, .match_budget = 150000}, .changes = {&text, 1}};
+	struct kv labels[DECIDE_CHANGE_LABELS_MAX + 2];
+	char names[DECIDE_CHANGE_LABELS_MAX + 2][8], large[DECIDE_CHANGE_LABEL_MAX], summary[DECIDE_CHANGE_TEXT_MAX + 9];
+	struct store_event_in in;
+	struct arena a;
+	struct err e;
+
+	(void)state;
+	memset(large, 'x', sizeof(large));
+	memset(summary, 's', sizeof(summary));
+	memcpy(summary + DECIDE_CHANGE_TEXT_MAX - 1, "\xc3\xa9", 2); /* one character across the bound */
+	for (size_t i = 0; i < DECIDE_CHANGE_LABELS_MAX + 2; i++) {
+		snprintf(names[i], sizeof(names[i]), "l%03zu", i);
+		labels[i] = (struct kv){str_of(names[i]), STR("v")};
+	}
+	labels[1].value = (struct str){large, DECIDE_CHANGE_LABEL_MAX - 4};
+	labels[2].value = (struct str){large, DECIDE_CHANGE_LABEL_MAX - 3};
+	struct event ev = {.source = STR("ci"),
+		.type = STR("deployed"),
+		.status = EVENT_INFO,
+		.summary = {summary, sizeof(summary)},
+		.labels = labels,
+		.labels_n = DECIDE_CHANGE_LABELS_MAX + 2};
+	struct ruleset *rules = build(&conf, "");
+	arena_init(&a, 1 << 20);
+	assert_int_equal(decide_event(rules, 8, &a, &ev, &in, &e), 0);
+	const struct json *shown = json_parse(&a, in.change_json, &e);
+	assert_non_null(shown);
+	assert_int_equal(json_str(json_get(shown, "summary")).n, DECIDE_CHANGE_TEXT_MAX - 1);
+	const struct json *kept = json_get(shown, "labels");
+	size_t n = 0;
+	for (const struct json *l = kept->child; l; l = l->next)
+		n++;
+	assert_int_equal(n, DECIDE_CHANGE_LABELS_MAX);
+	assert_non_null(json_get(kept, "l001"));
+	assert_null(json_get(kept, "l002"));
+	assert_non_null(json_get(kept, "l064"));
+	assert_null(json_get(kept, "l065"));
+	ev.type = STR("other");
+	assert_int_equal(decide_event(rules, 8, &a, &ev, &in, &e), 0);
+	assert_int_equal(in.change_json.n, 0);
+	arena_release(&a);
+	ruleset_unref(rules);
+}
+
 TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all),
 	cmocka_unit_test(a_large_delivery_is_completed),
 	cmocka_unit_test(rules_stay_the_same_for_a_batch),
@@ -793,4 +843,5 @@ TESTS_MAIN(cmocka_unit_test(large_batch_is_answered_once_for_all),
 	cmocka_unit_test(labels_of_an_emitted_event_are_limited),
 	cmocka_unit_test(tick_drains_the_inbox), cmocka_unit_test(tick_comes_back_to_what_was_full),
 	cmocka_unit_test(pages_show_each_row_once), cmocka_unit_test(filters_see_what_a_row_has),
-	cmocka_unit_test(bad_questions_are_refused_at_once))
+	cmocka_unit_test(bad_questions_are_refused_at_once),
+	cmocka_unit_test(what_is_shown_of_a_change_is_cut))

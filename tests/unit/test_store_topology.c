@@ -332,6 +332,121 @@ static void all_of_it_is_forgotten(void **state)
 	rig_stop(&r);
 }
 
+#define NODES 9
+
+/* Nodes of which each depends on some before it, and all on the first one, by whatever way. */
+struct web {
+	struct str words[NODES][NODES + 1];
+	size_t words_n[NODES];
+	char text[NODES][2][16];
+	int order[NODES];
+};
+
+static unsigned chance(unsigned *seed, unsigned n)
+{
+	*seed = *seed * 1103515245 + 12345;
+	return (*seed >> 16) % n;
+}
+
+static void make_web(struct web *w, unsigned *seed)
+{
+	bool needs[NODES][NODES] = {{false}};
+
+	for (int i = 0; i < NODES; i++) {
+		snprintf(w->text[i][0], sizeof(w->text[i][0]), "un%d:1", i);
+		snprintf(w->text[i][1], sizeof(w->text[i][1]), "dn%d:1", i);
+		for (int k = 0; k < i; k++) {
+			needs[i][k] = needs[i][k] || k == 0 || chance(seed, 3) == 0;
+			for (int m = 0; m < k && needs[i][k]; m++)
+				needs[i][m] = needs[i][m] || needs[k][m];
+		}
+		w->words_n[i] = 0;
+		w->words[i][w->words_n[i]++] = str_of(w->text[i][0]);
+		for (int k = 0; k < i; k++)
+			if (needs[i][k])
+				w->words[i][w->words_n[i]++] = str_of(w->text[k][1]);
+	}
+}
+
+static void shuffle(int *order, unsigned *seed)
+{
+	for (int i = 0; i < NODES; i++)
+		order[i] = i;
+	for (int i = NODES - 1; i > 0; i--) {
+		int k = (int)chance(seed, (unsigned)i + 1), was = order[i];
+		order[i] = order[k];
+		order[k] = was;
+	}
+}
+
+static void play_web(const struct web *w, int round)
+{
+	char incident[NODES][ID_LEN + 1], name[16];
+	struct rig r;
+
+	rig_start(&r, true);
+	for (int i = 0; i < NODES; i++) {
+		int which = w->order[i];
+		snprintf(name, sizeof(name), "n%d", which);
+		struct rig_answer a = fire(&r, alert_of(name, w->words[which], w->words_n[which]));
+		memcpy(incident[which], a.incident, sizeof(a.incident));
+		rig_pass(&r, SECOND);
+	}
+	for (int i = 1; i < NODES; i++) {
+		if (!is_symptom_of(&r, incident[i], incident[0]))
+			fail_msg("round %d: n%d is no symptom of n0", round, i);
+		assert_true(is_root_of(&r, incident[0], incident[i]));
+	}
+	assert_text(rig_get(&r, STORE_INCIDENT, incident[0]), "\"symptom_of\":null");
+	rig_stop(&r);
+}
+
+static void any_order_has_the_same_root(void **state)
+{
+	unsigned seed = 5;
+	struct web w;
+
+	(void)state;
+	for (int round = 0; round < 12; round++) {
+		make_web(&w, &seed);
+		shuffle(w.order, &seed);
+		play_web(&w, round);
+	}
+}
+
+/* Symptoms of one root, those that wait for one, and roots of one KEY. */
+static void relations_have_limits(void **state)
+{
+	struct rig_answer first = {0}, last = {0}, root;
+	struct rig r;
+	char name[24];
+
+	(void)state;
+	rig_start(&r, true);
+	for (int i = 0; i < 1002; i++) {
+		snprintf(name, sizeof(name), "symptom-%d", i);
+		last = fire(&r, alert_of(name, down, 1));
+		first = i == 0 ? last : first;
+		rig_pass(&r, 1);
+	}
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":topology:down:db:1"), 1000);
+	root = fire(&r, alert_of("root", up, 1));
+	assert_int_equal(
+		server_number(&r.server, "ZCARD " RIG_KEY ":incident:%s:symptoms", root.incident),
+		1000);
+	assert_true(is_symptom_of(&r, last.incident, root.incident));
+	assert_false(is_symptom_of(&r, first.incident, root.incident));
+	/* There is no room for another one. */
+	last = fire(&r, alert_of("more", down, 1));
+	assert_false(is_symptom_of(&r, last.incident, root.incident));
+	for (int i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "root-%d", i);
+		fire(&r, alert_of(name, up, 1));
+	}
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":topology:up:db:1"), 16);
+	rig_stop(&r);
+}
+
 /* ---- changes ---- */
 
 static struct rig_event deploy(int64_t time, const char *labels)
@@ -514,6 +629,29 @@ static void changes_have_limits(void **state)
 	rig_stop(&r);
 }
 
+static void late_changes_look_so_far(void **state)
+{
+	struct rig_answer first = {0}, second = {0}, a;
+	struct rig r;
+	char name[24];
+
+	(void)state;
+	rig_start(&r, true);
+	rig_pass(&r, MINUTE);
+	for (int i = 0; i < 101; i++) {
+		snprintf(name, sizeof(name), "shop-%d", i);
+		a = fire(&r, labelled(name, shop, 2));
+		first = i == 0 ? a : first;
+		second = i == 1 ? a : second;
+		rig_pass(&r, 1);
+	}
+	fire(&r, deploy(T0, "{\"service\":\"shop\"}"));
+	assert_int_equal(changed(&r, first.incident), 0);
+	assert_int_equal(changed(&r, second.incident), 1);
+	assert_int_equal(changed(&r, a.incident), 1);
+	rig_stop(&r);
+}
+
 TESTS_MAIN(cmocka_unit_test(the_cause_first), cmocka_unit_test(the_symptom_first),
 	cmocka_unit_test(what_has_nothing_to_do_with_it), cmocka_unit_test(in_one_call),
 	cmocka_unit_test(a_root_that_is_a_symptom), cmocka_unit_test(the_root_resolves_first),
@@ -521,4 +659,5 @@ TESTS_MAIN(cmocka_unit_test(the_cause_first), cmocka_unit_test(the_symptom_first
 	cmocka_unit_test(all_of_it_is_forgotten), cmocka_unit_test(changes_that_share_labels),
 	cmocka_unit_test(changes_nearest_first), cmocka_unit_test(changes_within_an_hour),
 	cmocka_unit_test(changes_in_one_call), cmocka_unit_test(changes_of_a_later_alert),
-	cmocka_unit_test(changes_have_limits))
+	cmocka_unit_test(changes_have_limits), cmocka_unit_test(late_changes_look_so_far),
+	cmocka_unit_test(any_order_has_the_same_root), cmocka_unit_test(relations_have_limits))
