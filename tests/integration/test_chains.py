@@ -110,3 +110,26 @@ tests:
                         f"      - {{at: 1s, run: {{rule: begin, runbook: say-ping, emits: {emits}}}}}\n")
         done = subprocess.run([program("runbookctl"), "test", "-c", str(rb.conf_path), str(path)], capture_output=True, text=True, timeout=DEADLINE)
         assert done.returncode == 3 and want in done.stdout + done.stderr, done
+
+
+def test_runs_side_by_side_complete_a_gate(runbookd):
+    rb = runbookd(rules="""
+rules:
+  - name: left
+    match: 'alertname = "Begin"'
+    steps: [{runbook: say-ping}]
+  - name: right
+    match: 'alertname = "Begin"'
+    steps: [{runbook: say-pong}]
+  - name: both
+    all_of: ['event.type = "ping"', 'event.type = "pong"']
+    within: 10m
+    steps: [{runbook: look}]
+""", runbooks=RUNBOOKS).start()
+    rb.post_alertmanager(notification([alert({"alertname": "Begin", "instance": "a"})]))
+    run = rb.wait_run(rule="both", state="succeeded")
+    end = wait_for(lambda: next((e for e in rb.items("events") if e["data"].get("run") == run["id"]), None), "the end of the third run")
+    # It came by the event that completed the gate, whichever that was.
+    assert end["depth"] == 2 and end["trail"] in (["left", "both"], ["right", "both"])
+    rb.wait_settled()
+    assert sorted(r["rule"] for r in rb.items("runs")) == ["both", "left", "right"]
