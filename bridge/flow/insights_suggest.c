@@ -174,7 +174,8 @@ static bool suggest_for(struct json_w *w, struct insights_sum *s, const struct i
 	char time[UNITS_TEXT_MAX];
 	struct buf yaml;
 
-	if (!r || r->for_ms > 0 || r->when == WHEN_RESOLVED || mean == 0 || wait > FOR_MOST_MS)
+	if (!r || r->for_ms > 0 || r->gate.kind != RULE_GATE_NONE || r->when == WHEN_RESOLVED ||
+		mean == 0 || wait > FOR_MOST_MS)
 		return false;
 	buf_init(&yaml, BUF_NO_LIMIT);
 	if (!put_rule(&yaml, r, "for", wait)) {

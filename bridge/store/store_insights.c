@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include "store/store_impl.h"
 
-#define HOURS 24
-#define HOUR_DIGITS 5
-
 struct insights_call {
 	store_insights_cb cb;
 	void *ctx;
@@ -53,14 +50,10 @@ static int64_t next_number(struct str *s, char stop)
 
 /* ---- names ---- */
 
-/* "0000000003… last fired episodes flaps resolved resolve_ms acked ack_ms rule[ runbooks times
- * ms]…" */
-static void take_name(struct store_insight_name *out, struct str name, struct str v)
+/* "last begun flapped resolved resolve_ms acked ack_ms rule[ runbooks times ms]…" */
+static void take_words(struct store_insight_name *out, struct str v)
 {
-	*out = (struct store_insight_name){.name = name};
-	cut(&v, ' '); /* the hours */
 	cut(&v, ' '); /* last */
-	out->fired = next_number(&v, ' ');
 	out->begun = next_number(&v, ' ');
 	out->flapped = next_number(&v, ' ');
 	out->resolved = next_number(&v, ' ');
@@ -78,25 +71,55 @@ static void take_name(struct store_insight_name *out, struct str name, struct st
 	}
 }
 
-static int64_t sum_hours(struct str v)
+static int by_name(const void *a, const void *b)
 {
-	int64_t sum = 0;
-
-	for (size_t i = 0; i + HOUR_DIGITS <= v.n && i < HOURS * HOUR_DIGITS; i += HOUR_DIGITS)
-		sum += number((struct str){v.p + i, HOUR_DIGITS});
-	return sum;
+	return str_cmp(((const struct store_insight_name *)a)->name,
+		((const struct store_insight_name *)b)->name);
 }
 
-/* [name, text]…; the name "" is all of them together. */
+/* Fields of one name, which stand side by side, are made one. Only one of them has words. */
+static size_t fold_names(struct store_insight_name *v, size_t n)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (out == 0 || !str_eq(v[out - 1].name, v[i].name)) {
+			v[out++] = v[i];
+			continue;
+		}
+		struct store_insight_name *words = v[i].begun >= 0 ? &v[i] : &v[out - 1];
+		int64_t fired = v[out - 1].fired + v[i].fired;
+		v[out - 1] = *words;
+		v[out - 1].fired = fired;
+	}
+	for (size_t i = 0; i < out; i++)
+		v[i].begun = v[i].begun < 0 ? 0 : v[i].begun;
+	return out;
+}
+
+/* ["n NAME", words]…, ["14 NAME", n]… how often it fired in that hour, ["14", n]… how often all
+ * did. */
 static void take_names(struct day_build *b, const redisReply *a)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; a && i + 1 < a->elements; i += 2) {
-		struct str name = store_text_at(a, i);
-		if (name.n == 0)
-			b->day.fired = sum_hours(store_text_at(a, i + 1));
+		struct str name = store_text_at(a, i), v = store_text_at(a, i + 1);
+		struct str what = cut(&name, ' ');
+		if (name.n == 0) {
+			b->day.fired += number(v);
+			continue;
+		}
+		struct store_insight_name *out = &b->names[n++];
+		*out = (struct store_insight_name){.name = name, .begun = -1};
+		if (str_is(what, "n"))
+			take_words(out, v);
 		else
-			take_name(&b->names[b->day.names_n++], name, store_text_at(a, i + 1));
+			out->fired = number(v);
 	}
+	if (n > 0)
+		qsort(b->names, n, sizeof(*b->names), by_name);
+	b->day.names_n = fold_names(b->names, n);
 }
 
 /* ---- pairs ---- */

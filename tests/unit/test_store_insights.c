@@ -498,8 +498,8 @@ static void a_thousand_names_a_day(void **state)
 	assert_int_equal(told.fired, 1506);
 	assert_int_equal(told.left_names, 501);
 	assert_int_equal(told.left_fired, 501);
-	redisReply *kept =
-		server_ask(&r.server, "HSTRLEN " RIG_KEY ":insights:%lld Often", (long long)TODAY);
+	redisReply *kept = server_ask(
+		&r.server, "HSTRLEN " RIG_KEY ":insights:%lld %s", (long long)TODAY, "n Often");
 	assert_true(kept->integer > 0);
 	freeReplyObject(kept);
 	redisReply *after =

@@ -17,36 +17,33 @@ local INSIGHT_LABELS_BYTES = 1024 -- of an alert's labels; those of one with mor
 local INSIGHT_RUNS = 16 -- runs of an incident, the latest, among which those that repaired an alert are looked for
 local INSIGHT_REPAIRS = 4 -- sets of runbooks that are counted of one name and day
 local DAY, HOUR = 86400000, 3600000
-local DIGITS_HOUR, HOUR_MOST = 5, 99999
 
 -- ---- what is counted ----
 
 local function counts_of(t)
 	local c = t.counts
 	if not c then
-		c = {n = 0, rules = {}, repairs = {}, acks = {}, rule = false, rule_of = false}
+		c = {n = 0, rules = false, repairs = false, acks = false, rule = false, rule_of = false}
 		t.counts = c
 	end
 	return c
 end
 
--- An event's labels, as they stand in its JSON: strings alone, so no brace but the last is outside of a text; and in a text
+-- Where an event's labels stand in its JSON: strings alone, so no brace but the last is outside of a text; and in a text
 -- each quote has a backslash before it. So the first places found are the members.
-local function labels_of(json)
+local function labels_at(json)
 	local from = find(json, '"labels":{', 1, true)
 	local to = from and find(json, '},"annotations":{', from, true)
-	return to and sub(json, from + 10, to - 1) or ''
+	return to and from + 10, to
 end
 
--- What an alert is counted as. One without the label alertname is counted with all such of its source. name: SOURCE:FP
-local function counted_name(name, labels)
-	local known = match(labels, '"alertname":"([^"\\]*)"')
-	if not known and find(labels, '"alertname":"', 1, true) then
-		known = cjson.decode('{' .. labels .. '}').alertname
-	end
-	if not known or known == '' then
-		return '(' .. match(name, '^(.*):') .. ')'
-	end
+local function labels_of(json)
+	local from, to = labels_at(json)
+	return from and sub(json, from, to - 1) or ''
+end
+
+-- A name as it is counted: no longer than INSIGHT_NAME, and without what parts our texts.
+local function plain(known)
 	if #known > INSIGHT_NAME then
 		local n = INSIGHT_NAME
 		while n > 0 and byte(known, n + 1) >= 128 and byte(known, n + 1) < 192 do -- within a character
@@ -57,9 +54,25 @@ local function counted_name(name, labels)
 	return find(known, '%c') and string.gsub(known, '%c', ' ') or known
 end
 
+-- What an alert is counted as. One without the label alertname is counted with all such of its source. name: SOURCE:FP
+local function counted_name(name, json)
+	local from, to = labels_at(json)
+	local at = from and find(json, '"alertname":"', from, true)
+	if not at or at >= to then
+		return '(' .. match(name, '^(.*):') .. ')'
+	end
+	local stop = find(json, '"', at + 13, true)
+	local known = sub(json, at + 13, stop - 1)
+	if find(known, '\\', 1, true) then
+		known = cjson.decode('{' .. sub(json, from, to - 1) .. '}').alertname
+	end
+	return known ~= '' and plain(known) or '(' .. match(name, '^(.*):') .. ')'
+end
+
 -- Of an incident, by the event that they were made for: runs of rules that succeeded. Read once a call.
 local function repairs_of(t, inc)
 	local c = t.counts
+	c.repairs = c.repairs or {}
 	local by = c.repairs[inc.id]
 	if by then
 		return by
@@ -84,7 +97,8 @@ end
 
 -- When a person acknowledged the incident, in ms; false: nobody did. Read once a call.
 local function acked_of(t, inc)
-	local acks = t.counts.acks
+	local acks = t.counts.acks or {}
+	t.counts.acks = acks
 	if acks[inc.id] == nil then
 		acks[inc.id] = inc.was and num(call('HGET', hand_key(t.p, inc.id), 'acked') or '') or false
 	end
@@ -115,11 +129,10 @@ function counts.alert(t, name, a, inc, json, at)
 	if a.state ~= 'f' and a.was ~= 'f' then
 		return -- it did not fire, and does not
 	end
-	local c, labels = counts_of(t), labels_of(json)
-	local e = {name = counted_name(name, labels), fires = a.state == 'f', rule = false}
-	e.flapped = (a.was or a.state) ~= a.state and flaps(a, t.now) and 1 or 0
+	local c = counts_of(t)
+	local e = {name = counted_name(name, json), fires = a.state == 'f', json = json, rule = false, flapped = false}
+	e.flapped = (a.was or a.state) ~= a.state and flaps(a, t.now)
 	if e.fires then
-		e.labels = #labels <= INSIGHT_LABELS_BYTES and labels or ''
 		e.rule = c.rule_of == name and c.rule
 	else
 		local began = num(match(a.began, '^%d+'))
@@ -135,62 +148,55 @@ function counts.alert(t, name, a, inc, json, at)
 	c[c.n] = e
 end
 
+local function rule_of_counts(c, rule)
+	c.rules = c.rules or {}
+	local r = c.rules[rule]
+	if not r then
+		r = {matched = 0, ran = 0}
+		c.rules[rule] = r
+	end
+	return r
+end
+
 -- The rule wanted an event.
 function counts.match(t, rule)
 	local c = counts_of(t)
-	local r = c.rules[rule] or {matched = 0, ran = 0}
+	local r = rule_of_counts(c, rule)
 	r.matched = r.matched + 1
-	c.rules[rule], c.rule, c.rule_of = r, rule, t.name
+	c.rule, c.rule_of = rule, t.name
 end
 
 -- It was let through, or would have been but for its mode.
 function counts.ran(t, rule)
-	local c = counts_of(t)
-	local r = c.rules[rule] or {matched = 0, ran = 0}
+	local r = rule_of_counts(counts_of(t), rule)
 	r.ran = r.ran + 1
-	c.rules[rule] = r
 end
 
 -- ---- a name's day ----
--- One text: how often in each hour, 24 times 5 digits; then "last fired episodes flaps resolved resolve_ms acked ack_ms
--- rule", and for each set of runbooks that repaired it " runbooks times ms".
+-- In the hash of the day: "14 NAME", how often it fired in that hour, and "14", how often all did; and "n NAME", one text: "last
+-- begun flapped resolved resolve_ms acked ack_ms rule", and for each set of runbooks that repaired it " runbooks times ms". last:
+-- when it fired last. Short texts, since each new occurrence reads and writes them.
 
-local OFTEN, SELDOM = '^(%d+) (%d+) (%d+) (%d+) ()', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$'
+local NO_REST, REST = '0 0 0 0 0 0 -', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)(.*)$'
 
 local function read_name(v)
-	local hours, last, fired, episodes, at = match(v, OFTEN)
-	return {hours = hours, last = num(last), fired = num(fired), episodes = num(episodes), rest = sub(v, at), new = false}
+	local last, at = match(v, '^(%d+) ()')
+	return {last = last, rest = sub(v, at), new = false, fired = '0', had = '0'}
 end
 
 -- Sets what seldom changes.
 local function open_rest(r)
 	if r.rest then
-		local flapped, resolved, resolve_ms, acked, ack_ms, rule, repairs = match(r.rest, SELDOM)
-		r.flapped, r.resolved, r.resolve_ms, r.acked, r.ack_ms = num(flapped), num(resolved), num(resolve_ms), num(acked), num(ack_ms)
-		r.rule, r.repairs, r.rest = rule, repairs, false
+		local begun, flapped, resolved, resolve_ms, acked, ack_ms, rule, repairs = match(r.rest, REST)
+		r.begun, r.flapped, r.resolved, r.resolve_ms = num(begun), num(flapped), num(resolved), num(resolve_ms)
+		r.acked, r.ack_ms, r.rule, r.repairs, r.rest = num(acked), num(ack_ms), rule, repairs, false
 	end
 	return r
 end
 
-local NO_REST = '0 0 0 0 0 -'
-local NO_HOURS = '000000000000000000000000000000000000000000000000000000000000' ..
-	'000000000000000000000000000000000000000000000000000000000000'
-
 local function name_text(r)
-	return r.hours .. ' ' .. text(r.last) .. ' ' .. text(r.fired) .. ' ' .. text(r.episodes) .. ' ' ..
-		(r.rest or text(r.flapped) .. ' ' .. text(r.resolved) .. ' ' .. text(r.resolve_ms) .. ' ' .. text(r.acked) ..
-		' ' .. text(r.ack_ms) .. ' ' .. r.rule .. r.repairs)
-end
-
-function counts.hour_of(v, hour)
-	return num(sub(v, hour * DIGITS_HOUR + 1, (hour + 1) * DIGITS_HOUR))
-end
-
--- One more in this hour.
-local function count_hour(hours, hour)
-	local from = hour * DIGITS_HOUR
-	local n = math.min(HOUR_MOST, counts.hour_of(hours, hour) + 1)
-	return sub(hours, 1, from) .. format('%05d', n) .. sub(hours, from + DIGITS_HOUR + 1)
+	return r.last .. ' ' .. (r.rest or text(r.begun) .. ' ' .. text(r.flapped) .. ' ' .. text(r.resolved) .. ' ' ..
+		text(r.resolve_ms) .. ' ' .. text(r.acked) .. ' ' .. text(r.ack_ms) .. ' ' .. r.rule .. r.repairs)
 end
 
 -- One more occurrence that this set of runbooks repaired.
@@ -291,18 +297,19 @@ local function begins(t, c, e)
 			c.recent[#c.recent + 1] = {name = v[i], at = num(v[i + 1]), labels = false}
 		end
 	end
-	local others = {}
+	local others, labels = {}, labels_of(e.json)
+	labels = #labels <= INSIGHT_LABELS_BYTES and labels or ''
 	for i = 1, #c.recent do
 		local r = c.recent[i]
 		if r.name ~= e.name then
 			others[#others + 1] = r
-			c.pairs[#c.pairs + 1] = {first = r, second = e, ms = math.max(0, t.now - r.at)}
+			c.pairs[#c.pairs + 1] = {first = r, second = {name = e.name, labels = labels}, ms = math.max(0, t.now - r.at)}
 		end
 	end
-	table.insert(others, 1, {name = e.name, at = t.now, labels = e.labels})
+	table.insert(others, 1, {name = e.name, at = t.now, labels = labels})
 	others[INSIGHT_RECENT + 1] = nil
 	c.recent = others
-	c.began[e.name] = e.labels
+	c.began[e.name] = labels
 end
 
 -- Values of a hash's fields, by field; of many.
@@ -348,20 +355,21 @@ end
 
 -- When the name last fired, where that was not today: the day before is looked at while it may matter.
 local function last_of(t, c, r, name)
-	if r.last == 0 and t.now - c.day * DAY < INSIGHT_GAP then
-		local v = call('HGET', t.p .. 'insights:' .. text(c.day - 1), name)
-		return v and read_name(v).last or 0
+	if r.last == '0' and t.now - c.day * DAY < INSIGHT_GAP then
+		local v = call('HGET', t.p .. 'insights:' .. text(c.day - 1), 'n ' .. name)
+		return v and match(v, '^%d+') or '0'
 	end
 	return r.last
 end
 
 local function add_fired(t, c, r, e)
-	c.hours, r.hours = count_hour(c.hours, c.hour), count_hour(r.hours, c.hour)
-	if t.now - last_of(t, c, r, e.name) >= INSIGHT_GAP then
-		r.episodes = r.episodes + 1
+	c.fired, r.fired = up(c.fired), up(r.fired)
+	local last = last_of(t, c, r, e.name)
+	if last ~= now_text and t.now - last >= INSIGHT_GAP then
+		open_rest(r).begun = r.begun + 1
 		begins(t, c, e)
 	end
-	r.fired, r.last = r.fired + 1, t.now
+	r.last = now_text
 	if e.rule and not (r.rest and find(r.rest .. ' ', ' ' .. e.rule .. ' ', 1, true)) then
 		open_rest(r).rule = e.rule
 	end
@@ -379,22 +387,28 @@ local function add_resolved(r, e)
 end
 
 local function read_day(t, c)
-	local names, known = {''}, {}
+	local hour = format('%02d', c.hour)
+	local fields, n = {hour}, 1
+	c.names, c.list = {}, {}
 	for i = 1, c.n do
-		if not known[c[i].name] then
-			known[c[i].name], names[#names + 1] = true, c[i].name
+		local name = c[i].name
+		if not c.names[name] then
+			c.names[name], c.list[#c.list + 1] = true, name
+			fields[n + 1], fields[n + 2] = hour .. ' ' .. name, 'n ' .. name
+			n = n + 2
 		end
 	end
-	local texts = read_fields(c.key, names)
-	c.new, c.hours, c.names = not texts[''], texts[''] or NO_HOURS, {}
-	c.hour_had = counts.hour_of(c.hours, c.hour)
-	for i = 2, #names do
-		local v = texts[names[i]]
-		local r = v and read_name(v) or
-			{hours = NO_HOURS, last = 0, fired = 0, episodes = 0, rest = NO_REST, new = true}
-		r.had, r.hour_had = r.fired, counts.hour_of(r.hours, c.hour)
-		c.names[names[i]] = r
+	local texts = read_fields(c.key, fields)
+	c.had = texts[hour] or '0'
+	c.fired, c.new = c.had, c.had == '0'
+	for i = 1, #c.list do
+		local v = texts[fields[2 * i + 1]]
+		local r = v and read_name(v) or {last = '0', rest = NO_REST, new = true}
+		r.had = texts[fields[2 * i]] or '0'
+		r.fired = r.had
+		c.names[c.list[i]] = r
 	end
+	c.fields = fields
 end
 
 -- Reads and adds up what the plan counts, before anything of the plan is written.
@@ -414,7 +428,7 @@ function counts.plan(t)
 		else
 			add_resolved(r, e)
 		end
-		if e.flapped > 0 then
+		if e.flapped then
 			open_rest(r).flapped = r.flapped + 1
 		end
 	end
@@ -426,16 +440,31 @@ end
 
 -- ---- writing ----
 
+-- Fields of the hash of the day that are a name's.
+local function fields_of(name)
+	local fields = {'n ' .. name}
+	for hour = 0, 23 do
+		fields[hour + 2] = format('%02d ', hour) .. name
+	end
+	return fields
+end
+
 -- A name that this day did not have. Where there is no room the least goes, and the new one inherits its count in the order,
 -- though not in what is told of it: so one that comes often is never lost to many that come once.
-local function admit(c, name, r)
-	local top, score = c.key .. ':top', r.fired
+local function admit(c, name, score)
+	local top = c.key .. ':top'
 	if call('ZCARD', top) >= INSIGHT_NAMES then
 		local least = call('ZPOPMIN', top)
-		local gone, v = c.names[least[1]], call('HGET', c.key, least[1])
-		local fired = gone and gone.fired or v and read_name(v).fired or 0
+		local gone, fields, fired = c.names[least[1]], fields_of(least[1]), 0
+		local times = call('HMGET', c.key, spread(fields))
+		for i = 2, #fields do
+			fired = fired + (times[i] or 0)
+		end
+		if gone then
+			fired = fired + gone.fired - gone.had
+		end
 		score = score + least[2]
-		call('HDEL', c.key, least[1])
+		call('HDEL', c.key, spread(fields))
 		call('HDEL', c.key .. ':after', least[1])
 		call('HINCRBY', c.key .. ':sums', 'left names', 1)
 		call('HINCRBY', c.key .. ':sums', 'left fired', fired)
@@ -447,14 +476,13 @@ local function admit(c, name, r)
 	call('ZADD', top, score, name)
 end
 
--- The place in the order is brought up to date at each power of two: half as exact, and hardly ever a command.
+-- The place in the order is brought up to date at each power of two of an hour's count: half as exact, and hardly ever a
+-- command. n: a text
 local function power(n)
-	local p = 0
-	if n >= 1 then
-		p = 1
-		while p * 2 <= n do
-			p = p * 2
-		end
+	n = num(n)
+	local p = n >= 1 and 1 or 0
+	while n >= 2 * p and p > 0 do
+		p = p * 2
 	end
 	return p
 end
@@ -465,42 +493,55 @@ local function write_fields(key, fields)
 	end
 end
 
-local function write_names(t, c)
-	local fields, after = {'', c.hours}, {}
-	local order = {}
-	for name in pairs(c.names) do
-		order[#order + 1] = name
-	end
-	table.sort(order)
-	for i = 1, #order do
-		local r = c.names[order[i]]
-		if r and r.new then
-			admit(c, order[i], r)
-		elseif r and power(r.fired) > power(r.had) then
-			call('ZINCRBY', c.key .. ':top', power(r.fired) - power(r.had), order[i])
-		end
-	end
-	for name, r in pairs(c.names) do
-		fields[#fields + 1], fields[#fields + 2] = name, name_text(r)
-	end
-	write_fields(c.key, fields)
+local function write_pairs(t, c)
+	local after, labels = {}, {}
 	for name, list in pairs(c.after or {}) do
 		if call('ZSCORE', c.key .. ':top', name) then -- else it would outlast its name
 			after[#after + 1], after[#after + 2] = name, followers_text(list)
 		end
 	end
 	write_fields(c.key .. ':after', after)
-	local labels = {}
-	for name, of in pairs(c.began or {}) do
+	for name, of in pairs(c.began) do
 		call('ZADD', t.p .. 'insights:began', now_text, name)
 		labels[#labels + 1], labels[#labels + 2] = name, of
 	end
 	write_fields(t.p .. 'insights:labels', labels)
 end
 
+local function write_names(t, c)
+	for i = 1, #c.list do
+		local name = c.list[i]
+		local r = c.names[name]
+		if r and r.new then
+			admit(c, name, power(r.fired))
+		elseif r and r.fired ~= r.had and power(r.fired) > power(r.had) then
+			call('ZINCRBY', c.key .. ':top', power(r.fired) - power(r.had), name)
+		end
+	end
+	local out, n = {}, 0
+	if c.fired ~= c.had then
+		out[1], out[2], n = c.fields[1], c.fired, 2
+	end
+	for i = 1, #c.list do
+		local r = c.names[c.list[i]]
+		if r and r.fired ~= r.had then
+			out[n + 1], out[n + 2] = c.fields[2 * i], r.fired
+			n = n + 2
+		end
+		if r then
+			out[n + 1], out[n + 2] = c.fields[2 * i + 1], name_text(r)
+			n = n + 2
+		end
+	end
+	write_fields(c.key, out)
+	if c.began then
+		write_pairs(t, c)
+	end
+end
+
 local function write_rules(c)
 	local new = false
-	for rule, r in pairs(c.rules) do
+	for rule, r in pairs(c.rules or {}) do
 		if r.matched > 0 then
 			new = call('HINCRBY', c.key .. ':sums', 'matched ' .. rule, r.matched) == r.matched or new
 		end
@@ -553,9 +594,9 @@ local function insights_day(keys, argv)
 end
 
 -- For 82.
-counts.read_name, counts.read_followers = read_name, read_followers
-function counts.name_of(name, json)
-	return counted_name(name, labels_of(json))
+counts.read_followers, counts.name_of = read_followers, counted_name
+function counts.begun_of(v)
+	return open_rest(read_name(v)).begun
 end
 
 reads('rb_insights_v1', insights_day)

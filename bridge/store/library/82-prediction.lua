@@ -44,10 +44,9 @@ local function past_of(t, c, name, least)
 	if span < RATE_DAYS_LEAST then
 		return nil
 	end
-	local days, weeks = {}, {}
+	local days, weeks, field = {}, {}, format('%02d', c.hour) .. (name ~= '' and ' ' .. name or '')
 	for d = 1, span do
-		local v = call('HGET', t.p .. 'insights:' .. text(c.day - d), name)
-		days[d] = v and counts.hour_of(v, c.hour) or 0
+		days[d] = num(call('HGET', t.p .. 'insights:' .. text(c.day - d), field) or 0)
 		if d % 7 == 0 then
 			weeks[#weeks + 1] = days[d]
 		end
@@ -64,6 +63,10 @@ end
 
 -- Does it reach one of the counts at which it is looked at: least, half as many more, and so on?
 local function reaches(had, n, least)
+	had, n = num(had), num(n)
+	if n < least then
+		return false
+	end
 	local point = least
 	while point <= had do
 		point = point + math.ceil(point / 2)
@@ -105,18 +108,14 @@ end
 
 -- For 80, when a plan's counts are added up.
 local function rates(t, c)
-	if reaches(c.hour_had, counts.hour_of(c.hours, c.hour), STORM_LEAST) then
-		look(t, c, '', counts.hour_of(c.hours, c.hour), STORM_LEAST)
+	if reaches(c.had, c.fired, STORM_LEAST) then
+		look(t, c, '', num(c.fired), STORM_LEAST)
 	end
-	local names = {}
-	for name, r in pairs(c.names) do
-		if reaches(r.hour_had, counts.hour_of(r.hours, c.hour), RATE_LEAST) then
-			names[#names + 1] = name
+	for i = 1, #c.list do
+		local r = c.names[c.list[i]]
+		if reaches(r.had, r.fired, RATE_LEAST) then
+			look(t, c, c.list[i], num(r.fired), RATE_LEAST)
 		end
-	end
-	table.sort(names)
-	for i = 1, #names do
-		look(t, c, names[i], counts.hour_of(c.names[names[i]].hours, c.hour), RATE_LEAST)
 	end
 end
 
@@ -162,8 +161,8 @@ end
 local function times_of(p, day, name)
 	local n = 0
 	for d = day - RATE_DAYS, day do
-		local v = call('HGET', p .. 'insights:' .. text(d), name)
-		n = n + (v and counts.read_name(v).episodes or 0)
+		local v = call('HGET', p .. 'insights:' .. text(d), 'n ' .. name)
+		n = n + (v and counts.begun_of(v) or 0)
 	end
 	return n
 end
