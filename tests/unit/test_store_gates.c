@@ -362,6 +362,28 @@ static void a_resolve_takes_it_back(void **state)
 	rig_stop(&r);
 }
 
+/* Retention may be shorter than `within`: what is left of an incident that is gone would stay. */
+static void its_incident_is_gone(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	struct rig_answer a = alert(&r, A, 'f', T0, 1);
+	assert_int_equal(strlen(a.incident), ID_LEN);
+	freeReplyObject(server_ask(&r.server,
+		"EVAL %s 0", "for _, k in ipairs(redis.call('KEYS', '" RIG_KEY ":incident:*')) do "
+			     "redis.call('UNLINK', k) end"));
+	rig_pass(&r, WITHIN);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	assert_int_equal(runs(&r), 1);
+	assert_string_equal(rig_claim(&r).incident, "");
+	redisReply *left = server_ask(&r.server, "KEYS " RIG_KEY ":incident:*");
+	assert_int_equal(left->elements, 0);
+	freeReplyObject(left);
+	rig_stop(&r);
+}
+
 static void too_many_values(void **state)
 {
 	struct rig r;
@@ -649,6 +671,7 @@ int main(void)
 		T(what_comes_before_the_first_part),
 		T(the_earliest_event_says_what_runs),
 		T(a_resolve_takes_it_back),
+		T(its_incident_is_gone),
 		T(too_many_values),
 		T(a_changed_rule_begins_anew),
 		T(steps_that_lack_something),

@@ -233,7 +233,7 @@ local function time_out(t, g)
 		return 'pending'
 	end
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
-	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
+	rec.incident = inc and inc.id or '' -- it may have been merged since, or be gone
 	local why = far .. ' came within ' .. period(rec.within) .. '; missing: ' .. missing
 	local decision, reason, run = 'pending', 'dropped: ' .. why, '-'
 	local held = rec.words and timeout_paused(t, rec, g.rule)
@@ -441,7 +441,7 @@ local function fire_absent(t, g)
 		end
 	end
 	local inc = rec.incident ~= '' and get_incident(t, rec.incident) or nil
-	rec.incident = inc and inc.id or rec.incident -- it may have been merged since
+	rec.incident = inc and inc.id or '' -- it may have been merged since, or be gone
 	local why = 'none of ' .. rec.names .. ' came for ' .. period(rec.within) ..
 		(rec.event == '' and ' since ' or '; the last one was at ') .. rfc3339(rec.last)
 	if rec.event == '' then
