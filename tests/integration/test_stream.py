@@ -204,7 +204,7 @@ def test_a_heartbeat_moves_the_place(runbookd):
 
 
 def test_a_slow_reader_holds_nobody_up(runbookd):
-    rb = runbookd(conf={**FEW, "http": {"request_timeout": "2s"}}).start()
+    rb = runbookd(conf={**FEW, "http": {"request_timeout": "10s"}}).start()
     slow, stuck, quick = Stream(rb, read=False), Stream(rb, read=False), Stream(rb)
     wait_for(lambda: quick.blocks, "the stream to begin")
     emit(rb, "warm", data={"text": "x" * 500_000})
