@@ -323,6 +323,31 @@ static void the_earliest_event_says_what_runs(void **state)
 	rig_stop(&r);
 }
 
+/* One part comes again and again: that must not keep out the one that is missing. */
+static void a_part_that_comes_often(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(part(&r, "a", 1, 0).d[0].decision, DECISION_PENDING);
+	assert_decided(part(&r, "a", 1, 0), DECISION_LIMIT,
+		"it came too late: its gate has 64 events already");
+	assert_decided(part(&r, "a", 2, 0), DECISION_RUN, "all 2 came");
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(step_of(&r, 1, 0).d[0].decision, DECISION_PENDING);
+	assert_int_equal(step_of(&r, 1, 0).d[0].decision, DECISION_LIMIT);
+	assert_decided(step_of(&r, 2, 0), DECISION_RUN, "all 2 came in order");
+	/* Nor may what came before the first part keep that out. */
+	rig_pass(&r, MINUTE);
+	for (int i = 0; i < 64; i++)
+		step_of(&r, 2, 0);
+	assert_int_equal(step_of(&r, 1, 0).d[0].decision, DECISION_PENDING);
+	assert_decided(step_of(&r, 2, 0), DECISION_RUN, "all 2 came in order");
+	rig_stop(&r);
+}
+
 static struct rig_answer alert(
 	struct rig *r, const char *fp, char status, int64_t starts, uint32_t parts)
 {
@@ -624,6 +649,26 @@ static void watched_from_the_load(void **state)
 	rig_stop(&r);
 }
 
+/* It has fired and would wait for its next event for ever. */
+static void one_that_fired_goes_with_its_rule(void **state)
+{
+	struct rig r;
+	struct store_decision_in d = absent(NULL, 0);
+
+	(void)state;
+	start(&r);
+	watch(&r, &d, true);
+	rig_pass(&r, 5 * MINUTE);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	assert_int_equal(gates(&r), 1);
+	rig_pass(&r, 2 * MINUTE);
+	watch(&r, NULL, false);
+	assert_none(&r);
+	assert_int_equal(
+		server_number(&r.server, "EXISTS " RIG_KEY ":gate:gate: " RIG_KEY ":absents"), 0);
+	rig_stop(&r);
+}
+
 /* Two bridges tick, and each gate ends once, half of them by their second event. */
 static void many_at_once(void **state)
 {
@@ -670,6 +715,7 @@ int main(void)
 		T(in_this_order),
 		T(what_comes_before_the_first_part),
 		T(the_earliest_event_says_what_runs),
+		T(a_part_that_comes_often),
 		T(a_resolve_takes_it_back),
 		T(its_incident_is_gone),
 		T(too_many_values),
@@ -680,6 +726,7 @@ int main(void)
 		T(one_that_comes_after_it_was_due),
 		T(an_alert_that_is_repeated),
 		T(watched_from_the_load),
+		T(one_that_fired_goes_with_its_rule),
 		T(many_at_once),
 	};
 

@@ -14,7 +14,7 @@ do
 
 local THRESHOLD, ALL_OF, SEQUENCE, ABSENT = 1, 2, 3, 4
 local GATE_EVENTS = 100 -- events that a run is told of besides its own: the latest
-local GATE_KEPT = 64 -- events that an open gate keeps; a threshold twice its count and so many
+local GATE_KEPT = 64 -- events that an open gate keeps, besides parts that were missing; a threshold twice its count and so many
 local GATE_TAKEN = 16 -- gates of one rule that an alert's resolve looks at: the latest
 local WATCH_ALERTS = 16 -- alerts of an `absent` whose repetitions count: the latest
 local WATCH_KEPT = 90000 -- ms after which a rule with `absent` that no bridge names any more is not watched
@@ -329,6 +329,15 @@ local function too_late(why)
 	return 'limit', 'it came too late: ' .. why, '-'
 end
 
+-- Is it a part that is missing? Then it is taken however many there are.
+local function brings_on(rec, ev)
+	local _, before = missing_of(rec)
+	local at = insert(rec.events, ev)
+	local _, after = missing_of(rec)
+	table.remove(rec.events, at)
+	return after < before
+end
+
 -- Why the event cannot take part in the gate, or nil.
 local function late_for(t, g, spec, ev)
 	local rec = g.rec
@@ -341,7 +350,8 @@ local function late_for(t, g, spec, ev)
 	elseif rec.events[#rec.events].time - ev.time >= spec.within then
 		return 'others of its gate came over ' .. period(spec.within) .. ' after it'
 	end
-	return #rec.events >= GATE_KEPT and 'its gate has ' .. text(GATE_KEPT) .. ' events already' or nil
+	return #rec.events >= GATE_KEPT and not brings_on(rec, ev) and
+		'its gate has ' .. text(GATE_KEPT) .. ' events already' or nil
 end
 
 -- What came of a sequence so long before its first part that none can precede it any more.
@@ -673,6 +683,10 @@ function watch(keys, argv)
 	end
 	for i = 1, #known, 2 do
 		if not named[known[i]] and t.now - known[i + 1] > WATCH_KEPT then
+			local g = get_gate(t, known[i], '')
+			if g.rec and endless(g) then -- nobody else would take it away
+				keep(g, false)
+			end
 			call('HDEL', p .. 'absents', known[i])
 		end
 	end
