@@ -447,6 +447,63 @@ static void relations_have_limits(void **state)
 	rig_stop(&r);
 }
 
+/* More than one command of Lua may name at once: none of it is written in part. */
+static void many_roots_in_one_call(void **state)
+{
+	enum { ROOTS = 6, EACH = 700 };
+	static char keys[ROOTS][2][8];
+	static struct str words[ROOTS][2];
+	struct rig_event ev[ROOTS];
+	struct rig_answer a[ROOTS];
+	struct rig r;
+	char name[24];
+
+	(void)state;
+	rig_start(&r, true);
+	for (int k = 0; k < ROOTS; k++) {
+		for (int side = 0; side < 2; side++) {
+			snprintf(keys[k][side], sizeof(keys[k][side]), "%csw%d", "du"[side], k);
+			words[k][side] = str_of(keys[k][side]);
+		}
+		for (int i = 0; i < EACH; i++) {
+			snprintf(name, sizeof(name), "host-%d-%d", k, i);
+			fire(&r, alert_of(name, &words[k][0], 1));
+		}
+	}
+	for (int k = 0; k < ROOTS; k++)
+		ev[k] = alert_of(keys[k][1], &words[k][1], 1);
+	assert_int_equal(rig_ingest_n(&r, ev, ROOTS, 0, a), ERR_NONE);
+	assert_int_equal(server_number(&r.server, "HLEN " RIG_KEY ":symptoms"), ROOTS * EACH);
+	for (int k = 0; k < ROOTS; k++)
+		assert_int_equal(server_number(&r.server,
+					 "ZCARD " RIG_KEY ":incident:%s:symptoms", a[k].incident),
+			EACH);
+	rig_stop(&r);
+}
+
+/* A root that took over those of others is forgotten, however many they are. */
+static void many_symptoms_are_forgotten(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	struct rig_answer a = fire(&r, alert_of("root", up, 1));
+	freeReplyObject(server_ask(&r.server, "EVAL %s 0 %s",
+		"for i = 1, 9000 do redis.call('ZADD', '" RIG_KEY
+		":incident:' .. ARGV[1] .. ':symptoms', 1, 'S' .. i) "
+		"redis.call('HSET', '" RIG_KEY ":symptoms', 'S' .. i, ARGV[1]) end",
+		a.incident));
+	rig_time(&r, r.now + 2 * DAY); /* counts as resolved */
+	rig_tick(&r);
+	rig_time(&r, r.now + 31 * DAY);
+	rig_tick(&r);
+	rig_tick(&r);
+	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":incident:%s", a.incident), 0);
+	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":symptoms"), 0);
+	rig_stop(&r);
+}
+
 /* ---- changes ---- */
 
 static struct rig_event deploy(int64_t time, const char *labels)
@@ -660,4 +717,5 @@ TESTS_MAIN(cmocka_unit_test(the_cause_first), cmocka_unit_test(the_symptom_first
 	cmocka_unit_test(changes_nearest_first), cmocka_unit_test(changes_within_an_hour),
 	cmocka_unit_test(changes_in_one_call), cmocka_unit_test(changes_of_a_later_alert),
 	cmocka_unit_test(changes_have_limits), cmocka_unit_test(late_changes_look_so_far),
-	cmocka_unit_test(any_order_has_the_same_root), cmocka_unit_test(relations_have_limits))
+	cmocka_unit_test(any_order_has_the_same_root), cmocka_unit_test(relations_have_limits),
+	cmocka_unit_test(many_roots_in_one_call), cmocka_unit_test(many_symptoms_are_forgotten))

@@ -1112,7 +1112,7 @@ local function call_list(command, key, list)
 	return call(command, key, spread(list, n - (n - 1) % UNPACK, n))
 end
 
--- Alerts, incidents and correlation keys in one command.
+-- Alerts, incidents and correlation keys in one command, or in some where a storm touches thousands of incidents.
 local function write_texts(t)
 	local p, n = t.p, 1
 	scratch[1] = 'MSET'
@@ -1134,8 +1134,11 @@ local function write_texts(t)
 			n = n + 2
 		end
 	end
+	for from = UNPACK + 2, n, UNPACK do
+		call('MSET', spread(scratch, from, math.min(from + UNPACK - 1, n)))
+	end
 	if n > 1 then
-		call(spread(scratch, 1, n))
+		call(spread(scratch, 1, math.min(n, UNPACK + 1)))
 	end
 end
 
