@@ -102,6 +102,8 @@ static bool on_event(void *ctx, struct str id, struct str json)
 {
 	struct stream *s = ctx;
 
+	if (!s->r->more) /* it was refused, and that answer goes out as it is */
+		return false;
 	put_id(&s->r->out, id);
 	put_data(&s->r->out, json);
 	spoke(s);

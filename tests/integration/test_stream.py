@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -240,6 +241,33 @@ def test_so_many_at_once(runbookd):
         stream.start()
     for stream in streams[2:]:
         stream.wait(["e0"])
+
+
+def test_a_refusal_is_an_answer_alone(runbookd):
+    """Whatever comes while it goes out."""
+    rb = runbookd(conf=FEW).start()
+    streams = [Stream(rb, read=False) for _ in range(256)]
+    over = threading.Event()
+
+    def busy():
+        while not over.is_set():
+            emit(rb, "e", data={"text": "x" * 2000})
+
+    def refused(_):
+        stream = Stream(rb)  # reads the answer as one JSON
+        assert (stream.status, stream.detail[:4]) == (503, "256 ")
+        stream.connection.close()
+
+    with ThreadPoolExecutor(9) as pool:
+        emitters = [pool.submit(busy) for _ in range(3)]
+        try:
+            list(pool.map(refused, range(600)))
+        finally:
+            over.set()
+        for emitter in emitters:
+            emitter.result()
+    for stream in streams:
+        stream.close()
 
 
 def test_a_stop_ends_it_orderly(runbookd):
