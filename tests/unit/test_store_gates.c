@@ -387,6 +387,35 @@ static void a_resolve_takes_it_back(void **state)
 	rig_stop(&r);
 }
 
+/* The earliest one that is left says what runs, and whose timeline tells of it. */
+static void the_earliest_is_taken_back(void **state)
+{
+	struct rig r;
+	struct store_step_in other = back;
+	struct rig_event ev = rig_alert(B, 'f', T0);
+
+	(void)state;
+	start(&r);
+	alert(&r, A, 'f', T0, 1);
+	rig_pass(&r, MINUTE);
+	other.name = STR("other");
+	ev.corr = "host-b";
+	ev.rules[ev.rules_n++] = gate(STORE_GATE_ALL_OF, "a", 1, 0);
+	ev.rules[0].gate.timeout_steps = &other;
+	struct rig_answer b = rig_ingest(&r, &ev);
+	assert_int_equal(b.d[0].decision, DECISION_PENDING);
+	alert(&r, A, 'r', T0, 0);
+	rig_pass(&r, WITHIN - 1);
+	assert_int_equal(rig_tick(&r).late_n, 0);
+	rig_pass(&r, 1);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	struct rig_claimed c = rig_claim(&r);
+	assert_string_equal(c.step, "other");
+	assert_string_equal(c.incident, b.incident);
+	assert_has(str_of(c.event), b.id);
+	rig_stop(&r);
+}
+
 /* Retention may be shorter than `within`: what is left of an incident that is gone would stay. */
 static void its_incident_is_gone(void **state)
 {
@@ -717,6 +746,7 @@ int main(void)
 		T(the_earliest_event_says_what_runs),
 		T(a_part_that_comes_often),
 		T(a_resolve_takes_it_back),
+		T(the_earliest_is_taken_back),
 		T(its_incident_is_gone),
 		T(too_many_values),
 		T(a_changed_rule_begins_anew),

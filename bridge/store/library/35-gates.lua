@@ -314,15 +314,26 @@ local function note_taken(t, rule, key)
 	set_wait(t, t.name, t.alert, field, w)
 end
 
--- What runs on timeout is what the rule asks for with the event at hand.
-local function begin_with(t, k, at, spec, rec)
+-- What runs on timeout is what the rule asks for with the event at hand. to: the gate's rec, or `asks` of an event that
+-- may yet be the earliest one, as the alert that is it now may resolve.
+local ASKS = {'words', 'why', 'dry', 'ruleset', 'incident', 'depth', 'trail', 'facts'}
+
+local function begin_with(t, k, at, spec, to)
 	local words = {}
 	for i = 1, 6 * spec.steps do
 		words[i] = t.argv[at + 5 + i]
 	end
-	rec.words, rec.why, rec.dry = spec.steps > 0 and words or nil, t.argv[at + 5], t.argv[k + 1] == 'dry_run'
-	rec.ruleset, rec.incident, rec.depth, rec.trail = t.ruleset, t.incident, t.depth, t.trail
-	rec.facts = t.facts or nil
+	to.words, to.why, to.dry = spec.steps > 0 and words or nil, t.argv[at + 5], t.argv[k + 1] == 'dry_run'
+	to.ruleset, to.incident, to.depth, to.trail = t.ruleset, t.incident, t.depth, t.trail
+	to.facts = t.facts or nil
+end
+
+-- Another event may be the earliest now.
+local function begin_again(rec)
+	local asks = (begin_of(rec) or rec).asks
+	for i = 1, asks and #ASKS or 0 do
+		rec[ASKS[i]] = asks[ASKS[i]]
+	end
 end
 
 local function too_late(why)
@@ -375,8 +386,12 @@ local function gate_event(t, k, u, at, spec, g, ev)
 		ended = g.rec and g.rec.ended or nil, how = g.rec and g.rec.how or nil,
 	}
 	insert(rec.events, ev)
-	if begin_of(rec) == ev then
+	local first = begin_of(rec)
+	if first == ev then
 		begin_with(t, k, at, spec, rec)
+	elseif first and first.alert and (spec.kind ~= SEQUENCE or has_part(ev, 1)) then
+		ev.asks = {}
+		begin_with(t, k, at, spec, ev.asks)
 	end
 	set_due(t, rec)
 	keep(g, rec)
@@ -409,6 +424,7 @@ function gate_taken_back(t, name, inc, rule, wait)
 		if mine then
 			rec.events = left
 			if left[1] then
+				begin_again(rec)
 				set_due(t, rec)
 				keep(g, rec)
 			else
