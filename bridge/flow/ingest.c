@@ -236,22 +236,44 @@ static bool is_source(const struct store_event_in *in)
 	       (f.p[0] == 's' || memmem(f.p, f.n, "\ns ", 3));
 }
 
-/* What inhibits stands before what it may inhibit, wherever its sender put it. Without memory the order stays. */
+static bool same_alert(const struct event *a, const struct event *b)
+{
+	return a->fingerprint.n > 0 && str_eq(a->fingerprint, b->fingerprint) && str_eq(a->source, b->source);
+}
+
+/* A source, or what comes before one of the same alert. */
+static bool goes_first(const struct batch_run *b, const bool *source, size_t i)
+{
+	for (size_t j = i; j < b->piece; j++)
+		if (source[j] && (j == i || same_alert(b->in[i].event, b->in[j].event)))
+			return true;
+	return false;
+}
+
+/* What inhibits stands before what it may inhibit, wherever its sender put it, and each alert's events in their order.
+ * Without memory the order stays. */
 static void sources_first(struct batch_run *b)
 {
 	size_t at = 0, sources = 0;
 	struct store_event_in *v;
+	bool *source, *first;
 
 	for (size_t i = 0; i < b->piece; i++)
 		sources += is_source(&b->in[i]);
 	if (sources == 0 || sources == b->piece)
 		return;
 	v = arena_array(b->a, b->piece, sizeof(*v));
-	if (!v)
+	source = arena_array(b->a, b->piece, sizeof(*source));
+	first = arena_array(b->a, b->piece, sizeof(*first));
+	if (!v || !source || !first)
 		return;
+	for (size_t i = 0; i < b->piece; i++)
+		source[i] = is_source(&b->in[i]);
+	for (size_t i = 0; i < b->piece; i++)
+		first[i] = goes_first(b, source, i);
 	for (int others = 0; others < 2; others++)
 		for (size_t i = 0; i < b->piece; i++)
-			if (is_source(&b->in[i]) == !others)
+			if (first[i] == !others)
 				v[at++] = b->in[i];
 	memcpy(b->in, v, b->piece * sizeof(*v));
 }

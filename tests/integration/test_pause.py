@@ -227,6 +227,21 @@ def test_inhibition_within_a_message_and_after_a_reload(runbookd):
     assert inhibited(rb, "r", "eu")[0] == {"run"}
 
 
+def test_a_source_that_ended_and_began_again_within_a_message(runbookd):
+    """It comes before others, and after what the message says of itself."""
+    rb = runbookd(rules=RULES, runbooks=NOTE, conf={**PLANNED, "worker": {"enabled": False}}).start()
+    labels = {"alertname": "NodeDown", "cluster": "eu", "instance": "n"}
+    target = alert({"alertname": "Down", "cluster": "eu", "instance": "x"})
+    rb.post_alertmanager(notification([
+        target, alert(labels, status="resolved", starts_at="2026-11-22T19:00:00Z", ends_at="2026-11-22T19:01:00Z"),
+        alert(labels, starts_at="2026-11-22T19:02:00Z")]))
+    status = {a["labels"]["instance"]: a["status"] for a in rb.items("alerts")}
+    assert status == {"n": "firing", "x": "firing"}
+    assert inhibited(rb, "y")[0] == {"paused"}
+    event = next(e for e in rb.items("events") if e["labels"]["instance"] == "x")
+    assert {d["decision"] for d in event["decisions"]} == {"paused"}, event
+
+
 def test_inhibition_by_two_bridges_whatever_is_killed(folder, runbookd):
     redis = RedisServer(folder).start()
     conf = {**PLANNED, "redis": redis.url, "worker": {"enabled": False}}
