@@ -429,6 +429,13 @@ static void functions_refuse(void **state)
 	assert_refused(
 		&r, "FCALL_RO rb_incidents 1 " RIG_KEY " * yesterday 0 10", "SINCE is 'yesterday'");
 	assert_refused(&r, "FCALL_RO rb_incidents 1 " RIG_KEY " * 0 -1 10", "UNTIL is '-1'");
+	char huge[400], ask[600];
+	snprintf(huge, sizeof(huge), "%0310d", 7);
+	huge[0] = '9';
+	snprintf(ask, sizeof(ask), "FCALL_RO rb_incidents 1 " RIG_KEY " * %s 0 10", huge);
+	assert_refused(&r, ask, "; want a time in ms");
+	snprintf(ask, sizeof(ask), "FCALL_RO rb_incidents 1 " RIG_KEY " * 0 %s 10", huge);
+	assert_refused(&r, ask, "; want a time in ms");
 	assert_refused(&r, "FCALL_RO rb_incidents 1 " RIG_KEY " * 0 0 0", "from 1 to 1000");
 	assert_refused(&r, "FCALL_RO rb_incidents 1 " RIG_KEY " * 0 0 1001", "from 1 to 1000");
 	assert_refused(&r, "FCALL_RO rb_incidents 1 " RIG_KEY " * 0 0 1.5", "from 1 to 1000");

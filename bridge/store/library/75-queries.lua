@@ -11,6 +11,7 @@ local BLOCK = 250 -- ids that are looked at together
 local QUERY_IDS = 10000 -- ids that rb_incidents and rb_related look at
 local QUERY_LIMIT = 1000 -- incidents that they give
 local QUERY_LABELS = 16 -- labels that they take
+local QUERY_TIME = '^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$' -- ms that an id can have
 local WHOLE, PARTLY = 43, 45 -- + and -: what a head, and the text incident:ID:labels, begin with
 
 -- An incident's JSON members out of a head, as rb_ingest_v1 has it.
@@ -278,12 +279,12 @@ local function read_query(argv, k)
 	local q = {status = '', max = '+', min = '-', limit = limit, look = QUERY_IDS, labels = {}, parts = {}}
 	if is_id(till) then
 		q.max = '(' .. till
-	elseif match(till, '^%d+$') then
+	elseif match(till, QUERY_TIME) then
 		q.max = till ~= '0' and '(' .. ulid(num(till) + 1, 0) or '+'
 	else
 		return nil, {err = "ERR UNTIL is '" .. till .. "'; want a time in ms, 0 for none, or `next` of the page before"}
 	end
-	if not match(since, '^%d+$') then
+	if not match(since, QUERY_TIME) then
 		return nil, {err = "ERR SINCE is '" .. since .. "'; want a time in ms, or 0 for none"}
 	elseif not limit or limit < 1 or limit > QUERY_LIMIT or limit ~= floor(limit) then
 		return nil, {err = 'ERR LIMIT is a number from 1 to ' .. QUERY_LIMIT}
