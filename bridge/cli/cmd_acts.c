@@ -6,21 +6,50 @@
 #include "cli/commands.h"
 #include "cli/show.h"
 
-/* POST …/incidents/ID/ACT with the body, and says what became of it, unless -o asks for the object.
- */
-static int act(
-	struct cli *c, const char *id, const char *name, const struct buf *body, const char *said)
+/* What is sent: {"KEY":VALUE,…}, written between begin_act and act. */
+struct act_body {
+	struct buf b;
+	struct json_w w;
+};
+
+static void begin_act(struct act_body *a)
 {
-	const struct json *incident = NULL;
+	buf_init(&a->b, BUF_NO_LIMIT);
+	json_w_init(&a->w, &a->b);
+	json_w_object(&a->w);
+}
+
+static void put_text(struct act_body *a, const char *key, int argc, char **argv, int i)
+{
+	if (i < argc)
+		json_w_kstr(&a->w, key, str_of(argv[i]));
+}
+
+static int post_act(struct cli *c, const char *id, const char *name, struct act_body *a,
+	const struct json **incident)
+{
 	struct buf path;
 	int rc;
 
+	json_w_end(&a->w, '}');
 	buf_init(&path, BUF_NO_LIMIT);
 	buf_puts(&path, "/api/v1/incidents/");
 	url_segment(&path, id);
 	buf_printf(&path, "/%s", name);
-	rc = cli_post(c, path.p, buf_as_str(body), NULL, &incident);
+	rc = cli_post(c, path.p, buf_as_str(&a->b), NULL, incident);
 	buf_release(&path);
+	buf_release(&a->b);
+	return rc;
+}
+
+/* POST …/incidents/ID/ACT with the body, and says what became of it, unless -o asks for the object.
+ */
+static int act(
+	struct cli *c, const char *id, const char *name, struct act_body *a, const char *said)
+{
+	const struct json *incident = NULL;
+	int rc = post_act(c, id, name, a, &incident);
+
 	if (rc)
 		return rc;
 	if (c->o.format != CLI_TABLE) {
@@ -38,96 +67,64 @@ static int act(
 	return CLI_GOOD;
 }
 
-/* An act whose text is the member `key`; argv: the incident, and maybe the text. */
-static int act_text(
-	struct cli *c, const char *name, const char *key, int argc, char **argv, const char *said)
-{
-	struct json_w w;
-	struct buf body;
-	int rc;
-
-	buf_init(&body, BUF_NO_LIMIT);
-	json_w_init(&w, &body);
-	json_w_object(&w);
-	if (argc > 1)
-		json_w_kstr(&w, key, str_of(argv[1]));
-	json_w_end(&w, '}');
-	rc = act(c, argv[0], name, &body, said);
-	buf_release(&body);
-	return rc;
-}
-
 static int run_ack(struct cli *c, int argc, char **argv)
 {
-	return act_text(c, "ack", "text", argc, argv, "is acknowledged");
+	struct act_body a;
+
+	begin_act(&a);
+	put_text(&a, "text", argc, argv, 1);
+	return act(c, argv[0], "ack", &a, "is acknowledged");
 }
 
 static int run_unack(struct cli *c, int argc, char **argv)
 {
-	struct json_w w;
-	struct buf body;
-	int rc;
+	struct act_body a;
 
-	buf_init(&body, BUF_NO_LIMIT);
-	json_w_init(&w, &body);
-	json_w_object(&w);
-	json_w_kbool(&w, "acked", false);
-	if (argc > 1)
-		json_w_kstr(&w, "text", str_of(argv[1]));
-	json_w_end(&w, '}');
-	rc = act(c, argv[0], "ack", &body, "is not acknowledged any more");
-	buf_release(&body);
-	return rc;
+	begin_act(&a);
+	json_w_kbool(&a.w, "acked", false);
+	put_text(&a, "text", argc, argv, 1);
+	return act(c, argv[0], "ack", &a, "is not acknowledged any more");
 }
 
 static int run_close(struct cli *c, int argc, char **argv)
 {
-	return act_text(c, "close", "reason", argc, argv, "is closed");
+	struct act_body a;
+
+	begin_act(&a);
+	put_text(&a, "reason", argc, argv, 1);
+	return act(c, argv[0], "close", &a, "is closed");
 }
 
 static int run_note(struct cli *c, int argc, char **argv)
 {
-	return act_text(c, "note", "text", argc, argv, "has the note");
-}
+	struct act_body a;
 
-/* ---- several at once ---- */
+	begin_act(&a);
+	put_text(&a, "text", argc, argv, 1);
+	return act(c, argv[0], "note", &a, "has the note");
+}
 
 static int run_merge(struct cli *c, int argc, char **argv)
 {
-	struct json_w w;
-	struct buf body;
-	int rc;
+	struct act_body a;
 
-	buf_init(&body, BUF_NO_LIMIT);
-	json_w_init(&w, &body);
-	json_w_object(&w);
-	json_w_kstr(&w, "into", str_of(argv[1]));
-	if (argc > 2)
-		json_w_kstr(&w, "reason", str_of(argv[2]));
-	json_w_end(&w, '}');
-	rc = act(c, argv[0], "merge", &body, "has it now");
-	buf_release(&body);
-	return rc;
+	begin_act(&a);
+	put_text(&a, "into", argc, argv, 1);
+	put_text(&a, "reason", argc, argv, 2);
+	return act(c, argv[0], "merge", &a, "has it now");
 }
 
 static int run_split(struct cli *c, int argc, char **argv)
 {
-	struct json_w w;
-	struct buf body;
-	int rc;
+	struct act_body a;
 
-	buf_init(&body, BUF_NO_LIMIT);
-	json_w_init(&w, &body);
-	json_w_object(&w);
-	json_w_key(&w, STR("alerts"));
-	json_w_array(&w);
+	begin_act(&a);
+	json_w_key(&a.w, STR("alerts"));
+	json_w_array(&a.w);
 	for (int i = 1; i < argc; i++)
-		json_w_str(&w, str_of(argv[i]));
-	json_w_end(&w, ']');
-	json_w_end(&w, '}');
-	rc = act(c, argv[0], "split", &body, "has them now");
-	buf_release(&body);
-	return rc;
+		json_w_str(&a.w, str_of(argv[i]));
+	json_w_end(&a.w, ']');
+	return act(c, argv[0], "split", &a, "has them now");
 }
 
 const struct command command_incidents_ack = {
