@@ -192,7 +192,7 @@ static void finish_page(struct query_run *q, bool more)
 		json_quote(&q->out, buf_as_str(&q->cursor));
 	else
 		buf_puts(&q->out, "null");
-	buf_puts(&q->out, "}\n");
+	buf_putc(&q->out, '}');
 	query_end(q, NULL);
 }
 

@@ -176,18 +176,6 @@ static int read_payload(struct request *r, const struct json *body, struct sourc
 	return -1;
 }
 
-static void on_told(void *ctx, const struct err *e, struct str answer)
-{
-	struct request *r = ctx;
-
-	if (e) {
-		request_fail(r, e);
-		return;
-	}
-	buf_str(&r->out, answer);
-	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
-}
-
 static int explain(
 	struct request *r, const struct json *body, struct source_batch *batch, struct err *e)
 {
@@ -195,8 +183,8 @@ static int explain(
 	struct str id = json_str(json_get(body, "event")), rule = json_str(json_get(body, "rule"));
 
 	if (json_get(body, "event"))
-		return explain_stored(ic, &r->arena, id, rule, on_told, r, e);
-	return explain_batch(ic, &r->arena, batch, rule, on_told, r, e);
+		return explain_stored(ic, &r->arena, id, rule, request_answer_json, r, e);
+	return explain_batch(ic, &r->arena, batch, rule, request_answer_json, r, e);
 }
 
 static void finish(struct request *r)

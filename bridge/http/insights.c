@@ -5,18 +5,6 @@
 #include "http/handlers.h"
 #include "http/state.h"
 
-static void on_answer(void *ctx, const struct err *e, struct str answer)
-{
-	struct request *r = ctx;
-
-	if (e) {
-		request_fail(r, e);
-		return;
-	}
-	buf_str(&r->out, answer);
-	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
-}
-
 static void insights(struct request *r)
 {
 	static const char *const known[] = {"since", "until", "limit", NULL};
@@ -35,7 +23,7 @@ static void insights(struct request *r)
 		ask.until_ms = now;
 	if (ask.since_ms == 0)
 		ask.since_ms = ask.until_ms - INSIGHTS_PERIOD_DEFAULT_MS;
-	if (insights_read(r->server->app.ic, &ask, on_answer, r, &e) != 0)
+	if (insights_read(r->server->app.ic, &ask, request_answer_json, r, &e) != 0)
 		request_fail(r, &e);
 }
 

@@ -26,18 +26,6 @@ static const char *const related_params[] = {
 	"label", "status", "filter", "since", "until", "limit", "cursor", NULL};
 static const char *const no_params[] = {NULL};
 
-static void on_page(void *ctx, const struct err *e, struct str answer)
-{
-	struct request *r = ctx;
-
-	if (e) {
-		request_fail(r, e);
-		return;
-	}
-	buf_str(&r->out, answer);
-	request_answer(r, MHD_HTTP_OK, REQUEST_TYPE_JSON);
-}
-
 /* "2026-11-22T19:00:00Z", or how long ago: "2h". */
 int list_time(struct request *r, const char *name, int64_t *ms, struct err *e)
 {
@@ -123,7 +111,7 @@ static void answer_list(struct request *r, enum store_list what, const char *con
 	if (read_query(r, params, statuses, &q, &e) != 0 ||
 		(what == STORE_RUNS &&
 			read_status(r, "state", statuses, &q.page.status, &e) != 0) ||
-		query_list(r->server->app.ic->store, &q, on_page, r, &e) != 0)
+		query_list(r->server->app.ic->store, &q, request_answer_json, r, &e) != 0)
 		request_fail(r, &e);
 }
 
@@ -161,7 +149,7 @@ static void related(struct request *r)
 
 	if (read_query(r, related_params, incident_statuses, &q, &e) != 0 ||
 		read_labels(r, labels, &q.page.labels_n, &e) != 0 ||
-		query_list(r->server->app.ic->store, &q, on_page, r, &e) != 0)
+		query_list(r->server->app.ic->store, &q, request_answer_json, r, &e) != 0)
 		request_fail(r, &e);
 }
 
