@@ -21,6 +21,11 @@ static const char *const event_fields[] = {
 	[FIELD_EVENT_GROUP] = "group",
 };
 
+const char *field_event_name(enum field_event f)
+{
+	return event_fields[f];
+}
+
 /* ---- what a name means ---- */
 
 /* The rest after the prefix "event." and the like; "" where s begins otherwise. */

@@ -76,6 +76,8 @@ int matcher_unescape(struct arena *a, struct str text, struct word *w, struct er
 size_t matcher_offset_in_text(struct str text, const struct word *w, size_t byte);
 int matcher_too_many(size_t offset, struct err *e);
 int field_of_word(const struct word *w, struct field *out, struct err *e);
+/* What stands behind "event.". */
+const char *field_event_name(enum field_event f);
 /* 0, or -1 with the first byte that is not UTF-8. */
 int matcher_check_utf8(struct str text, struct err *e);
 

@@ -10,15 +10,6 @@
 #include "base/json.h"
 #include "rule/matcher_impl.h"
 
-static const char *const event_members[] = {
-	[FIELD_EVENT_SOURCE] = "source",
-	[FIELD_EVENT_TYPE] = "type",
-	[FIELD_EVENT_STATUS] = "status",
-	[FIELD_EVENT_SEVERITY] = "severity",
-	[FIELD_EVENT_SUMMARY] = "summary",
-	[FIELD_EVENT_GROUP] = "group",
-};
-
 static bool is_regex(const struct matcher *m)
 {
 	return m->op == MATCH_RE || m->op == MATCH_NRE;
@@ -64,7 +55,7 @@ static void write_test(struct json_w *w, const struct matcher *m)
 
 	json_w_array(w);
 	json_w_str(w, str_of(kinds[m->field.kind]));
-	json_w_str(w, m->field.kind == FIELD_EVENT ? str_of(event_members[m->field.event])
+	json_w_str(w, m->field.kind == FIELD_EVENT ? str_of(field_event_name(m->field.event))
 						   : m->field.name);
 	json_w_i64(w, m->op == MATCH_NE || m->op == MATCH_NRE);
 	json_w_i64(w, is_regex(m) ? m->head : OPEN_NOT);

@@ -199,6 +199,27 @@ bool reader_text(struct reader *r, const struct yaml *y, struct str *out)
 	return true;
 }
 
+bool reader_name(
+	struct reader *r, const struct yaml *y, const char *what, size_t most, struct str *out)
+{
+	struct str s;
+
+	if (!reader_text(r, y, &s))
+		return false;
+	bool good = s.n <= most && s.p[0] != '-';
+	for (size_t i = 0; i < s.n; i++)
+		good &= (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
+			s.p[i] == '-';
+	if (!good) {
+		reader_error(r, y,
+			"'%.*s' cannot be a %s's name: use a-z, 0-9 and -, at most %zu of them",
+			(int)(s.n < 80 ? s.n : 80), s.p, what, most);
+		return false;
+	}
+	*out = s;
+	return true;
+}
+
 bool reader_bool(struct reader *r, const struct yaml *y, bool *out)
 {
 	return yaml_bool(y, out) || wrong(r, y, "true or false");

@@ -41,6 +41,9 @@ bool reader_map(struct reader *r, const struct yaml *y, const char *what, const 
 
 /* A scalar, not empty. */
 bool reader_text(struct reader *r, const struct yaml *y, struct str *out);
+/* A name of what ("rule"): a-z, 0-9 and -, not first, at most so many. */
+bool reader_name(struct reader *r, const struct yaml *y, const char *what, size_t most,
+	struct str *out);
 bool reader_bool(struct reader *r, const struct yaml *y, bool *out);
 bool reader_int(struct reader *r, const struct yaml *y, int64_t least, int64_t most, int64_t *out);
 bool reader_duration(struct reader *r, const struct yaml *y, int64_t least_ms, int64_t most_ms, int64_t *out);

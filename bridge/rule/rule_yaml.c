@@ -111,18 +111,8 @@ static void read_name(struct reader *r, const struct yaml *y, void *into)
 	struct rule_build *b = into;
 	struct str s;
 
-	if (!reader_text(r, y, &s))
+	if (!reader_name(r, y, "rule", RULE_NAME_LIMIT, &s))
 		return;
-	bool good = s.n <= RULE_NAME_LIMIT && s.p[0] != '-';
-	for (size_t i = 0; i < s.n; i++)
-		good &= (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-			s.p[i] == '-';
-	if (!good) {
-		reader_error(r, y,
-			"'%.*s' cannot be a rule's name: use a-z, 0-9 and -, at most %d of them",
-			STR_ARG(s), RULE_NAME_LIMIT);
-		return;
-	}
 	struct rules_place *place = &b->all->name_places[b->all->rs->rules_n - 1];
 	*place = (struct rules_place){y->line, y->column};
 	b->rule->name = s;

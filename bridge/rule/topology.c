@@ -168,18 +168,8 @@ static void read_name(struct reader *r, const struct yaml *y, void *into)
 	struct topology_node *node = ((struct topology_build *)into)->node;
 	struct str s;
 
-	if (!reader_text(r, y, &s))
+	if (!reader_name(r, y, "node", RULE_NAME_LIMIT, &s))
 		return;
-	bool good = s.n <= RULE_NAME_LIMIT && s.p[0] != '-';
-	for (size_t i = 0; i < s.n; i++)
-		good &= (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-			s.p[i] == '-';
-	if (!good) {
-		reader_error(r, y,
-			"'%.*s' cannot be a node's name: use a-z, 0-9 and -, at most %d of them",
-			(int)(s.n < 80 ? s.n : 80), s.p, RULE_NAME_LIMIT);
-		return;
-	}
 	node->name = s;
 	node->line = y->line;
 	node->column = y->column;
