@@ -215,6 +215,16 @@ int store_begin(struct store *s, const char *function, size_t args, struct err *
 	return store_begin_on(s, s->redis, function, args, e);
 }
 
+int store_command_for(struct store *s, size_t words, void *call, struct err *e)
+{
+	if (call && !store_up(s))
+		err_set(e, ERR_AWAY, "%s", store_why(s));
+	else if (call && redis_begin(s->redis, words, e) == 0)
+		return 0;
+	free(call);
+	return -1;
+}
+
 int store_begin_for(struct store *s, const char *function, size_t args, void *call, struct err *e)
 {
 	if (call && store_begin(s, function, args, e) == 0)

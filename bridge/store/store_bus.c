@@ -75,14 +75,8 @@ int store_records(struct store *s, struct str after, size_t limit, store_records
 		return err_set(e, ERR_INPUT, "'%.*s' is no id of a record",
 			after.n > 80 ? 80 : (int)after.n, after.p);
 	c = store_call(sizeof(*c), e);
-	if (!c)
+	if (store_command_for(s, 6, c, e))
 		return -1;
-	if (!store_up(s))
-		err_set(e, ERR_AWAY, "%s", store_why(s));
-	if (!store_up(s) || redis_begin(s->redis, 6, e)) {
-		free(c);
-		return -1;
-	}
 	c->cb = cb;
 	c->ctx = ctx;
 	redis_arg_z(s->redis, "XRANGE");
@@ -252,14 +246,8 @@ int store_bus(struct store *s, store_bus_cb cb, void *ctx, struct err *e)
 {
 	struct bus_call *c = store_call(sizeof(*c), e);
 
-	if (!c)
+	if (store_command_for(s, 3, c, e))
 		return -1;
-	if (!store_up(s))
-		err_set(e, ERR_AWAY, "%s", store_why(s));
-	if (!store_up(s) || redis_begin(s->redis, 3, e)) {
-		free(c);
-		return -1;
-	}
 	*c = (struct bus_call){cb, ctx};
 	redis_arg_z(s->redis, "XINFO");
 	redis_arg_z(s->redis, "STREAM");

@@ -58,6 +58,8 @@ int store_begin(struct store *s, const char *function, size_t args, struct err *
 int store_begin_on(struct store *s, struct redis *r, const char *function, size_t args, struct err *e);
 /* The same for a call that store_call gave, or could not give (NULL): frees it where it returns -1. */
 int store_begin_for(struct store *s, const char *function, size_t args, void *call, struct err *e);
+/* The same for a plain command of so many words. */
+int store_command_for(struct store *s, size_t words, void *call, struct err *e);
 /* Ends it; frees call where it returns -1. */
 int store_end(struct store *s, redis_reply_cb cb, void *call, struct err *e);
 /* Cleared memory for a call; NULL with e. */

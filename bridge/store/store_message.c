@@ -22,24 +22,12 @@ static struct str key_of(struct store *s, struct str id)
 	return buf_as_str(&s->scratch);
 }
 
-static int begin(struct store *s, size_t words, void *call, struct err *e)
-{
-	if (!call)
-		return -1;
-	if (!redis_up(s->redis))
-		err_set(e, ERR_AWAY, "%s", redis_why(s->redis));
-	else if (redis_begin(s->redis, words, e) == 0)
-		return 0;
-	free(call);
-	return -1;
-}
-
 int store_message_put(struct store *s, struct str id, struct str json, int64_t keep_ms, store_done_cb cb, void *ctx,
 	struct err *e)
 {
 	struct store_plain *c = store_plain_new(cb, ctx, e);
 
-	if (begin(s, 5, c, e))
+	if (store_command_for(s, 5, c, e))
 		return -1;
 	redis_arg(s->redis, STR("SET"));
 	redis_arg(s->redis, key_of(s, id));
@@ -66,7 +54,7 @@ int store_message_get(struct store *s, struct str id, store_text_cb cb, void *ct
 {
 	struct get_call *c = store_call(sizeof(*c), e);
 
-	if (begin(s, 2, c, e))
+	if (store_command_for(s, 2, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;

@@ -27,14 +27,8 @@ int store_set_clock(struct store *s, int64_t now_ms, store_done_cb cb, void *ctx
 {
 	struct store_plain *c = store_plain_new(cb, ctx, e);
 
-	if (!c)
+	if (store_command_for(s, 3, c, e))
 		return -1;
-	if (!store_up(s))
-		err_set(e, ERR_AWAY, "%s", store_why(s));
-	if (!store_up(s) || redis_begin(s->redis, 3, e)) {
-		free(c);
-		return -1;
-	}
 	redis_arg_z(s->redis, "SET");
 	redis_arg_join(s->redis, s->prefix, STR(":clock"));
 	redis_arg_i64(s->redis, now_ms);
