@@ -35,7 +35,7 @@ What is in which:
 
 Lua has at most 200 locals in one scope. So what only one part uses stands in a block, `do` to `end`, without
 indentation, and what others may use of it is named before: `local f`, then in the block `function f()`.
-Those of a block that is open count, too: so a late part with many stands in a function of its own (80).
+Those of a block that is open count, too: so parts with many stand in a function of their own (75, 80, 82, lines in 30).
 
 While the library is loaded no global exists but redis.register_function, so what it uses of Lua is
 bound at the first call (bind).
@@ -109,6 +109,35 @@ local function reads(name, f)
 		end,
 		flags = {'no-writes'},
 	}
+end
+
+-- parse(text), which keeps what it made of 1024 texts. For those of which few differ, as a rule's numbers.
+local function kept(parse)
+	local known, n = {}, 0
+	return function(s)
+		local v = known[s]
+		if not v then
+			v = parse(s)
+			if n >= 1024 then
+				known, n = {}, 0
+			end
+			known[s], n = v, n + 1
+		end
+		return v
+	end
+end
+
+-- Texts of one command: Lua unpacks less than 8000, and an error in the middle would keep the writes before.
+local UNPACK = 4000
+
+-- A command with a list that may be longer: as many commands as it takes. Returns the last one's answer; nothing of an
+-- empty list.
+local function call_list(command, key, list)
+	local n = #list
+	for from = 1, n - UNPACK, UNPACK do
+		call(command, key, spread(list, from, from + UNPACK - 1))
+	end
+	return n > 0 and call(command, key, spread(list, n - (n - 1) % UNPACK, n))
 end
 
 local function text(n)

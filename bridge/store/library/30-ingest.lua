@@ -18,7 +18,7 @@ end
 -- ---- ingest: the plan ------------------------------------------------------------------------------
 -- Made on copies of what was read, kept in t, so that the events of a batch see what those before them did, and
 -- that nothing is written before all is known to fit.
-local new_plan, read_limits, end_message, write_plan -- a plan, and its writing
+local new_plan, read_limits, end_message, write_plan, write_due, in_one_step -- a plan, and its writing
 local get_incident, new_incident, touch, add_line, leave, plan_add, keep_alert, move_alert, note_flaps -- what is planned
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
@@ -328,35 +328,21 @@ end
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
 -- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms gate_words
 -- only_root". Few texts differ, so what they say is kept.
-do
-
-local rules, rules_n = {}, 0
-
-function rule_of(s)
-	local u = rules[s]
-	if not u then
-		local v, n = {}, 0
-		for word in string.gmatch(s, '%d+') do
-			n = n + 1
-			v[n] = num(word)
-		end
-		local resolve, failure = v[12] or 0, v[13] or 0
-		u = {
-			cooldown = v[1], steps = v[2], more = n > 2, for_ms = v[3] or 0, runs = v[4] or 0, runs_ms = v[5],
-			hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
-			approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
-			slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
-			gate = v[17] or 0, only_root = v[18] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
-		}
-		if rules_n >= 1024 then
-			rules, rules_n = {}, 0
-		end
-		rules[s], rules_n = u, rules_n + 1
+rule_of = kept(function(s)
+	local v, n = {}, 0
+	for word in string.gmatch(s, '%d+') do
+		n = n + 1
+		v[n] = num(word)
 	end
-	return u
-end
-
-end
+	local resolve, failure = v[12] or 0, v[13] or 0
+	return {
+		cooldown = v[1], steps = v[2], more = n > 2, for_ms = v[3] or 0, runs = v[4] or 0, runs_ms = v[5],
+		hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
+		approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
+		slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
+		gate = v[17] or 0, only_root = v[18] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
+	}
+end)
 
 -- ---- ingest: what holds a rule back ----------------------------------------------------------------
 -- Of the event under way t has: name, alert (nil: it is none), key (its correlation key), incident (id or ''), inc,
@@ -1101,17 +1087,6 @@ end
 local write_deadlines
 do
 
-local UNPACK = 4000 -- texts of one command: Lua unpacks less than 8000, and an error in the middle would keep the writes before
-
--- A command with a list that may be longer: as many commands as it takes. Returns the last one's answer.
-local function call_list(command, key, list)
-	local n = #list
-	for from = 1, n - UNPACK, UNPACK do
-		call(command, key, spread(list, from, from + UNPACK - 1))
-	end
-	return call(command, key, spread(list, n - (n - 1) % UNPACK, n))
-end
-
 -- Alerts, incidents and correlation keys in one command, or in some where a storm touches thousands of incidents.
 local function write_texts(t)
 	local p, n = t.p, 1
@@ -1344,6 +1319,36 @@ function write_plan(t)
 	return true
 end
 
+-- Of a tick: where the bus has gone on, the next one does it, and what it has put into done.late behind `late` is not said.
+function write_due(t, done, late)
+	if write_plan(t) then
+		return
+	end
+	read_clock(t.p)
+	for i = #done.late, late + 1, -1 do
+		done.late[i] = nil
+	end
+end
+
+-- One step of what a bridge asks for: plan(t, argv) plans, or answers at once; written(t) is the answer when that is
+-- written. Once more where the bus had gone on without us.
+function in_one_step(keys, argv, plan, written)
+	local p = keys[1] .. ':'
+	local now = now_ms(p)
+	for attempt = 1, 2 do
+		local t = new_plan(p, now)
+		local answer = plan(t, argv)
+		if answer then
+			return answer
+		elseif write_plan(t) then
+			return written(t)
+		elseif attempt == 2 then
+			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
+		end
+		read_clock(p)
+	end
+end
+
 end
 
 local limits_text, limits = '', nil
@@ -1395,6 +1400,14 @@ local function plan_events(t, argv, sizes)
 	end
 end
 
+local function plan_message(t, argv)
+	return plan_events(t, argv, 1)
+end
+
+local function message_written(t)
+	return t.out_n == 1 and t.out[1] or t.out
+end
+
 --[[ rb_ingest_v1 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
 "1 1 3". An error stores nothing of any. For each event:
   name     "source:fingerprint" of an alert, '' for what is none
@@ -1421,20 +1434,7 @@ Answer, texts in an array, or the text itself where there is only one: for each 
 delivery came before; of one that was taken by another "3". After a new one (0) or a reopened one (2), for each rule: "decision run reason"; where the event
 found a gate of the rule over, "decision+what_that_came_to run reason". ]]
 function ingest(keys, argv)
-	local p = keys[1] .. ':'
-	local now = now_ms(p)
-	for attempt = 1, 2 do
-		local t = new_plan(p, now)
-		local refused = plan_events(t, argv, 1)
-		if refused then
-			return refused
-		elseif write_plan(t) then
-			return t.out_n == 1 and t.out[1] or t.out
-		elseif attempt == 2 then
-			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
-		end
-		read_clock(p)
-	end
+	return in_one_step(keys, argv, plan_message, message_written)
 end
 
 -- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if neither alert nor
@@ -1453,30 +1453,21 @@ end
 -- `window:NAME` by their times; when there are enough of them the alert fires, and they, and all that come while it
 -- does, stand in `seen:NAME`: they never count again. `ends:NAME` has the lines that resolved it. What a call does is
 -- kept in t.series until the plan of its events is written.
-do
+lines = (function() -- has more names than are left in the scope of all
 
 local EXTRA = 256 -- lines that a series remembers besides those that it has to count
 local ENDS = 16 -- lines that resolved it
 local TOLD_AGAIN = 3600000 -- ms until it is said again that a pattern has too many series
 
-local specs, specs_n = {}, 0
-
 -- "count within_ms series lines after_ms"
-local function spec_of(s)
-	local u = specs[s]
-	if not u then
-		local count, within, series, lines, after = match(s, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-		u = {
-			count = num(count), within = num(within), series = num(series), lines = num(lines), after = num(after),
-		}
-		u.memory = math.max(u.within, SERIES_MEMORY)
-		if specs_n >= 1024 then
-			specs, specs_n = {}, 0
-		end
-		specs[s], specs_n = u, specs_n + 1
-	end
+local spec_of = kept(function(s)
+	local count, within, series, lines, after = match(s, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+	local u = {
+		count = num(count), within = num(within), series = num(series), lines = num(lines), after = num(after),
+	}
+	u.memory = math.max(u.within, SERIES_MEMORY)
 	return u
-end
+end)
 
 -- Those of the pattern that may be forgotten make room; not those that this call has begun with.
 local function prune(t, pattern)
@@ -1739,6 +1730,26 @@ local function write_series(t)
 	end
 end
 
+local function plan_lines(t, argv)
+	t.argv, t.ruleset = argv, argv[2]
+	t.series, t.series_list, t.series_n, t.told, t.pruned = {}, {}, {}, {}, {}
+	read_limits(t, argv[1])
+	local k, full = 3, nil
+	while k <= #argv do
+		k, full = plan_line(t, k)
+		if full == '' then
+			return {err = 'WHOLE an event that came without its JSON is no duplicate'}
+		elseif not k then
+			return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " .. t.queue .. ')'}
+		end
+	end
+end
+
+local function lines_written(t)
+	write_series(t)
+	return t.out
+end
+
 --[[ rb_lines_v1 KEY limits ruleset, then for each line that a pattern wants:
   pattern  its name
   numbers  "count within_ms series lines after_ms": threshold, series followed at once, lines kept, quiet time (0: none)
@@ -1749,34 +1760,11 @@ end
   deadline are set here; that of a resolve is 0.
 An error stores nothing of any. Answer, for each line: "c" it counts, "d" it was there before, "w" the alert fires already, "n" it
 changes nothing, "s" refused, for its pattern has too many series; or what rb_ingest_v1 answers for the event. ]]
-function lines(keys, argv)
-	local p = keys[1] .. ':'
-	local now = now_ms(p)
-	for attempt = 1, 2 do
-		local t = new_plan(p, now)
-		t.argv, t.ruleset = argv, argv[2]
-		t.series, t.series_list, t.series_n, t.told, t.pruned = {}, {}, {}, {}, {}
-		read_limits(t, argv[1])
-		local k, full = 3, nil
-		while k <= #argv do
-			k, full = plan_line(t, k)
-			if full == '' then
-				return {err = 'WHOLE an event that came without its JSON is no duplicate'}
-			elseif not k then
-				return {err = "FULL the queue of pool '" .. full .. "' is full (limits.queue " .. t.queue .. ')'}
-			end
-		end
-		if write_plan(t) then
-			write_series(t)
-			return t.out
-		elseif attempt == 2 then
-			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
-		end
-		read_clock(p)
-	end
+return function(keys, argv)
+	return in_one_step(keys, argv, plan_lines, lines_written)
 end
 
-end
+end)()
 
 do
 

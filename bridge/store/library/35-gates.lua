@@ -19,21 +19,11 @@ local GATE_TAKEN = 16 -- gates of one rule that an alert's resolve looks at: the
 local WATCH_ALERTS = 16 -- alerts of an `absent` whose repetitions count: the latest
 local WATCH_KEPT = 90000 -- ms after which a rule with `absent` that no bridge names any more is not watched
 
-local specs, specs_n = {}, 0
-
 -- "kind count within_ms parts timeout_steps"
-local function spec_of(s)
-	local u = specs[s]
-	if not u then
-		local kind, count, within, parts, steps = match(s, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-		u = {kind = num(kind), count = num(count), within = num(within), parts = num(parts), steps = num(steps)}
-		if specs_n >= 1024 then
-			specs, specs_n = {}, 0
-		end
-		specs[s], specs_n = u, specs_n + 1
-	end
-	return u
-end
+local spec_of = kept(function(s)
+	local kind, count, within, parts, steps = match(s, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+	return {kind = num(kind), count = num(count), within = num(within), parts = num(parts), steps = num(steps)}
+end)
 
 -- rec: what is kept, or false; was: whether Redis has it.
 local function get_gate(t, rule, key)
@@ -652,12 +642,7 @@ function gate_tick(p, now, limits_of_bridge, retention, done)
 			end_message(t)
 		end
 	end
-	if not write_plan(t) then
-		read_clock(p) -- the next tick does it
-		for i = #done.late, late + 1, -1 do
-			done.late[i] = nil
-		end
-	end
+	write_due(t, done, late)
 	return #members
 end
 

@@ -250,9 +250,7 @@ function topology.forget(p, id)
 		call('HDEL', p .. 'symptoms', id)
 	end
 	local own = call('ZRANGE', key .. ':symptoms', 0, -1)
-	for from = 1, #own, 1000 do -- there are more than SYMPTOMS where roots were merged
-		call('HDEL', p .. 'symptoms', spread(own, from, math.min(from + 999, #own)))
-	end
+	call_list('HDEL', p .. 'symptoms', own) -- there are more than SYMPTOMS where roots were merged
 	call('UNLINK', key .. ':nodes', key .. ':symptoms', key .. ':changes')
 end
 

@@ -440,28 +440,22 @@ local function write_act(p, now, o)
 	end
 end
 
+local function plan_asked(t, argv)
+	local o = {act = argv[1], id = argv[2], who = argv[3], text = argv[4], argv = argv, shown = argv[2]}
+	t.act = o
+	return plan_act(t, o) or o.done and incident_json(t.p, o.shown) or nil
+end
+
+local function act_written(t)
+	write_act(t.p, t.now, t.act)
+	return incident_json(t.p, t.act.shown)
+end
+
 -- rb_incident_act_v1 KEY act id who text: ack, unack, close or note; merge, and behind that the one to merge into; split,
 -- and behind that alerts, SOURCE:FINGERPRINT each. Answers the incident as JSON; of merge the one that it was merged
 -- into, of split the new one.
 function incident_act(keys, argv)
-	local p = keys[1] .. ':'
-	local now = now_ms(p)
-	for attempt = 1, 2 do
-		local t = new_plan(p, now)
-		local o = {act = argv[1], id = argv[2], who = argv[3], text = argv[4], argv = argv, shown = argv[2]}
-		local wrong = plan_act(t, o)
-		if wrong then
-			return wrong
-		elseif o.done then
-			return incident_json(p, o.shown)
-		elseif write_plan(t) then
-			write_act(p, now, o)
-			return incident_json(p, o.shown)
-		elseif attempt == 2 then
-			return {err = 'ERR the stream ' .. p .. 'bus takes no entry after its last one'}
-		end
-		read_clock(p)
-	end
+	return in_one_step(keys, argv, plan_asked, act_written)
 end
 
 end

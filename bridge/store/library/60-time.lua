@@ -224,7 +224,7 @@ local function tick_pending(p, now, limits_of_bridge, done)
 	if #members == 0 then
 		return 0
 	end
-	local t = new_plan(p, now)
+	local t, late = new_plan(p, now), #done.late
 	read_limits(t, limits_of_bridge)
 	for i = 1, #members do
 		local name, rule = match(members[i], '^(.*) (%S+)$')
@@ -240,10 +240,7 @@ local function tick_pending(p, now, limits_of_bridge, done)
 			end_message(t)
 		end
 	end
-	if not write_plan(t) then
-		read_clock(p) -- the next tick does it
-		done.late = {}
-	end
+	write_due(t, done, late)
 	return #members
 end
 

@@ -1,20 +1,34 @@
 -- ---- lists -----------------------------------------------------------------------------------------
 local list, incident_status, alert_row
 local list_labelled -- 75
+local place_of, range_of, newest_of
 do
 
 -- Each gives {more, resume, cursor, row, cursor, row, …}; resume: where to go on when no row was found.
 
--- Ids of several sets, newest first. min and max as ZRANGE BYLEX takes them.
-local function newest_ids(p, sets, max, min, want)
+-- A place to look at: {key, what stands before the id}; all: from and to of it, where no id is named.
+function place_of(key, before)
+	return {key = key, before = before, max = before == '' and '+' or '(' .. sub(before, 1, -2) .. '\1',
+		min = before == '' and '-' or '[' .. before}
+end
+
+-- max and min are "(ID", "[ID", "+", "-".
+function range_of(place, max, min)
+	return max == '+' and place.max or sub(max, 1, 1) .. place.before .. sub(max, 2),
+		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
+end
+
+-- Ids of some places, newest first; one may come twice.
+function newest_of(p, places, max, min, want)
 	local all = {}
-	for i = 1, #sets do
-		local ids = call('ZRANGE', p .. sets[i], max, min, 'BYLEX', 'REV', 'LIMIT', 0, want)
-		for j = 1, #ids do
-			all[#all + 1] = ids[j]
+	for i = 1, #places do
+		local to, from = range_of(places[i], max, min)
+		local v = call('ZRANGE', p .. places[i].key, to, from, 'BYLEX', 'REV', 'LIMIT', 0, want)
+		for j = 1, #v do
+			all[#all + 1] = sub(v[j], -26)
 		end
 	end
-	if #sets > 1 then
+	if #places > 1 then
 		table.sort(all, function(a, b)
 			return a > b
 		end)
@@ -22,10 +36,10 @@ local function newest_ids(p, sets, max, min, want)
 	return all
 end
 
-local function list_ids(p, sets, status_of, row, argv)
+local function list_ids(p, places, status_of, row, argv)
 	local status, max, min, limit = argv[2], argv[3], argv[4], num(argv[5])
 	local want = status == '' and limit + 1 or SCAN
-	local ids = newest_ids(p, sets, max, min, want)
+	local ids = newest_of(p, places, max, min, want)
 	local out, rows, last = {0, ''}, 0, ''
 	local n = #ids < want and #ids or want
 	for i = 1, n do
@@ -50,8 +64,16 @@ local function list_ids(p, sets, status_of, row, argv)
 	return out
 end
 
-local LIVE, DONE, BOTH = {'runs:live'}, {'runs:done'}, {'runs:live', 'runs:done'}
-local OPEN, ENDED, ALL = {'incidents:open'}, {'incidents:done'}, {'incidents:open', 'incidents:done'}
+local function places_of(...)
+	local places = {...}
+	for i = 1, #places do
+		places[i] = place_of(places[i], '')
+	end
+	return places
+end
+
+local LIVE, DONE, BOTH = places_of('runs:live'), places_of('runs:done'), places_of('runs:live', 'runs:done')
+local OPEN, ENDED, ALL = places_of('incidents:open'), places_of('incidents:done'), places_of('incidents:open', 'incidents:done')
 
 local function run_status(p, id)
 	return call('HGET', p .. 'run:' .. id, 'state')
@@ -63,8 +85,8 @@ end
 
 local function list_runs(p, argv)
 	local status = argv[2]
-	local sets = status == '' and BOTH or FINAL[status] and DONE or LIVE
-	return list_ids(p, sets, run_status, run_json, argv)
+	local places = status == '' and BOTH or FINAL[status] and DONE or LIVE
+	return list_ids(p, places, run_status, run_json, argv)
 end
 
 local function list_incidents(p, argv)
@@ -72,8 +94,8 @@ local function list_incidents(p, argv)
 	if argv[7] then
 		return list_labelled(p, argv)
 	end
-	local sets = status == '' and ALL or status == 'open' and OPEN or ENDED
-	return list_ids(p, sets, incident_status, incident_json, argv)
+	local places = status == '' and ALL or status == 'open' and OPEN or ENDED
+	return list_ids(p, places, incident_status, incident_json, argv)
 end
 
 -- Streams, by entry id. status: of events.

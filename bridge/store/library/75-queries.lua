@@ -3,8 +3,8 @@
 -- all with score 0, so those of a label lie beside each other in the order of the ids. What an incident is filed under
 -- stands in `incident:ID:labels`, so that it is taken out when it is forgotten. An incident that is not filed under all that
 -- it has is in `incidents:partly` and is filed no further: a list that has to be exact looks at those, too.
-local incidents_of, incident_of, related_to, alert_of
-do
+-- The part is a function that is called at once, as 80 and 82, since it has more names than are left in the scope of all.
+list_labelled = (function()
 
 local INDEX_BYTES = 4096 -- of all labels that an incident is filed under
 local BLOCK = 250 -- ids that are looked at together
@@ -64,16 +64,10 @@ function note_labels(t, inc, head)
 	end
 end
 
-local function add_all(key, list)
-	for from = 1, #list, 2000 do
-		call('ZADD', key, spread(list, from, math.min(from + 1999, #list)))
-	end
-end
-
 function write_labels(t)
-	add_all(t.p .. 'labels', t.indexed)
+	call_list('ZADD', t.p .. 'labels', t.indexed)
 	if t.partly then
-		add_all(t.p .. 'incidents:partly', t.partly)
+		call_list('ZADD', t.p .. 'incidents:partly', t.partly)
 	end
 end
 
@@ -91,18 +85,6 @@ function forget_labels(p, id)
 end
 
 -- ---- looking up ----
--- A place to look at: {key, what stands before the id}; all: from and to of it, where no id is named.
-
-local function place_of(key, before)
-	return {key = key, before = before, max = before == '' and '+' or '(' .. sub(before, 1, -2) .. '\1',
-		min = before == '' and '-' or '[' .. before}
-end
-
--- max and min are "(ID", "[ID", "+", "-".
-local function range_of(place, max, min)
-	return max == '+' and place.max or sub(max, 1, 1) .. place.before .. sub(max, 2),
-		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
-end
 
 local function label_places(labels)
 	local places = {}
@@ -128,24 +110,6 @@ local function smallest(p, places, max, min)
 		end
 	end
 	return places[at], others
-end
-
--- Ids of some places, newest first; one may come twice.
-local function newest_of(p, places, max, min, want)
-	local all = {}
-	for i = 1, #places do
-		local to, from = range_of(places[i], max, min)
-		local v = call('ZRANGE', p .. places[i].key, to, from, 'BYLEX', 'REV', 'LIMIT', 0, want)
-		for j = 1, #v do
-			all[#all + 1] = sub(v[j], -26)
-		end
-	end
-	if #places > 1 then
-		table.sort(all, function(a, b)
-			return a > b
-		end)
-	end
-	return all
 end
 
 -- For each of ids 1 to n its score at a place, or false.
@@ -255,7 +219,7 @@ local function with_any(p, q)
 end
 
 -- rb_list_v1 incidents, with labels: argv[7] is `all` or `any`, and they stand behind it.
-function list_labelled(p, argv)
+local function list_by_labels(p, argv)
 	local q = {status = argv[2], max = argv[3], min = argv[4], limit = num(argv[5]), look = SCAN, labels = {}, parts = {}}
 	for i = 8, #argv do
 		q.labels[i - 7] = argv[i]
@@ -311,7 +275,7 @@ local function page_json(found)
 end
 
 -- rb_incidents KEY STATUS|* SINCE UNTIL LIMIT [label=value …]
-function incidents_of(keys, argv)
+local function incidents_of(keys, argv)
 	local p, status = keys[1] .. ':', argv[1] or ''
 	local q, refused = read_query(argv, 2)
 	if status ~= '*' and status ~= 'open' and status ~= 'resolved' and status ~= 'closed' then
@@ -329,7 +293,7 @@ function incidents_of(keys, argv)
 end
 
 -- rb_related KEY SINCE UNTIL LIMIT label=value …
-function related_to(keys, argv)
+local function related_to(keys, argv)
 	local q, refused = read_query(argv, 1)
 	if not q then
 		return refused
@@ -340,7 +304,7 @@ function related_to(keys, argv)
 end
 
 -- rb_incident KEY ID
-function incident_of(keys, argv)
+local function incident_of(keys, argv)
 	local id = argv[1] or ''
 	return is_id(id) and topology.whole(keys[1] .. ':', id) or {err = "NOTFOUND there is no incident '" .. id .. "'"}
 end
@@ -392,7 +356,7 @@ local function members(json)
 end
 
 -- rb_alert KEY SOURCE FINGERPRINT: as store_list.c writes a row of alerts
-function alert_of(keys, argv)
+local function alert_of(keys, argv)
 	local p, source, fingerprint = keys[1] .. ':', argv[1] or '', argv[2] or ''
 	local r = alert_row(p, source .. ':' .. fingerprint)
 	if not r then
@@ -421,4 +385,12 @@ function alert_of(keys, argv)
 	return '{' .. concat(out, ',') .. '}'
 end
 
-end
+-- For any client: these names stay.
+reads('rb_incidents', incidents_of)
+reads('rb_incident', incident_of)
+reads('rb_related', related_to)
+reads('rb_alert', alert_of)
+
+return list_by_labels
+
+end)()

@@ -487,12 +487,6 @@ local function power(n)
 	return p
 end
 
-local function write_fields(key, fields)
-	for from = 1, #fields, 2000 do
-		call('HSET', key, spread(fields, from, math.min(from + 1999, #fields)))
-	end
-end
-
 local function write_pairs(t, c)
 	local after, labels = {}, {}
 	for name, list in pairs(c.after or {}) do
@@ -500,12 +494,12 @@ local function write_pairs(t, c)
 			after[#after + 1], after[#after + 2] = name, followers_text(list)
 		end
 	end
-	write_fields(c.key .. ':after', after)
+	call_list('HSET', c.key .. ':after', after)
 	for name, of in pairs(c.began) do
 		call('ZADD', t.p .. 'insights:began', now_text, name)
 		labels[#labels + 1], labels[#labels + 2] = name, of
 	end
-	write_fields(t.p .. 'insights:labels', labels)
+	call_list('HSET', t.p .. 'insights:labels', labels)
 end
 
 local function write_names(t, c)
@@ -533,7 +527,7 @@ local function write_names(t, c)
 			n = n + 2
 		end
 	end
-	write_fields(c.key, out)
+	call_list('HSET', c.key, out)
 	if c.began then
 		write_pairs(t, c)
 	end

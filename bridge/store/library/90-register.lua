@@ -15,8 +15,3 @@ writes('rb_tick_v1', tick)
 writes('rb_watch_v1', watch)
 writes('rb_incident_act_v1', incident_act)
 reads('rb_list_v1', list)
--- For any client: these names stay.
-reads('rb_incidents', incidents_of)
-reads('rb_incident', incident_of)
-reads('rb_related', related_to)
-reads('rb_alert', alert_of)
