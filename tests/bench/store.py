@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""CPU that Redis spends on one call of the function library, by kind of call.
+"""CPU that Redis spends on an event in the function library, by kind of call.
 
 Starts a redis-server of its own (append-only file, fsync always, as runbookd's), loads bridge/store/library/ and
-sends calls of one event each in pipelines, as the bridge does under load. Reads the CPU time of Redis's main thread
+sends calls in pipelines, as the bridge does under load, most of one event each. Reads the CPU time of Redis's main thread
 before and after (INFO cpu), so that what else runs on the machine counts little; still, it prints the best of the rounds.
 With --instructions it counts instructions instead (valgrind), which no neighbour disturbs.
 
@@ -85,7 +85,7 @@ class Redis:
         return float(v["used_cpu_user_main_thread"]), float(v["used_cpu_sys_main_thread"])
 
     def instructions(self, calls, size):
-        """Thousands of them a call."""
+        """Thousands of them, of all calls."""
         control = ["callgrind_control", str(self.process.pid)]
         subprocess.run(control + ["-z"], check=True, capture_output=True)
         self.pipeline(calls, size)
@@ -93,7 +93,7 @@ class Redis:
         newest = max(glob.glob(os.path.join(self.folder, "cg.*")), key=lambda f: int(f.rsplit(".", 1)[1]))
         with open(newest) as f:
             total = int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
-        return total / len(calls) / 1000
+        return total / 1000
 
     def pipeline(self, calls, size):
         for i in range(0, len(calls), size):
@@ -122,8 +122,14 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=180000
     return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, found_by + head, json] + words
 
 
-def ingest(e):
-    return resp("FCALL", "rb_ingest_v1", 1, KEY, 1, "300000 900000 10000 6 900000 1000000 60000 1000000 600000", 0, "5" * 64, *e)
+def ingest(*events):
+    """One call of as many messages, one event each."""
+    return resp("FCALL", "rb_ingest_v1", 1, KEY, " ".join("1" for _ in events),
+                "300000 900000 10000 6 900000 1000000 60000 1000000 600000", 0, "5" * 64, *(w for e in events for w in e))
+
+
+def together(events, size):
+    return [ingest(*events[i:i + size]) for i in range(0, len(events), size)]
 
 
 def kinds(calls, base):
@@ -151,6 +157,12 @@ def kinds(calls, base):
     yield ("new alert, rule in cooldown", [ingest(event(base - 1, corr=storm, rule="disk"))],
            [ingest(event(base + i, corr=storm, rule="disk")) for i in range(n)])
     base += n
+    yield ("the same, 8 in a call", [],
+           together([event(base + i, corr=storm, rule="disk") for i in range(n)], 8))
+    base += n
+    yield ("ten to an incident, 8 in a call", [],
+           together([event(base + i, corr="e%d" % ((base + i) // 10)) for i in range(n)], 8))
+    base += n
     fired = [ingest(event(base + i, corr="c%d" % ((base + i) // 10))) for i in range(n)]
     yield ("resolve", fired,
            [ingest(event(base + i, "r", corr="c%d" % ((base + i) // 10))) for i in range(n)])
@@ -170,9 +182,9 @@ def take_times(redis, a):
             user, system = redis.cpu()
             redis.pipeline(calls, a.pipeline)
             user2, system2 = redis.cpu()
-            v = ((user2 - user) * 1e6 / len(calls), (system2 - system) * 1e6 / len(calls))
+            v = ((user2 - user) * 1e6 / a.calls, (system2 - system) * 1e6 / a.calls)
             best[name] = min(best.get(name, v), v, key=sum)
-    print("%-37s %10s %10s %10s" % ("CPU us a call, pipeline %d" % a.pipeline, "user", "system", "sum"))
+    print("%-37s %10s %10s %10s" % ("CPU us an event, pipeline %d" % a.pipeline, "user", "system", "sum"))
     for name, (user, system) in best.items():
         print("%-37s %10.1f %10.1f %10.1f" % (name, user, system, user + system))
 
@@ -181,7 +193,7 @@ def count_instructions(redis, a):
     for name, before, calls in kinds(a.calls, 1000):
         if a.only in name:
             redis.pipeline(before, a.pipeline)
-            print("%-37s %10.1f thousand instructions" % (name, redis.instructions(calls, a.pipeline)), flush=True)
+            print("%-37s %10.1f thousand instructions an event" % (name, redis.instructions(calls, a.pipeline) / a.calls), flush=True)
 
 
 def main():
