@@ -44,8 +44,7 @@ static void on_turn_end(void *ctx)
 {
 	struct store *s = ctx;
 
-	while (s->batch)
-		store_batch_send(s);
+	store_batch_send_due(s);
 }
 
 static void on_bell_id(void *ctx, const struct err *e, const redisReply *reply)

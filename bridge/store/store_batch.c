@@ -1,9 +1,10 @@
-/* store_batch.c: the ingests of one loop turn as one function call.
+/* store_batch.c: ingests that come together as one function call.
  *
- * Under load a turn of the loop takes many messages. What a call costs Redis beside its events (the function's start,
- * the incident, the keys that several of them share, the lines of the append-only file) is then paid once.
+ * Under load many messages come while Redis works. What a call costs it beside its events (the function's start,
+ * the incident, the keys that several of them share, the lines of the append-only file, the disk) is then paid once.
  *
- * A batch grows until the turn ends, or it is full, or a message comes that does not go with it (other limits, another
+ * A batch grows until the turn of the loop ends and fewer than BATCHES_UNDER_WAY are waiting for their answers, or it is full,
+ * or a message comes that does not go with it (other limits, another
  * ruleset, one that left alerts out). Each message keeps its own answer and its own error: where the call is refused,
  * nothing of it was stored, and each of its messages is sent again alone. For BATCH_PAUSE_MS after that no batches are made:
  * what refused one (a full queue) will refuse the next.
@@ -16,6 +17,9 @@
 
 #define BATCH_BYTES ((size_t)1 << 20) /* a message that is larger goes alone */
 #define BATCH_PAUSE_MS 1000
+/* One that Redis works on and one that waits there, so that it never idles for us. More would only make them smaller:
+ * Redis takes one after the other. */
+#define BATCHES_UNDER_WAY 2
 
 struct batch_item {
 	struct ingest_call *call;
@@ -29,6 +33,7 @@ struct store_batch {
 	struct buf events;	/* arguments of all items, encoded */
 	struct batch_item items[STORE_INGEST_EVENTS_MAX];
 	size_t items_n, events_n, args;
+	bool sent; /* it is one of batches_under_way */
 };
 
 static void batch_free(struct store_batch *b)
@@ -90,6 +95,8 @@ static void on_batch(void *ctx, const struct err *e, const redisReply *reply)
 	struct store *s = b->s;
 	size_t at = 0;
 
+	if (b->sent)
+		s->batches_under_way--;
 	if (e && e->code != ERR_AWAY && b->items_n > 1) {
 		s->batch_pause_ms = (int64_t)uv_now(s->loop) + BATCH_PAUSE_MS;
 		send_each(b);
@@ -98,9 +105,12 @@ static void on_batch(void *ctx, const struct err *e, const redisReply *reply)
 			store_ingest_answer(b->items[i].call, e, reply, &at);
 	}
 	batch_free(b);
+	if (s->batch)
+		redis_wake(s->redis);
 }
 
-void store_batch_send(struct store *s)
+/* Now, however many are under way. */
+static void batch_send(struct store *s)
 {
 	struct store_batch *b = s->batch;
 	struct err e;
@@ -108,12 +118,24 @@ void store_batch_send(struct store *s)
 	s->batch = NULL;
 	if (!b)
 		return;
-	if (b->items_n == 0)
+	if (b->items_n == 0) {
 		batch_free(b);
-	else if (send_items(b, b->items, b->items_n, on_batch, b, &e))
+		return;
+	}
+	if (send_items(b, b->items, b->items_n, on_batch, b, &e)) {
 		on_batch(b, &e, NULL);
-	else if (b->items_n == 1) /* never sent again */
+		return;
+	}
+	b->sent = true;
+	s->batches_under_way++;
+	if (b->items_n == 1) /* never sent again */
 		buf_release(&b->events);
+}
+
+void store_batch_send_due(struct store *s)
+{
+	while (s->batch && s->batches_under_way < BATCHES_UNDER_WAY)
+		batch_send(s);
 }
 
 void store_batch_drop(struct store *s, const struct err *why)
@@ -150,7 +172,7 @@ int store_batch_add(struct store *s, struct ingest_call *call, size_t events, st
 	size_t args, struct err *e)
 {
 	if (s->batch && !goes_with(s->batch, head, events, bytes.n))
-		store_batch_send(s);
+		batch_send(s);
 	if (!s->batch)
 		s->batch = batch_new(s, head, e);
 	struct store_batch *b = s->batch;
@@ -167,7 +189,7 @@ int store_batch_add(struct store *s, struct ingest_call *call, size_t events, st
 	b->events_n += events;
 	b->args += args;
 	if ((int64_t)uv_now(s->loop) < s->batch_pause_ms)
-		store_batch_send(s);
+		batch_send(s);
 	else
 		redis_wake(s->redis);
 	return 0;

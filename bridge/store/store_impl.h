@@ -40,7 +40,8 @@ struct store {
 
 	struct buf scratch;		/* for one argument that is put together */
 	struct buf head, args;		/* of an ingest on its way into a batch */
-	struct store_batch *batch;	/* of this turn of the loop; NULL: none yet */
+	struct store_batch *batch;	/* what was not sent yet; NULL: none */
+	size_t batches_under_way;	/* that wait for their answers */
 	int64_t batch_pause_ms;		/* no batches before this time (uv_now) */
 	bool waiting;			/* a store_claim_wait or store_inbox_wait is under way */
 	uint64_t claim_token;
@@ -129,12 +130,12 @@ bool store_take_event(struct ingest_call *c, size_t i, struct store_decision_out
 	size_t *at);
 /* Answers it and frees it; its part of reply begins at *at, which goes on to the next one's. */
 void store_ingest_answer(struct ingest_call *c, const struct err *e, const redisReply *reply, size_t *at);
-/* Into the batch of this turn: head is the words after the sizes, bytes are those of the events, encoded. -1: the call
+/* Into the batch that is not sent yet: head is the words after the sizes, bytes are those of the events, encoded. -1: the call
  * is still the caller's. */
 int store_batch_add(struct store *s, struct ingest_call *call, size_t events, struct str head, struct str bytes,
 	size_t args, struct err *e);
-/* Sends what there is. */
-void store_batch_send(struct store *s);
+/* At the end of a turn: sends what there is, unless enough is under way. */
+void store_batch_send_due(struct store *s);
 /* Ends what was not sent yet with why. */
 void store_batch_drop(struct store *s, const struct err *why);
 

@@ -1,4 +1,4 @@
-/* Messages of one loop turn in one call: each keeps its own answer, and its own refusal. */
+/* Messages that come together in one call: each keeps its own answer, and its own refusal. */
 #include "unit.h"
 
 #include "store_rig.h"
@@ -199,6 +199,66 @@ static void what_does_not_go_together(void **state)
 	rig_stop(&r);
 }
 
+#define TURNS 10
+
+/* One message a turn while Redis does nothing: what waits then. */
+static void send_while_stopped(struct rig *r, struct message *v, char (*fp)[17], size_t *left, bool *all)
+{
+	*left = TURNS;
+	*all = false;
+	kill(r->server.pid, SIGSTOP);
+	for (int i = 0; i < TURNS; i++) {
+		snprintf(fp[i], sizeof(fp[i]), "%016x", (unsigned)i);
+		v[i] = (struct message){.event = rig_alert(fp[i], 'f', RIG_T0), .r = r, .left = left, .all = all};
+		send_one(&v[i], 0);
+		uv_run(&r->loop, UV_RUN_NOWAIT);
+	}
+}
+
+/* Two calls are under way, and what comes meanwhile is one more. */
+static void while_redis_works(void **state)
+{
+	struct message v[TURNS];
+	char fp[TURNS][17];
+	size_t left;
+	bool all;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	long before = calls(&r);
+	send_while_stopped(&r, v, fp, &left, &all);
+	assert_int_equal(left, TURNS);
+	kill(r.server.pid, SIGCONT);
+	rig_until(&r, &all);
+	assert_int_equal(calls(&r), before + 3);
+	for (int i = 0; i < TURNS; i++)
+		assert_int_equal(v[i].outcome, STORE_NEW);
+	/* Nothing is under way any more: the next one does not wait. */
+	struct message next = {.event = rig_alert("b1", 'f', RIG_T0)};
+	send_all(&r, &next, 1);
+	assert_int_equal(calls(&r), before + 4);
+	rig_stop(&r);
+}
+
+static void what_waits_when_redis_dies(void **state)
+{
+	struct message v[TURNS];
+	char fp[TURNS][17];
+	size_t left;
+	bool all;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	send_while_stopped(&r, v, fp, &left, &all);
+	kill(r.server.pid, SIGKILL);
+	rig_until(&r, &all);
+	for (int i = 0; i < TURNS; i++)
+		assert_int_equal(v[i].code, ERR_AWAY);
+	rig_stop(&r);
+}
+
 static void closing_ends_what_waits(void **state)
 {
 	struct message m = {.event = rig_alert("a1", 'f', RIG_T0)};
@@ -258,6 +318,8 @@ int main(void)
 		cmocka_unit_test(a_refusal_pauses),
 		cmocka_unit_test(what_does_not_go_together),
 		cmocka_unit_test(deadlines_and_deliveries),
+		cmocka_unit_test(while_redis_works),
+		cmocka_unit_test(what_waits_when_redis_dies),
 		cmocka_unit_test(closing_ends_what_waits),
 	};
 
