@@ -665,6 +665,34 @@ static void changes_of_a_later_alert(void **state)
 	rig_stop(&r);
 }
 
+/* What an incident is filed under counts, also where that is not all that it has. */
+static void changes_of_one_that_is_filed_in_part(void **state)
+{
+	struct kv many[65];
+	char name[65][8];
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	many[0] = shop[1];
+	for (int i = 1; i < 65; i++) {
+		snprintf(name[i], sizeof(name[i]), "l%02d", i);
+		many[i] = (struct kv){str_of(name[i]), STR("v")};
+	}
+	rig_pass(&r, MINUTE);
+	struct rig_answer a = fire(&r, labelled("shop", many, 65));
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":incidents:partly"), 1);
+	fire(&r, deploy(T0, "{\"service\":\"shop\"}"));
+	fire(&r, deploy(T0, "{\"service\":\"cart\"}"));
+	assert_int_equal(changed(&r, a.incident), 1);
+	/* One that was merged brings its labels along. */
+	struct rig_answer other = fire(&r, labelled("cart", shop, 2));
+	merge(&r, a.incident, other.incident);
+	fire(&r, deploy(T0, "{\"l01\":\"v\",\"version\":\"2\"}"));
+	assert_int_equal(changed(&r, other.incident), 2);
+	rig_stop(&r);
+}
+
 static void changes_have_limits(void **state)
 {
 	struct rig r;
@@ -716,6 +744,7 @@ TESTS_MAIN(cmocka_unit_test(the_cause_first), cmocka_unit_test(the_symptom_first
 	cmocka_unit_test(all_of_it_is_forgotten), cmocka_unit_test(changes_that_share_labels),
 	cmocka_unit_test(changes_nearest_first), cmocka_unit_test(changes_within_an_hour),
 	cmocka_unit_test(changes_in_one_call), cmocka_unit_test(changes_of_a_later_alert),
+	cmocka_unit_test(changes_of_one_that_is_filed_in_part),
 	cmocka_unit_test(changes_have_limits), cmocka_unit_test(late_changes_look_so_far),
 	cmocka_unit_test(any_order_has_the_same_root), cmocka_unit_test(relations_have_limits),
 	cmocka_unit_test(many_roots_in_one_call), cmocka_unit_test(many_symptoms_are_forgotten))

@@ -140,8 +140,9 @@ local function call_list(command, key, list)
 	return n > 0 and call(command, key, spread(list, n - (n - 1) % UNPACK, n))
 end
 
+-- Of a whole number.
 local function text(n)
-	return TEXT[n] or format('%.0f', n)
+	return TEXT[n] or format('%d', n)
 end
 
 -- n + 1 and n - 1 of whole numbers as texts. Of larger ones mostly the last digit changes.
@@ -150,11 +151,11 @@ local function up(n)
 		return NEXT[n]
 	end
 	local last = sub(n, -1)
-	return last ~= '9' and sub(n, 1, -2) .. NEXT[last] or format('%.0f', n + 1)
+	return last ~= '9' and sub(n, 1, -2) .. NEXT[last] or format('%d', n + 1)
 end
 
 local function down(n)
-	return BEFORE[n] or format('%.0f', n - 1)
+	return BEFORE[n] or format('%d', n - 1)
 end
 
 -- ---- time, texts, ids ------------------------------------------------------------------------------
@@ -439,7 +440,7 @@ local function read_incident(id, v)
 	return {
 		id = id, was = status, status = status, updated = updated, resolved = resolved, alerts = alerts,
 		firing = firing, severity = severity, tail = sub(v, tail), line_n = 0, dirty = false, line = false,
-		labels = false, filed = false, unack = false, flaps = false,
+		labels = false, filed = false, has = false, partly = false, unack = false, flaps = false,
 	}
 end
 

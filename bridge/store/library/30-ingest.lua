@@ -23,7 +23,7 @@ local get_incident, new_incident, touch, add_line, leave, plan_add, keep_alert, 
 local rule_of, decide_now, add_decision, waits_of, set_wait, end_waits -- what rules do
 local ingest, explain, again, lines -- the calls
 local paused, planned, set_facts, known_source, write_sources -- 36 and 37: why a rule does not run for now
-local head_json, note_labels, write_labels, forget_labels -- 75: what an incident is found by
+local head_json, labels_of, note_labels, merge_labels, write_labels, forget_labels -- 75: what an incident is found by
 local gate_decide, gate_taken_back, write_gates, slice -- 35-gates.lua; words of a list
 local counts = {} -- 80: what insights tell of: functions by name, since names are scarce here
 local topology = {} -- 37: which incident is a symptom of another; what changed before it: functions by name
@@ -119,7 +119,7 @@ function new_incident(t, corr, head)
 	local inc = {
 		id = id, was = false, status = 'open', opened = now_text, updated = now_text, resolved = '0',
 		alerts = '0', firing = '0', severity = '0', runs = '0', truncated = '0', sources = '',
-		corr = corr, line = {corr, head_json(head)}, line_n = 2, labels = false, filed = false,
+		corr = corr, line = {corr, head_json(head)}, line_n = 2, labels = false, filed = false, has = false, partly = false,
 		unack = false, flaps = false,
 	}
 	t.incidents[id] = inc
@@ -1017,7 +1017,7 @@ local function plan_event(t, k, e)
 	end
 	if a then
 		if outcome == NEW then
-			counts.alert(t, name, a, inc, argv[k + 5], t.now)
+			counts.alert(t, name, a, inc, argv[k + 5], t.now, argv[k + 4])
 		end
 		a.event = sid
 		keep_alert(t, name, alert_text(a))
@@ -1107,6 +1107,10 @@ local function write_texts(t)
 		if inc.filed then
 			scratch[n + 1], scratch[n + 2] = p .. 'incident:' .. inc.id .. ':labels', inc.labels
 			n = n + 2
+			if inc.labels == '-' then
+				scratch[n + 1], scratch[n + 2] = p .. 'incident:' .. inc.id .. ':partly', inc.partly
+				n = n + 2
+			end
 		end
 	end
 	for from = UNPACK + 2, n, UNPACK do
@@ -1117,13 +1121,24 @@ local function write_texts(t)
 	end
 end
 
+-- Those that follow each other from and to the same lists go in one command.
 local function write_moves(t)
-	for i = 1, t.moves_n, 3 do
-		local name, from, to = moves[i], moves[i + 1], moves[i + 2]
-		if from and from ~= to then
-			call('ZREM', t.p .. from, name)
+	local i = 1
+	while i <= t.moves_n do
+		local from, to, n = moves[i + 1], moves[i + 2], 0
+		local gone, come = from and from ~= to and {}, {}
+		while i <= t.moves_n and moves[i + 1] == from and moves[i + 2] == to do
+			n = n + 1
+			come[2 * n - 1], come[2 * n] = now_text, moves[i]
+			if gone then
+				gone[n] = moves[i]
+			end
+			i = i + 3
 		end
-		call('ZADD', t.p .. to, now_text, name)
+		if gone then
+			call_list('ZREM', t.p .. from, gone)
+		end
+		call_list('ZADD', t.p .. to, come)
 	end
 end
 
@@ -1376,12 +1391,41 @@ function end_message(t)
 	t.added = {}
 end
 
+-- Reads the alerts and correlation keys of all events, the first of which is argv[k], in one command.
+local function read_ahead(t, argv, k)
+	local alerts, incidents = t.alerts, t.corr
+	local keys, of, into = {}, {}, {} -- of each key: what it is called in which table
+	local n, p = 0, t.p
+	while k <= #argv do
+		local name, corr = argv[k], argv[k + 3]
+		if name ~= '' and alerts[name] == nil then
+			alerts[name], n = false, n + 1
+			keys[n], of[n], into[n] = p .. 'alert:' .. name, name, alerts
+		end
+		if corr ~= '' and incidents[corr] == nil then
+			incidents[corr], n = false, n + 1
+			keys[n], of[n], into[n] = p .. 'correlation:' .. corr, corr, incidents
+		end
+		k = k + 6 + numbers_of(argv[k + 2]).words
+	end
+	for from = 1, n, UNPACK do
+		local to = math.min(from + UNPACK - 1, n)
+		local v = call('MGET', spread(keys, from, to))
+		for i = from, to do
+			into[i][of[i]] = v[i - from + 1]
+		end
+	end
+end
+
 -- The plan of all events: argv[sizes] says how many each message has, and they begin behind the three words after it.
 -- An error, or nil.
 local function plan_events(t, argv, sizes)
 	local k = sizes + 4
 	t.argv, t.truncated, t.ruleset = argv, argv[sizes + 2], argv[sizes + 3]
 	read_limits(t, argv[sizes + 1])
+	if argv[sizes] ~= '1' and not t.as_new then
+		read_ahead(t, argv, k)
+	end
 	for size in string.gmatch(argv[sizes], '%d+') do
 		for _ = 1, num(size) do
 			local full

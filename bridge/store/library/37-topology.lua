@@ -284,7 +284,7 @@ local CHANGES = 256 -- that are looked at: the latest
 local KEPT = 50 -- of one incident: the nearest
 local LOOK = 100 -- incidents that a late change looks at, of those open and of the others: the latest
 
--- labels: of each what incident:ID:labels has of it, and how that begins.
+-- labels: of each what labels_of (75) has of it, and how that begins.
 local function new_change(sid, at, json)
 	local c = {sid = sid, at = at, json = json, labels = {}}
 	for name, value in pairs(cjson.decode(json).labels) do
@@ -325,7 +325,7 @@ local function plan_of(t)
 	return x
 end
 
--- labels: as incident:ID:labels has them (75): of all its alerts.
+-- labels: as labels_of (75) has them: of all its alerts.
 local function shares(c, labels)
 	local n = 0
 	for i = 1, #c.labels do
@@ -359,7 +359,7 @@ end
 local function find_before(t, inc, list, opened)
 	for i = 1, #list do
 		local c = list[i]
-		if c.at <= opened and c.at > opened - WINDOW and shares(c, inc.labels) then
+		if c.at <= opened and c.at > opened - WINDOW and shares(c, labels_of(t, inc)) then
 			link(t, inc, c, false)
 		end
 	end
@@ -368,7 +368,7 @@ end
 -- An alert is new to the incident.
 function topology.changes_before(t, inc)
 	local x = plan_of(t)
-	if #x.before == 0 and #x.new == 0 or not inc.labels then
+	if #x.before == 0 and #x.new == 0 then
 		return
 	end
 	local opened = num(read_tail(inc).opened)
@@ -380,8 +380,7 @@ end
 
 -- own: the incident on whose timeline the change is anyway
 local function look_late(t, c, inc, own)
-	inc.labels = inc.labels or inc.was and call('GET', t.p .. 'incident:' .. inc.id .. ':labels')
-	if inc.labels and num(read_tail(inc).opened) >= c.at and shares(c, inc.labels) then
+	if num(read_tail(inc).opened) >= c.at and shares(c, labels_of(t, inc)) then
 		link(t, inc, c, inc == own)
 	end
 end

@@ -212,8 +212,7 @@ local function add_up(t, from, into, twice)
 	elseif into.status == 'resolved' then
 		into.resolved = greater(into.resolved, from.resolved)
 	end
-	local filed = call('GET', t.p .. 'incident:' .. from.id .. ':labels') or ''
-	note_labels(t, into, sub(filed, 1, 1) .. sub(filed, 3))
+	merge_labels(t, from, into)
 end
 
 -- Why it cannot be, or nil.

@@ -53,7 +53,7 @@ local function count_here(t, name, a, inc, at)
 	local _, _, _, json = record(t.p, a.event)
 	json = json or call('GET', t.p .. 'alert:' .. name .. ':event')
 	if json then
-		counts.alert(t, name, a, inc, json, num(at))
+		counts.alert(t, name, a, inc, json, num(at), '')
 	end
 end
 

@@ -2,7 +2,8 @@
 -- Incidents are filed under the labels of the alerts that joined them: `labels` has a member NAME=VALUE, NUL, ID for each,
 -- all with score 0, so those of a label lie beside each other in the order of the ids. What an incident is filed under
 -- stands in `incident:ID:labels`, so that it is taken out when it is forgotten. An incident that is not filed under all that
--- it has is in `incidents:partly` and is filed no further: a list that has to be exact looks at those, too.
+-- it has is in `incidents:partly` and is filed no further: a list that has to be exact looks at those, too. What it is filed
+-- under stands in `incident:ID:partly` then, and `incident:ID:labels` is `-`, so that a storm reads one byte an alert.
 -- The part is a function that is called at once, as 80 and 82, since it has more names than are left in the scope of all.
 list_labelled = (function()
 
@@ -28,39 +29,60 @@ function head_json(head)
 	return sub(head, at + 1)
 end
 
--- Plans to file the incident under the labels of an alert that joins it. inc.labels: "+", NUL, and labels with a NUL
--- behind each; or "-" in front.
-function note_labels(t, inc, head)
-	local text = inc.labels or inc.was and call('GET', t.p .. 'incident:' .. inc.id .. ':labels') or '+\0'
-	inc.labels = text
-	if byte(text) == PARTLY then
-		return
+-- new: the labels that are more than before; text: all.
+local function file(t, inc, text, new, whole)
+	local list = t.indexed or {}
+	local n = #list
+	for i = 1, #new do
+		list[n + 1], list[n + 2], n = '0', new[i] .. inc.id, n + 2
 	end
-	local first, at, n = byte(head), 2, 0
-	local whole, list = first == WHOLE, t.indexed or {}
-	local stop = (whole or first == PARTLY) and find(head, '\0', at, true)
-	while stop do
-		local label = sub(head, at, stop) -- with its NUL
-		local known = find(text, label, 1, true)
-		if known and byte(text, known - 1) ~= 0 then -- the end of a longer one
-			known = find(text, '\0' .. label, 1, true)
-		end
-		if not known and #text + #label > INDEX_BYTES then
-			whole = false
-		elseif not known then
-			text, n = text .. label, n + 1
-			list[#list + 1], list[#list + 2] = '0', label .. inc.id
-		end
-		at = stop + 1
-		stop = find(head, '\0', at, true)
-	end
+	t.indexed, inc.labels, inc.filed = list, text, true
 	if not whole then
-		text = '-' .. sub(text, 2)
+		inc.labels, inc.partly = '-', text
 		t.partly = t.partly or {}
 		t.partly[#t.partly + 1], t.partly[#t.partly + 2] = '0', inc.id
 	end
+end
+
+-- All that the incident is filed under: a NUL, and labels with a NUL behind each.
+function labels_of(t, inc)
+	local key = t.p .. 'incident:' .. inc.id
+	inc.labels = inc.labels or inc.was and call('GET', key .. ':labels') or '\0'
+	if inc.labels ~= '-' then
+		return inc.labels
+	end
+	inc.partly = inc.partly or call('GET', key .. ':partly') or '\0'
+	return inc.partly
+end
+
+-- Plans to file the incident under the labels of an alert that joins it.
+function note_labels(t, inc, head)
+	local text = inc.labels or inc.was and call('GET', t.p .. 'incident:' .. inc.id .. ':labels') or '\0'
+	inc.labels = text
+	if text == '-' then
+		return
+	end
+	local known, new, size = inc.has or {}, {}, #text -- known: of this call, so that the alerts of a storm are looked up once
+	local first, at, n = byte(head), 2, 0
+	local whole = first == WHOLE
+	local stop = (whole or first == PARTLY) and find(head, '\0', at, true)
+	while stop do
+		local label = sub(head, at, stop) -- with its NUL
+		if not known[label] and not find(text, '\0' .. label, 1, true) then
+			if size + #label > INDEX_BYTES then
+				whole = false
+			else
+				n = n + 1
+				new[n], size = label, size + #label
+			end
+		end
+		known[label] = true
+		at = stop + 1
+		stop = find(head, '\0', at, true)
+	end
+	inc.has = known
 	if n > 0 or not whole then
-		inc.labels, inc.filed, t.indexed = text, true, list
+		file(t, inc, text .. concat(new), new, whole)
 	end
 end
 
@@ -71,17 +93,29 @@ function write_labels(t)
 	end
 end
 
+-- What `incident:ID:labels` says, and the labels, as labels_of has them; nil where it was never filed.
+local function read_filed(p, id)
+	local key = p .. 'incident:' .. id
+	local v = call('GET', key .. ':labels')
+	return v, v == '-' and call('GET', key .. ':partly') or v
+end
+
 function forget_labels(p, id)
-	local key = p .. 'incident:' .. id .. ':labels'
+	local key = p .. 'incident:' .. id
+	local _, labels = read_filed(p, id)
 	local filed = {}
-	for label in string.gmatch(sub(call('GET', key) or '', 2), '[^%z]+') do
+	for label in string.gmatch(labels or '', '[^%z]+') do
 		filed[#filed + 1] = label .. '\0' .. id
 	end
-	if #filed > 0 then
-		call('ZREM', p .. 'labels', spread(filed))
-	end
+	call_list('ZREM', p .. 'labels', filed)
 	call('ZREM', p .. 'incidents:partly', id)
-	call('UNLINK', key)
+	call('UNLINK', key .. ':labels', key .. ':partly')
+end
+
+-- Files the incident `into` under what `from` is filed under, too.
+function merge_labels(t, from, into)
+	local v, labels = read_filed(t.p, from.id)
+	note_labels(t, into, v and (v == '-' and '-' or '+') .. sub(labels, 2) or '')
 end
 
 -- ---- looking up ----

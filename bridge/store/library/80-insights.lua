@@ -23,7 +23,7 @@ local DAY, HOUR = 86400000, 3600000
 local function counts_of(t)
 	local c = t.counts
 	if not c then
-		c = {n = 0, rules = false, repairs = false, acks = false, rule = false, rule_of = false}
+		c = {n = 0, firing = {}, rules = false, repairs = false, acks = false, rule = false, rule_of = false}
 		t.counts = c
 	end
 	return c
@@ -52,6 +52,15 @@ local function plain(known)
 		known = sub(known, 1, n)
 	end
 	return find(known, '%c') and string.gsub(known, '%c', ' ') or known
+end
+
+-- The label alertname out of a head, as rb_ingest_v1 has it; nil where it has none.
+local function name_of_head(head)
+	local at = find(head, 'alertname=', 2, true)
+	if at and (at == 2 or byte(head, at - 1) == 0) then
+		local stop = find(head, '\0', at, true)
+		return stop and sub(head, at + 10, stop - 1)
+	end
 end
 
 -- What an alert is counted as. One without the label alertname is counted with all such of its source. name: SOURCE:FP
@@ -124,16 +133,30 @@ local function repaired(t, inc, event, began)
 end
 
 -- A message changed the alert, or time did: a.was is its state before, a.began its `since` before, a.event still the event
--- before. at: when it resolved.
-function counts.alert(t, name, a, inc, json, at)
+-- before. at: when it resolved. head: as rb_ingest_v1 has
+-- it, or ''.
+function counts.alert(t, name, a, inc, json, at, head)
 	if a.state ~= 'f' and a.was ~= 'f' then
 		return -- it did not fire, and does not
 	end
-	local c = counts_of(t)
-	local e = {name = counted_name(name, json), fires = a.state == 'f', json = json, rule = false, flapped = false}
-	e.flapped = (a.was or a.state) ~= a.state and flaps(a, t.now)
-	if e.fires then
-		e.rule = c.rule_of == name and c.rule
+	local c, fires = counts_of(t), a.state == 'f'
+	local known = name_of_head(head)
+	known = known and known ~= '' and plain(known) or counted_name(name, json)
+	local e = fires and c.firing[known]
+	if not e then
+		e = {name = known, fires = fires, n = 0, json = json, rule = false, flapped = 0}
+		c.n = c.n + 1
+		c[c.n] = e
+	end
+	e.n = e.n + 1
+	if (a.was or a.state) ~= a.state and flaps(a, t.now) then
+		e.flapped = e.flapped + 1
+	end
+	if fires then -- what a storm adds to the first one of its name is one more
+		c.firing[known] = e
+		if c.rule_of == name then
+			e.rule = c.rule
+		end
 	else
 		local began = num(match(a.began, '^%d+'))
 		local acked = inc and acked_of(t, inc)
@@ -144,8 +167,6 @@ function counts.alert(t, name, a, inc, json, at)
 			e.runbooks, e.repair_ms = repaired(t, inc, a.event, began)
 		end
 	end
-	c.n = c.n + 1
-	c[c.n] = e
 end
 
 local function rule_of_counts(c, rule)
@@ -181,7 +202,7 @@ local NO_REST, REST = '0 0 0 0 0 0 -', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S
 
 local function read_name(v)
 	local last, at = match(v, '^(%d+) ()')
-	return {last = last, rest = sub(v, at), new = false, fired = '0', had = '0'}
+	return {last = last, rest = sub(v, at), new = false, fired = 0, had = 0}
 end
 
 -- Sets what seldom changes.
@@ -363,7 +384,7 @@ local function last_of(t, c, r, name)
 end
 
 local function add_fired(t, c, r, e)
-	c.fired, r.fired = up(c.fired), up(r.fired)
+	c.fired, r.fired = c.fired + e.n, r.fired + e.n
 	local last = last_of(t, c, r, e.name)
 	if last ~= now_text and t.now - last >= INSIGHT_GAP then
 		open_rest(r).begun = r.begun + 1
@@ -399,12 +420,12 @@ local function read_day(t, c)
 		end
 	end
 	local texts = read_fields(c.key, fields)
-	c.had = texts[hour] or '0'
-	c.fired, c.new = c.had, c.had == '0'
+	c.had = (texts[hour] or 0) + 0
+	c.fired, c.new = c.had, c.had == 0
 	for i = 1, #c.list do
 		local v = texts[fields[2 * i + 1]]
 		local r = v and read_name(v) or {last = '0', rest = NO_REST, new = true}
-		r.had = texts[fields[2 * i]] or '0'
+		r.had = (texts[fields[2 * i]] or 0) + 0
 		r.fired = r.had
 		c.names[c.list[i]] = r
 	end
@@ -428,8 +449,8 @@ function counts.plan(t)
 		else
 			add_resolved(r, e)
 		end
-		if e.flapped then
-			open_rest(r).flapped = r.flapped + 1
+		if e.flapped > 0 then
+			open_rest(r).flapped = r.flapped + e.flapped
 		end
 	end
 	if c.pairs and #c.pairs > 0 then
@@ -477,14 +498,10 @@ local function admit(c, name, score)
 end
 
 -- The place in the order is brought up to date at each power of two of an hour's count: half as exact, and hardly ever a
--- command. n: a text
+-- command.
 local function power(n)
-	n = num(n)
-	local p = n >= 1 and 1 or 0
-	while n >= 2 * p and p > 0 do
-		p = p * 2
-	end
-	return p
+	local _, exponent = math.frexp(n)
+	return n > 0 and math.ldexp(0.5, exponent) or 0
 end
 
 local function write_pairs(t, c)
@@ -514,12 +531,12 @@ local function write_names(t, c)
 	end
 	local out, n = {}, 0
 	if c.fired ~= c.had then
-		out[1], out[2], n = c.fields[1], c.fired, 2
+		out[1], out[2], n = c.fields[1], text(c.fired), 2
 	end
 	for i = 1, #c.list do
 		local r = c.names[c.list[i]]
 		if r and r.fired ~= r.had then
-			out[n + 1], out[n + 2] = c.fields[2 * i], r.fired
+			out[n + 1], out[n + 2] = c.fields[2 * i], text(r.fired)
 			n = n + 2
 		end
 		if r then

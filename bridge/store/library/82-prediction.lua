@@ -61,17 +61,24 @@ local function past_of(t, c, name, least)
 	return usual, limit, span
 end
 
--- Does it reach one of the counts at which it is looked at: least, half as many more, and so on?
+-- The counts at which a rate is looked at, from `least` on: half as many more each time.
+local points_from = kept(function(least)
+	local points = {least}
+	for i = 2, 60 do
+		points[i] = points[i - 1] + math.ceil(points[i - 1] / 2)
+	end
+	return points
+end)
+
 local function reaches(had, n, least)
-	had, n = num(had), num(n)
 	if n < least then
 		return false
 	end
-	local point = least
-	while point <= had do
-		point = point + math.ceil(point / 2)
+	local points, i = points_from(least), 1
+	while had >= points[i] do
+		i = i + 1
 	end
-	return point <= n
+	return n >= points[i]
 end
 
 -- The one loud event: on the bus, and through the rules by way of the inbox.
@@ -109,12 +116,12 @@ end
 -- For 80, when a plan's counts are added up.
 local function rates(t, c)
 	if reaches(c.had, c.fired, STORM_LEAST) then
-		look(t, c, '', num(c.fired), STORM_LEAST)
+		look(t, c, '', c.fired, STORM_LEAST)
 	end
 	for i = 1, #c.list do
 		local r = c.names[c.list[i]]
 		if reaches(r.had, r.fired, RATE_LEAST) then
-			look(t, c, c.list[i], num(r.fired), RATE_LEAST)
+			look(t, c, c.list[i], r.fired, RATE_LEAST)
 		end
 	end
 end
