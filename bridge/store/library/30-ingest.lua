@@ -40,6 +40,7 @@ local dirty = {} -- incidents that changed
 local adds = {} -- of each new record: entry id, kind, incident, decisions, JSON
 local moves = {} -- of each alert that changed its state or occurrence: name, list before, list now
 local scratch = {} -- the words of a command
+local fresh = {} -- an alert that was not known, while its event is planned
 
 function new_plan(p, now)
 	local t = plan
@@ -388,22 +389,33 @@ function slice(v, from, n)
 	return out
 end
 
--- In a storm one decision is made again and again: the last text is kept.
-local last_rule, last_decision, last_reason, last_run, last_json
+-- In a storm one decision is made again and again: the last texts are kept.
+local last_rule, last_decision, last_reason, last_run, last_json, last_words
+local listed, listed_json = '', '[]'
 
-local function decision_json(rule, decision, reason, run)
+-- As JSON, and as the answer has it.
+local function decision_texts(rule, decision, reason, run)
 	if reason ~= last_reason or rule ~= last_rule or decision ~= last_decision or run ~= last_run then
 		last_rule, last_decision, last_reason, last_run = rule, decision, reason, run
 		last_json = '{"rule":' .. quote(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
 			',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
+		last_words = decision .. ' ' .. run .. ' ' .. reason
 	end
-	return last_json
+	return last_json, last_words
+end
+
+-- Decisions as JSON, with commas between, as a list.
+local function list_of(json)
+	if json ~= listed then
+		listed, listed_json = json, '[' .. json .. ']'
+	end
+	return listed_json
 end
 
 -- A decision on the event sid, made after its record was: a record of its own.
 function add_decision(t, inc, sid, rule, decision, reason, run)
-	local record = plan_add(t, 'decisions', inc and inc.id or '',
-		'[' .. decision_json(rule, decision, reason, run) .. ']', '"event":"' .. ulid_of(sid) .. '"}')
+	local record = plan_add(t, 'decisions', inc and inc.id or '', list_of((decision_texts(rule, decision, reason, run))),
+		'"event":"' .. ulid_of(sid) .. '"}')
 	if inc then
 		touch(t, inc)
 		add_line(inc, record)
@@ -704,11 +716,12 @@ function decide(t, k, stop, outcome)
 		end
 		k = k + u.words
 		t.out_n = t.out_n + 1
-		t.out[t.out_n] = (t.ended and decision .. '+' .. t.ended or decision) .. ' ' .. run .. ' ' .. reason
+		local one, words = decision_texts(rule, decision, reason, run)
+		t.out[t.out_n] = t.ended and decision .. '+' .. t.ended .. ' ' .. run .. ' ' .. reason or words
 		t.ended = false
-		json = (json and json .. ',' or '[') .. decision_json(rule, decision, reason, run)
+		json = json and json .. ',' .. one or one
 	end
-	return json and json .. ']' or '[]'
+	return json and list_of(json) or '[]'
 end
 
 -- ---- the end of an occurrence ----
@@ -886,10 +899,9 @@ local function plan_alert(t, k, e)
 		end
 		a = read_alert(v)
 	else
-		a = {
-			state = nil, start = '', last = '', n = '0', min = '', max = '', occ = '0', first = now_text,
-			since = now_text, event = '-', inc = '-', expires = false, was = false, began = false,
-		}
+		a = fresh
+		a.state, a.start, a.last, a.n, a.min, a.max, a.occ = false, '', '', '0', '', '', '0'
+		a.first, a.since, a.event, a.inc, a.expires, a.was, a.began = now_text, now_text, '-', '-', false, false, false
 	end
 	local was = a.state
 	a.was, a.began, a.n, a.last = was, a.since, up(a.n), now_text
