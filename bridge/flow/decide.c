@@ -225,6 +225,7 @@ static int decide_rule(const struct rule_match *m, int64_t chain_depth, struct a
 		.ask = rule->dry_run ? DECISION_DRY_RUN : DECISION_RUN,
 		.cooldown_ms = rule->cooldown_ms,
 		.only_root = rule->only_root,
+		.parallel = rule->parallel,
 	};
 	if (rule->cooldown_ms && rule->cooldown_by_n)
 		d->cooldown_key = rule_by_key(a, rule->cooldown_by, rule->cooldown_by_n, ev);

@@ -168,6 +168,7 @@ static void write_rule(struct json_w *w, const struct rule *rule)
 		json_w_str(w, STR("root"));
 	else
 		json_w_null(w);
+	json_w_kbool(w, "parallel", rule->parallel);
 	json_w_kstr(w, "mode", rule->dry_run ? STR("dry_run") : STR("enforce"));
 	write_cooldown(w, rule);
 	json_w_key(w, STR("steps"));

@@ -151,6 +151,8 @@ static struct str step_name(struct reader *r, const struct rule *rule, const str
 /* Has that step ended when one of this list begins? The list itself has only the earlier ones by now. */
 static bool sees_step(const struct rule *rule, enum rule_list which, struct str name)
 {
+	if (which == STEPS_MAIN && rule->parallel)
+		return false;
 	return list_has_step(rule, which, name) ||
 	       (which == STEPS_FAILURE && list_has_step(rule, STEPS_MAIN, name));
 }
@@ -171,8 +173,11 @@ static bool check_refs(struct reader *r, const struct yaml *y, const struct temp
 				"no regex of this rule has a group 'match.%.*s'; write (?<%.*s>…)",
 				STR_ARG(ref.name), STR_ARG(ref.name));
 		if (ref.root == TEMPLATE_STEPS && !sees_step(b->rule, s->list, ref.name))
-			err_set(&e, ERR_INPUT, "no step before this one is called '%.*s'",
-				STR_ARG(ref.name));
+			err_set(&e, ERR_INPUT, "no step before this one is called '%.*s'%s",
+				STR_ARG(ref.name),
+				s->list == STEPS_MAIN && b->rule->parallel
+					? "; with 'parallel' all steps start at once"
+					: "");
 		e.offset = ref.offset;
 		if (e.code != ERR_NONE)
 			reader_error_in(r, y, "", &e);
@@ -332,6 +337,10 @@ static void read_step(struct reader *r, const struct yaml *y, struct rule_build 
 		if (!step->runbook)
 			unknown_runbook(r, b.runbook, of->all);
 	}
+	if (step->always && which == STEPS_MAIN && of->rule->parallel)
+		reader_error(r, yaml_get(y, "always"),
+			"'always' is for a step behind one that failed; with 'parallel' all steps "
+			"start at once, so remove it");
 	if (b.pool)
 		set_pool(r, &b);
 	if (b.with)

@@ -160,6 +160,11 @@ static void read_steps(struct reader *r, const struct yaml *y, void *into)
 		((struct rule_build *)into)->lists[STEPS_MAIN] = y;
 }
 
+static void read_parallel(struct reader *r, const struct yaml *y, void *into)
+{
+	reader_bool(r, y, &((struct rule_build *)into)->rule->parallel);
+}
+
 static void read_on_failure(struct reader *r, const struct yaml *y, void *into)
 {
 	if (y->kind == YAML_MAP || is_step_list(r, y))
@@ -269,8 +274,8 @@ static const struct reader_key rule_keys[] = {
 	{"within", rule_read_within, false},
 	{"every", rule_read_gate_every, false},
 	{"on_timeout", read_on_timeout, false},
+	{"parallel", read_parallel, false},
 	{"verify", NULL, true},
-	{"parallel", NULL, true},
 	{NULL, NULL, false},
 };
 

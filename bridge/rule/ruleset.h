@@ -138,6 +138,7 @@ struct rule {
 	bool dry_run;			/* mode: dry_run */
 	struct rule_step *steps;
 	size_t steps_n;
+	bool parallel;			/* they start at once */
 };
 
 struct runbooks {			/* sorted by name; owned by the ruleset once built */

@@ -133,6 +133,7 @@ struct store_decision_in {
 	size_t failure_steps_n;
 	bool skip_flapping;		/* on_flapping: skip */
 	bool only_root;			/* not where the incident is a symptom of one that stands */
+	bool parallel;			/* the steps start at once */
 	bool approval;			/* a person has to say yes */
 	int64_t approval_expires_ms;	/* 0: never */
 	struct {

@@ -164,7 +164,7 @@ static struct str rule_numbers(struct store *s, const struct store_decision_in *
 		d->limit_hosts.count, d->limit_hosts.per_ms, d->on_resolve, d->skip_flapping, d->approval,
 		d->approval_expires_ms, (int64_t)d->resolve_steps_n, (int64_t)d->failure_steps_n,
 		(int64_t)(d->slo.objective * SLO_UNIT + 0.5), d->slo.within_ms, d->slo.window_ms,
-		(int64_t)gate_words(d), d->only_root};
+		(int64_t)gate_words(d), d->only_root, d->parallel};
 	const size_t n = sizeof(v) / sizeof(v[0]);
 
 	for (size_t i = 2; i < n; i++)

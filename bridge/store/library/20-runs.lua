@@ -14,7 +14,7 @@ local FINAL = {
 local RUN_FIELDS = {
 	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
 	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
-	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after', 'trail',
+	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after', 'trail', 'group',
 }
 
 local function run_get(p, id)
@@ -165,12 +165,22 @@ local function set_state(p, r, to, now, who, reason, more)
 	end
 end
 
+-- Why a run that is made now is not ready, or ''.
+local function why_waits(t)
+	if t.position > 1 and not t.group then
+		return "waits for step '" .. t.before .. "'"
+	elseif t.awaits then
+		return 'waits for a person to approve the first step'
+	end
+	return t.approval and 'waits for a person to approve it' or ''
+end
+
 -- One run as it is made. t: its step; position 1 is ready at once, or when it is approved; the others wait for the one
--- before. t.more: further fields, with their values.
+-- before, or where they are a group, for nothing but what the first one waits for (t.awaits). t.more: further fields, with
+-- their values.
 local function create_run(p, now, t, who, reason)
-	local waits, state = t.position > 1, t.approval and 'approval' or 'queued'
-	call('HSET', p .. 'run:' .. t.id, 'state', state, 'reason', waits and "waits for step '" .. t.before .. "'" or
-		t.approval and 'waits for a person to approve it' or '', 'rule', t.rule, 'runbook', t.runbook,
+	local waits, state = t.position > 1 and not t.group, t.approval and 'approval' or 'queued'
+	call('HSET', p .. 'run:' .. t.id, 'state', state, 'reason', why_waits(t), 'rule', t.rule, 'runbook', t.runbook,
 		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'late', t.late,
 		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
 		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
@@ -178,13 +188,16 @@ local function create_run(p, now, t, who, reason)
 	if t.trail and t.trail ~= '' then
 		call('HSET', p .. 'run:' .. t.id, 'trail', t.trail)
 	end
+	if t.group then
+		call('HSET', p .. 'run:' .. t.id, 'group', t.group, 'left', t.left or '')
+	end
 	if t.more then
 		call('HSET', p .. 'run:' .. t.id, spread(t.more))
 	end
 	call('ZADD', p .. 'runs:live', 0, t.id)
 	if t.approval then
 		call('ZADD', p .. 'approvals', t.approval, t.id)
-	elseif not waits then
+	elseif not waits and not t.awaits then
 		enqueue(p, t.pool, t.id, now, now)
 	end
 	t.attempt = ''
@@ -193,14 +206,26 @@ end
 
 local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
 
--- Plans runs, one behind the other; t.argv[k] is the first step, t.trail the rules that led to their event. Returns the
--- first one's id and the last one, or nil and the full pool. Full is what was full before this message: one message may go
--- over limits.queue, so that no message is too large for ever. forced: no queue is too full.
-local function plan_runs(t, k, steps, rule, incident, depth, forced)
+-- Notes one more run that is ready at once; the pool, where its queue is full.
+local function no_room(t, pool, forced)
+	local waiting = t.pools[pool] or call('ZCARD', t.p .. 'queue:' .. pool)
+	if waiting >= t.queue and not forced then
+		return pool
+	end
+	t.pools[pool] = waiting
+	t.added[pool] = (t.added[pool] or 0) + 1
+	return nil
+end
+
+-- Plans runs, one behind the other, or all at once (parallel); t.argv[k] is the first step, t.trail the rules that led to
+-- their event. Returns the first one's id and the last one, or nil and the full pool. Full is what was full before this
+-- message: one message may go over limits.queue, so that no message is too large for ever. forced: no queue is too full.
+local function plan_runs(t, k, steps, rule, incident, depth, forced, parallel)
 	local argv, first, before = t.argv, nil, nil
 	if not t.runs then
 		t.runs, t.pools, t.added = {}, {}, {}
 	end
+	local from = t.runs_n
 	for position = 1, steps do
 		local r = {
 			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
@@ -213,16 +238,20 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced)
 			r.prev, r.before, before.next = before.id, before.step, r.id
 		else
 			first = r.id
-			local waiting = t.pools[r.pool] or call('ZCARD', t.p .. 'queue:' .. r.pool)
-			if waiting >= t.queue and not forced then
-				return nil, r.pool
-			end
-			t.pools[r.pool] = waiting
-			t.added[r.pool] = (t.added[r.pool] or 0) + 1
+		end
+		local full = (parallel or not before) and no_room(t, r.pool, forced)
+		if full then
+			return nil, full
 		end
 		before = r
 		t.runs_n = t.runs_n + 1
 		t.runs[t.runs_n] = r
+	end
+	if parallel then
+		before.left = steps
+		for i = from + 1, t.runs_n do
+			t.runs[i].group = before.id
+		end
 	end
 	return first, before
 end
@@ -231,7 +260,11 @@ end
 -- A run's field `bad` says how its chain fared so far: '' well or merely not succeeded, '1' a step ended in failed,
 -- timed_out or lost, 'c' it was cancelled or rejected because somebody asked for it. `after`, on the last run, says what
 -- follows: f steps on failure (field `failure`), s it counts for the rule's slo (field `slo`).
-local go_on, cancel_chain
+--
+-- Runs that start at once (`parallel: true`) are a group: each has the id of the last one in `group`, and that one in `left`
+-- how many have not ended, and in `broken` and `bad` how all of them fared. They are linked by prev and next as others
+-- are, so that later steps find what they said, but none waits for another.
+local go_on, cancel_chain, approved
 do
 
 local BAD = {failed = '1', timed_out = '1', lost = '1', rejected = 'c'}
@@ -294,15 +327,70 @@ local function chain_ended(p, r, now)
 	end
 end
 
--- The run has ended: its next step is let into the queue, or cancelled, and so on to the first that may run.
-function go_on(p, r, now)
-	local broken, bad = r.broken, r.bad
+-- What `broken` and `bad` of a chain or a group become by the end of r.
+local function fared(broken, bad, r)
 	if broken == '' and r.state ~= 'succeeded' then
 		broken = r.step
 	end
 	if bad ~= '1' then
 		bad = BAD[r.state] or (r.state == 'cancelled' and r.cancel ~= '' and 'c') or bad
 	end
+	return broken, bad
+end
+
+-- One of a group has ended.
+local function leave_group(p, r, now)
+	local last = r.group == r.id and r or run_get(p, r.group)
+	if not last then
+		return
+	end
+	last.broken, last.bad = fared(last.broken, last.bad, r)
+	call('HSET', p .. 'run:' .. last.id, 'broken', last.broken, 'bad', last.bad)
+	if call('HINCRBY', p .. 'run:' .. last.id, 'left', -1) == 0 and last.after ~= '' then
+		chain_ended(p, last, now)
+	end
+end
+
+-- Calls f for each of the group behind r that nobody has begun.
+local function each_waiting(p, r, f)
+	local id = r.next
+	while id ~= '' do
+		local other = run_get(p, id)
+		if not other then
+			return
+		end
+		if other.state == 'queued' and other.attempt == '' then
+			f(other)
+		end
+		id = other.next
+	end
+end
+
+-- Somebody approved r, which is in the queue by now: those that waited with it are, too.
+function approved(p, r, now)
+	if r.group == '' then
+		return
+	end
+	each_waiting(p, r, function(other)
+		call('HSET', p .. 'run:' .. other.id, 'reason', '')
+		enqueue(p, other.pool, other.id, now, now)
+	end)
+end
+
+-- The run has ended: its next step is let into the queue, or cancelled, and so on to the first that may run.
+function go_on(p, r, now)
+	if r.group ~= '' then
+		leave_group(p, r, now)
+		if r.state == 'rejected' then
+			each_waiting(p, r, function(other)
+				other.cancel = "step '" .. r.step .. "' was rejected"
+				set_state(p, other, 'cancelled', now, 'runbookd', other.cancel, {})
+				leave_group(p, other, now)
+			end)
+		end
+		return
+	end
+	local broken, bad = fared(r.broken, r.bad, r)
 	while r.next ~= '' do
 		local nxt = run_get(p, r.next)
 		if not nxt or nxt.state ~= 'queued' then
@@ -332,27 +420,36 @@ local function call_worker(p, worker)
 	call('PEXPIRE', key, 60000)
 end
 
+local function ask_to_stop(p, r, now, who, reason)
+	if r.cancel ~= '' then
+		return
+	end
+	call('HSET', p .. 'run:' .. r.id, 'cancel', reason)
+	call_worker(p, r.worker)
+	audit_run(p, r, 'running', 'running', now, who, 'asked to stop: ' .. reason)
+	local key = p .. 'incident:' .. r.incident .. ':timeline'
+	cut_timeline(key, call('RPUSHX', key, change_record(p, r, 'running', now, 'asked to stop: ' .. reason)))
+end
+
 -- The chain that begins with run id shall end: what nobody has begun is cancelled, and all of it where nothing was;
 -- what runs is asked to stop, and its worker tells of the end.
 function cancel_chain(p, id, now, who, reason)
 	local r, begun = run_get(p, id), false
 	while r do
+		local group = r.group ~= ''
 		begun = begun or r.attempt ~= ''
 		if r.state == 'running' then
-			if r.cancel == '' then
-				call('HSET', p .. 'run:' .. r.id, 'cancel', reason)
-				call_worker(p, r.worker)
-				audit_run(p, r, 'running', 'running', now, who, 'asked to stop: ' .. reason)
-				local key = p .. 'incident:' .. r.incident .. ':timeline'
-				cut_timeline(key, call('RPUSHX', key,
-					change_record(p, r, 'running', now, 'asked to stop: ' .. reason)))
+			ask_to_stop(p, r, now, who, reason)
+			if not group then
+				return
 			end
-			return
 		elseif not FINAL[r.state] then
 			r.cancel = reason
 			set_state(p, r, 'cancelled', now, who, reason, {})
-			if begun then
+			if begun or group then
 				go_on(p, r, now)
+			end
+			if begun and not group then
 				return
 			end
 		end

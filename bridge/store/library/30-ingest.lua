@@ -328,7 +328,7 @@ end
 
 -- A rule's numbers, "cooldown_ms steps" and, where it asks for more, " for_ms runs runs_ms hosts hosts_ms on_resolve
 -- skip_flapping approval expires_ms resolve_steps failure_steps slo_objective slo_within_ms slo_window_ms gate_words
--- only_root". Few texts differ, so what they say is kept.
+-- only_root parallel". Few texts differ, so what they say is kept.
 rule_of = kept(function(s)
 	local v, n = {}, 0
 	for word in string.gmatch(s, '%d+') do
@@ -341,7 +341,7 @@ rule_of = kept(function(s)
 		hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
 		approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
 		slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
-		gate = v[17] or 0, only_root = v[18] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
+		gate = v[17] or 0, only_root = v[18] == 1, parallel = v[19] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
 	}
 end)
 
@@ -584,12 +584,13 @@ local function would_run(t, k, u)
 	for i = 1, u.steps do
 		names[i] = "'" .. t.argv[k + 5 + 6 * (i - 1) + 1] .. "'"
 	end
-	return (u.approval and 'would ask for approval to run ' or 'would run ') .. concat(names, ', then ')
+	return (u.approval and 'would ask for approval to run ' or 'would run ') ..
+		(u.parallel and concat(names, ', ') .. ' at once' or concat(names, ', then '))
 end
 
 -- The rule may run: its runs. decision, reason and run, or nil and the full pool.
 local function start(t, k, u, rule)
-	local first, last = plan_runs(t, k + 5, u.steps, rule, t.incident, t.depth + 1)
+	local first, last = plan_runs(t, k + 5, u.steps, rule, t.incident, t.depth + 1, false, u.parallel)
 	if not first then
 		return nil, last
 	end
@@ -599,7 +600,11 @@ local function start(t, k, u, rule)
 			until_resolved(t, k, u, rule, first, last)
 		end
 		if u.approval then
-			t.runs[t.runs_n - u.steps + 1].approval = u.expires > 0 and text(t.now + u.expires) or '+inf'
+			local from = t.runs_n - u.steps
+			t.runs[from + 1].approval = u.expires > 0 and text(t.now + u.expires) or '+inf'
+			for i = from + 2, t.runs_n do
+				t.runs[i].awaits = u.parallel
+			end
 			return 'approval', 'waits for a person to approve it' ..
 				(u.expires > 0 and ' until ' .. rfc3339(t.now + u.expires) or ''), first
 		end

@@ -43,7 +43,7 @@ local function claimed(p, r, now)
 		local _, _, _, json = record(p, r.event)
 		event, received = json and with_lines(p, json) or 'null', num(match(r.event, '^%d+'))
 	end
-	local steps, prev = {}, v[4]
+	local steps, prev = {}, r.group == '' and v[4] -- of a group none is before another
 	while prev and prev ~= '' do
 		local s = call('HMGET', p .. 'run:' .. prev, 'step', 'state', 'exit_code', 'prev')
 		if not s[1] then
@@ -271,6 +271,7 @@ function run_approve(keys, argv)
 		(argv[4] ~= '' and ': ' .. argv[4] or '')
 	if argv[2] == 'yes' then
 		set_state(p, r, 'queued', now, who, reason, {ready = now, approved = '1'})
+		approved(p, r, now)
 	else
 		set_state(p, r, 'rejected', now, who, reason, {})
 		go_on(p, r, now)
