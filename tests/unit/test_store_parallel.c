@@ -297,6 +297,50 @@ static void fails_while_the_others_are_cancelled(void **state)
 	rig_stop(&r);
 }
 
+static void on_act(void *ctx, const struct err *e, struct str incident)
+{
+	(void)incident;
+	rig_done(ctx, e);
+}
+
+static void close_incident(struct rig *r, const char *id)
+{
+	struct store_act act = {.what = STORE_CLOSE,
+		.incident = str_of(id),
+		.who = STR("ann"),
+		.text = STR("no need")};
+
+	if (rig_await(r, store_incident_act(r->s, &act, on_act, r, &r->e)) != ERR_NONE)
+		fail_msg("%s", r->e.text);
+}
+
+/* What has begun goes on, with those beside it. */
+static void its_incident_is_closed(void **state)
+{
+	struct rig_claimed c[STEPS];
+	struct group g;
+	struct rig r;
+
+	(void)state;
+	for (int begun = 0; begun <= STEPS; begun++) {
+		rig_start(&r, true);
+		group_init(&g);
+		struct rig_answer a = tell(&r, 'f', T0, &g);
+		for (int i = 0; i < begun; i++)
+			c[i] = rig_claim(&r);
+		close_incident(&r, a.incident);
+		assert_int_equal(runs_with(&r, "\"state\":\"cancelled\""), begun ? 0 : STEPS);
+		for (int i = begun; begun && i < STEPS; i++)
+			c[i] = rig_claim(&r);
+		assert_string_equal(rig_claim(&r).run, "");
+		for (int i = 0; begun && i < STEPS; i++)
+			end_run(&r, &c[i], "succeeded");
+		assert_int_equal(runs_with(&r, "\"state\":\"succeeded\""), begun ? STEPS : 0);
+		assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":runs:live"), 0);
+		rig_stop(&r);
+	}
+}
+
 /* Steps on resolve find what all of them said. */
 static void steps_on_resolve(void **state)
 {
@@ -410,6 +454,7 @@ TESTS_MAIN(cmocka_unit_test(all_begin_at_once), cmocka_unit_test(what_follows_wa
 	cmocka_unit_test(told_twice), cmocka_unit_test(lost_with_its_worker),
 	cmocka_unit_test(claimed_by_nobody), cmocka_unit_test(approved_together),
 	cmocka_unit_test(rejected_together), cmocka_unit_test(cancelled_by_the_resolve),
-	cmocka_unit_test(fails_while_the_others_are_cancelled), cmocka_unit_test(steps_on_resolve),
+	cmocka_unit_test(fails_while_the_others_are_cancelled),
+	cmocka_unit_test(its_incident_is_closed), cmocka_unit_test(steps_on_resolve),
 	cmocka_unit_test(slo_of_all), cmocka_unit_test(each_needs_room),
 	cmocka_unit_test(said_in_a_dry_run))

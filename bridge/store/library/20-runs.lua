@@ -264,7 +264,7 @@ end
 -- Runs that start at once (`parallel: true`) are a group: each has the id of the last one in `group`, and that one in `left`
 -- how many have not ended, and in `broken` and `bad` how all of them fared. They are linked by prev and next as others
 -- are, so that later steps find what they said, but none waits for another.
-local go_on, cancel_chain, approved
+local go_on, cancel_chain, approved, untouched
 do
 
 local BAD = {failed = '1', timed_out = '1', lost = '1', rejected = 'c'}
@@ -364,6 +364,26 @@ local function each_waiting(p, r, f)
 		end
 		id = other.next
 	end
+end
+
+-- The first run of the chain or group that begins with r, or is r's, where nobody has begun any of it; else nil.
+function untouched(p, r)
+	if r.group == '' then
+		return r.first == '1' and r.attempt == '' and r.id or nil
+	end
+	local first, prev = r.id, call('HGET', p .. 'run:' .. r.id, 'prev')
+	while prev and prev ~= '' do
+		first, prev = prev, call('HGET', p .. 'run:' .. prev, 'prev')
+	end
+	local id = first
+	while id ~= '' do
+		local v = call('HMGET', p .. 'run:' .. id, 'attempt', 'next')
+		if (v[1] or '') ~= '' then
+			return nil
+		end
+		id = v[2] or ''
+	end
+	return first
 end
 
 -- Somebody approved r, which is in the queue by now: those that waited with it are, too.

@@ -52,8 +52,8 @@ local function not_begun(p, id)
 		local some = {spread(ids, from, math.min(from + 999, #ids))}
 		local live = call('ZMSCORE', p .. 'runs:live', spread(some))
 		for i = 1, #some do
-			local v = live[i] and call('HMGET', p .. 'run:' .. some[i], 'first', 'attempt')
-			if v and v[1] == '1' and (v[2] or '') == '' then
+			local v = live[i] and call('HMGET', p .. 'run:' .. some[i], 'first', 'attempt', 'group')
+			if v and v[1] == '1' and (v[2] or '') == '' and ((v[3] or '') == '' or untouched(p, run_get(p, some[i])) == some[i]) then
 				found[#found + 1] = some[i]
 				if #found == CLOSE_RUNS then
 					return found
@@ -66,14 +66,15 @@ end
 
 -- Of a run that a worker would get: cancels it where its incident was closed before it began. r from run_get.
 function cancel_closed(p, r, now)
-	if r.first ~= '1' or r.attempt ~= '' or r.incident == '' then
+	local first = r.incident ~= '' and untouched(p, r)
+	if not first then
 		return false
 	end
 	local v = call('HMGET', hand_key(p, r.incident), 'closed', 'closed_by', 'reason')
 	if not v[1] or r.id > v[1] then
 		return false
 	end
-	cancel_chain(p, r.id, now, v[2], closed_why(v[2], v[3]))
+	cancel_chain(p, first, now, v[2], closed_why(v[2], v[3]))
 	return true
 end
 
