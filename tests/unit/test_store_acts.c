@@ -778,6 +778,13 @@ static void two_of_one(void **state)
 	assert_int_equal(rows_with(&r, STORE_AUDIT, "",
 				 "\"alerts\":[\"am:" B "\"],\"reason\":\"not of this\""),
 		1);
+	/* Once more changes nothing, and tells the same. */
+	char again[ID_LEN + 1];
+	assert_int_equal(split(&r, a.incident, "am:" B, NULL), ERR_NONE);
+	assert_string_equal(told_id(again), id);
+	assert_int_equal(rows_with(&r, STORE_TIMELINE, a.incident, "\"what\":\"split\""), 1);
+	assert_int_equal(rows_with(&r, STORE_AUDIT, "", "\"what\":\"split\""), 1);
+	assert_refused(split(&r, a.incident, "am:" B, "am:" C), &r, "does not have the alert");
 	/* What becomes of it is the new one's. */
 	put(&r, rig_alert(B, 'r', T0));
 	assert_text(rig_get(&r, STORE_INCIDENT, id), "\"status\":\"resolved\"");

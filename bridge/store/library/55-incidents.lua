@@ -357,7 +357,26 @@ local function move_over(t, all, inc, new)
 	end
 end
 
+-- The incident that all of these alerts were split into before, or nil.
+local function split_before(t, o)
+	local id
+	for i = 5, #o.argv do
+		local v = call('GET', t.p .. 'alert:' .. o.argv[i])
+		local now_in = v and merged_into(t.p, read_alert(v).inc)
+		if not v or id and now_in ~= id then
+			return nil
+		end
+		id = now_in
+	end
+	return id and call('HGET', hand_key(t.p, id), 'split_from') == o.id and id or nil
+end
+
 function acts.split(t, o, inc)
+	local before = split_before(t, o)
+	if before then
+		o.done, o.shown = true, before
+		return
+	end
 	if inc.status == 'closed' then
 		return refused(o, 'is closed: its alerts have left it')
 	end
