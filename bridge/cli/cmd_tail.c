@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "cli/commands.h"
 #include "cli/show.h"
+#include "cli/sse.h"
 
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 2000
@@ -20,10 +21,7 @@
 struct tail {
 	struct cli *c;
 	struct arena event;
-	struct buf line; /* as far as it is there */
-	struct buf data; /* of the block at hand */
-	bool gone;	 /* the block is of that type */
-	char id[ID_LEN + 1];
+	struct sse sse;
 	bool heard; /* the stream has begun, once */
 	bool ended; /* standard output takes no more */
 	bool said;  /* that it broke off */
@@ -98,38 +96,16 @@ static void say_gone(struct tail *t, struct str data)
 
 /* ---- the stream ---- */
 
-static void end_block(struct tail *t)
+static void on_event(void *ctx, const struct sse_event *ev)
 {
-	if (t->data.n && t->gone)
-		say_gone(t, buf_as_str(&t->data));
-	else if (t->data.n)
-		print_event(t, buf_as_str(&t->data));
-	buf_clear(&t->data);
-	t->gone = false;
-}
+	struct tail *t = ctx;
 
-static bool field(struct str line, struct str name, struct str *value)
-{
-	if (!str_starts(line, name))
-		return false;
-	*value = (struct str){line.p + name.n, line.n - name.n};
-	return true;
-}
-
-static void take_line(struct tail *t, struct str line)
-{
-	struct str value;
-
-	if (line.n == 0) {
-		end_block(t);
-	} else if (field(line, STR("data: "), &value)) {
-		buf_str(&t->data, value);
-	} else if (field(line, STR("event: "), &value)) {
-		t->gone = str_is(value, "gone");
-	} else if (field(line, STR("id: "), &value) && id_valid(value)) {
-		memcpy(t->id, value.p, ID_LEN);
-		t->id[ID_LEN] = '\0';
-	}
+	if (ev->data.n == 0)
+		return;
+	if (str_is(ev->type, "gone"))
+		say_gone(t, ev->data);
+	else
+		print_event(t, ev->data);
 }
 
 static int on_data(void *ctx, const char *p, size_t n)
@@ -139,20 +115,8 @@ static int on_data(void *ctx, const char *p, size_t n)
 	t->heard = true;
 	t->said = false;
 	t->pause = PAUSE_FIRST_MS;
-	while (n) {
-		const char *end = memchr(p, '\n', n);
-		size_t part = end ? (size_t)(end - p) : n;
-
-		buf_add(&t->line, p, part);
-		if (end) {
-			take_line(t, buf_as_str(&t->line));
-			buf_clear(&t->line);
-			part++;
-		}
-		p += part;
-		n -= part;
-	}
-	t->ended = !cli_flush(t->c) || buf_failed(&t->line) || buf_failed(&t->data);
+	sse_feed(&t->sse, p, n);
+	t->ended = !cli_flush(t->c) || sse_failed(&t->sse);
 	return t->ended;
 }
 
@@ -168,9 +132,7 @@ static int stream(struct tail *t, const char *path)
 	struct reply r;
 	int rc = 0;
 
-	buf_clear(&t->line);
-	buf_clear(&t->data);
-	t->gone = false;
+	sse_restart(&t->sse);
 	if (client_call(&t->c->client, &q, &r, &e) < 0)
 		rc = t->heard ? 0 : cli_away(t->c, &e);
 	else if (r.status != 200 && !(t->heard && r.status == 503))
@@ -184,8 +146,8 @@ static int make_path(struct tail *t, const char *since, struct buf *path)
 	buf_clear(path);
 	buf_puts(path, "/api/v1/events/stream");
 	url_query(path, "filter", t->c->o.filter);
-	if (t->id[0])
-		url_query(path, "last_event_id", t->id);
+	if (id_valid(str_of(t->sse.id)))
+		url_query(path, "last_event_id", t->sse.id);
 	else
 		url_query(path, "since", since);
 	buf_putc(path, '\0');
@@ -229,11 +191,9 @@ static int run(struct cli *c, int argc, char **argv)
 		return CLI_USAGE;
 	}
 	arena_init(&t.event, EVENT_ARENA);
-	buf_init(&t.line, CLIENT_BODY_LIMIT);
-	buf_init(&t.data, CLIENT_BODY_LIMIT);
+	sse_init(&t.sse, CLIENT_BODY_LIMIT, on_event, &t);
 	rc = follow(&t, c->o.since ? since : NULL);
-	buf_release(&t.line);
-	buf_release(&t.data);
+	sse_release(&t.sse);
 	arena_release(&t.event);
 	return rc;
 }
