@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "flow/decide.h"
+#include "flow/order.h"
 #include "rule/miss.h"
 
 #define ROW_MEMORY ((size_t)64 << 20) /* of one rule: objects of `data` as text, rendered parameters */
@@ -27,6 +28,7 @@ struct told {
 struct explained {
 	struct event event; /* as the store takes it: without id and time of arrival */
 	struct str shown;   /* its JSON where it is stored; "" */
+	struct str key;	    /* of its incident, as JSON; "" */
 	struct rule_match *match;
 	size_t match_n;
 	enum store_outcome outcome;
@@ -42,7 +44,8 @@ struct explain {
 	struct str only; /* a rule's name; "" all */
 	struct str id;	 /* of a stored event; "" */
 	struct explained *v;
-	struct store_event_in *in;
+	struct store_event_in *in; /* in the order in which they are decided */
+	size_t *from;		   /* of each of these its place in v */
 	size_t n;
 	int64_t truncated;
 	uint64_t steps;	    /* that regexes took to tell why rules do not match */
@@ -265,7 +268,7 @@ static void write_event(struct json_w *w, struct explain *x, size_t i, struct ar
 		json_w_null(w);
 	else
 		json_w_str(w, str_of(outcome_name(ev->outcome)));
-	json_w_kraw(w, "incident_key", x->in[i].corr_json.n ? x->in[i].corr_json : STR("{}"));
+	json_w_kraw(w, "incident_key", x->v[i].key.n ? x->v[i].key : STR("{}"));
 	write_rules(w, x, ev, row);
 	json_w_end(w, '}');
 }
@@ -359,10 +362,11 @@ static void on_as_new(void *ctx, const struct err *e, const struct store_event_o
 	struct err mine = {0};
 
 	for (size_t i = 0; !e && i < n; i++) {
-		if (x->v[i].outcome == STORE_NEW)
+		struct explained *ev = &x->v[x->from[i]];
+		if (ev->outcome == STORE_NEW)
 			continue;
-		x->v[i].as_new = copy_decisions(x->a, out[i].decisions, x->v[i].match_n);
-		if (!x->v[i].as_new) {
+		ev->as_new = copy_decisions(x->a, out[i].decisions, ev->match_n);
+		if (!ev->as_new) {
 			no_room(&mine);
 			e = &mine;
 		}
@@ -381,9 +385,10 @@ static void on_now(void *ctx, const struct err *e, const struct store_event_out 
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		x->v[i].outcome = out[i].outcome;
-		x->v[i].now = copy_decisions(x->a, out[i].decisions, x->v[i].match_n);
-		known = known || (out[i].outcome != STORE_NEW && x->v[i].match_n > 0);
+		struct explained *ev = &x->v[x->from[i]];
+		ev->outcome = out[i].outcome;
+		ev->now = copy_decisions(x->a, out[i].decisions, ev->match_n);
+		known = known || (out[i].outcome != STORE_NEW && ev->match_n > 0);
 	}
 	if (arena_failed(x->a)) {
 		no_room(&mine);
@@ -446,7 +451,8 @@ static int explain_prepare(struct explain *x, const struct event *events, size_t
 	x->n = n;
 	x->v = arena_array(x->a, n + 1, sizeof(*x->v));
 	x->in = arena_array(x->a, n + 1, sizeof(*x->in));
-	if (!x->v || !x->in)
+	x->from = arena_array(x->a, n + 1, sizeof(*x->from));
+	if (!x->v || !x->in || !x->from)
 		return no_room(e);
 	for (size_t i = 0; i < n; i++) {
 		struct explained *ev = &x->v[i];
@@ -458,6 +464,7 @@ static int explain_prepare(struct explain *x, const struct event *events, size_t
 			return no_room(e);
 		if (decide_event(x->rules, x->chain_depth, x->a, &ev->event, &x->in[i], e) != 0)
 			return -1;
+		ev->key = x->in[i].corr_json;
 	}
 	return 0;
 }
@@ -474,6 +481,7 @@ int explain_batch(const struct ingest_ctx *ic, struct arena *a, const struct sou
 		if (batch->events[i].delivery.n > 0 && !x->in[i].delivery.p)
 			return no_room(e);
 	}
+	order_events(a, x->in, x->n, x->from);
 	x->truncated = batch->truncated;
 	if (batch->refused.code)
 		x->not_taken = arena_strdup(a, str_of(batch->refused.text));
@@ -507,6 +515,7 @@ static void on_stored(void *ctx, const struct err *e, struct str text)
 		return;
 	}
 	x->v[0].shown = kept;
+	x->from[0] = 0;
 	if (ask(x, false, on_now, &mine) != 0)
 		explain_end(x, &mine);
 }

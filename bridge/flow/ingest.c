@@ -22,6 +22,7 @@
 #include "base/metrics.h"
 #include "flow/decide.h"
 #include "flow/decide_gate.h"
+#include "flow/order.h"
 #include "flow/tick.h"
 #include "store/message.h"
 
@@ -228,56 +229,6 @@ struct str ingest_delivery(struct arena *a, const struct source_batch *batch, si
 	return id.n > 0 && i > 0 && !batch->own_deliveries ? arena_printf(a, "%.*s#%zu", STR_ARG(id), i) : id;
 }
 
-static bool is_source(const struct store_event_in *in)
-{
-	struct str f = in->facts;
-
-	return in->event->status == EVENT_FIRING && f.n > 0 &&
-	       (f.p[0] == 's' || memmem(f.p, f.n, "\ns ", 3));
-}
-
-static bool same_alert(const struct event *a, const struct event *b)
-{
-	return a->fingerprint.n > 0 && str_eq(a->fingerprint, b->fingerprint) && str_eq(a->source, b->source);
-}
-
-/* A source, or what comes before one of the same alert. */
-static bool goes_first(const struct batch_run *b, const bool *source, size_t i)
-{
-	for (size_t j = i; j < b->piece; j++)
-		if (source[j] && (j == i || same_alert(b->in[i].event, b->in[j].event)))
-			return true;
-	return false;
-}
-
-/* What inhibits stands before what it may inhibit, wherever its sender put it, and each alert's events in their order.
- * Without memory the order stays. */
-static void sources_first(struct batch_run *b)
-{
-	size_t at = 0, sources = 0;
-	struct store_event_in *v;
-	bool *source, *first;
-
-	for (size_t i = 0; i < b->piece; i++)
-		sources += is_source(&b->in[i]);
-	if (sources == 0 || sources == b->piece)
-		return;
-	v = arena_array(b->a, b->piece, sizeof(*v));
-	source = arena_array(b->a, b->piece, sizeof(*source));
-	first = arena_array(b->a, b->piece, sizeof(*first));
-	if (!v || !source || !first)
-		return;
-	for (size_t i = 0; i < b->piece; i++)
-		source[i] = is_source(&b->in[i]);
-	for (size_t i = 0; i < b->piece; i++)
-		first[i] = goes_first(b, source, i);
-	for (int others = 0; others < 2; others++)
-		for (size_t i = 0; i < b->piece; i++)
-			if (first[i] == !others)
-				v[at++] = b->in[i];
-	memcpy(b->in, v, b->piece * sizeof(*v));
-}
-
 static int send_piece(struct batch_run *b, bool guess, struct err *e)
 {
 	size_t left = b->batch->n - b->at;
@@ -297,7 +248,7 @@ static int send_piece(struct batch_run *b, bool guess, struct err *e)
 			return err_set(e, ERR_LIMIT, "the request needs more memory than one may have; "
 				"send fewer events at once");
 	}
-	sources_first(b);
+	order_events(b->a, b->in, b->piece, NULL);
 	const struct event_message *m = unkept(b);
 	return m ? store_message_put(b->store, str_of(m->id), m->json, b->keep_ms, on_message, b, e)
 		 : store_piece(b, e);

@@ -212,7 +212,12 @@ def test_inhibition_within_a_message_and_after_a_reload(runbookd):
     rb = runbookd(rules=RULES, runbooks=NOTE, conf={**PLANNED, "worker": {"enabled": False}}).start()
     source = alert({"alertname": "NodeDown", "cluster": "eu", "instance": "n"})
     targets = [alert({"alertname": "Down", "cluster": "eu", "instance": i}) for i in ("x", "y")]
-    rb.post_alertmanager(notification([targets[0], source, targets[1]]))
+    message = notification([targets[0], source, targets[1]])
+    told = rb.api("POST", "/api/v1/explain", {"source": "alertmanager", "payload": message}).json()["events"]
+    assert [e["event"]["labels"]["instance"] for e in told] == ["x", "n", "y"]  # as they were sent
+    assert [{r["decision"] for r in e["rules"] if r["matches"]} for e in told] == [{"paused"}, set(), {"paused"}], told
+    assert [e["incident_key"] for e in told] == [{"instance": i} for i in ("x", "n", "y")]
+    rb.post_alertmanager(message)
     for i in ("x", "y"):
         event = next(e for e in rb.items("events") if e["labels"]["instance"] == i)
         assert {d["decision"] for d in event["decisions"]} == {"paused"}, event
