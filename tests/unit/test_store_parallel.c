@@ -435,6 +435,38 @@ static void each_needs_room(void **state)
 	rig_stop(&r);
 }
 
+/* The same where `for` is over: nothing runs until there is room for all. */
+static void each_needs_room_when_it_is_due(void **state)
+{
+	struct rig_event other = rig_alert("bbbbbbbbbbbbbbbb", 'f', T0);
+	struct store_step_in step = rig_step;
+	struct rig_claimed c;
+	struct group g;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	r.limits.queue = 1;
+	step.pool = STR("other");
+	other = rig_with_rule(other, "fills", &step, 1, 0);
+	rig_ingest(&r, &other);
+	group_init(&g);
+	g.steps[STEPS - 1].pool = STR("other");
+	g.rule.for_ms = MINUTE;
+	assert_int_equal(tell(&r, 'f', T0, &g).d[0].decision, DECISION_PENDING);
+	rig_pass(&r, MINUTE);
+	rig_tick(&r);
+	assert_int_equal(runs_with(&r, "\"rule\":\"deploy\""), 0);
+	assert_string_equal(rig_claim(&r).run, "");
+	c = rig_claim_as(&r, "w1", "i1", "other");
+	assert_string_equal(c.rule, "fills");
+	end_run(&r, &c, "succeeded");
+	rig_pass(&r, MINUTE);
+	rig_tick(&r);
+	assert_int_equal(runs_with(&r, "\"rule\":\"deploy\""), STEPS);
+	rig_stop(&r);
+}
+
 static void said_in_a_dry_run(void **state)
 {
 	struct group g;
@@ -457,4 +489,5 @@ TESTS_MAIN(cmocka_unit_test(all_begin_at_once), cmocka_unit_test(what_follows_wa
 	cmocka_unit_test(fails_while_the_others_are_cancelled),
 	cmocka_unit_test(its_incident_is_closed), cmocka_unit_test(steps_on_resolve),
 	cmocka_unit_test(slo_of_all), cmocka_unit_test(each_needs_room),
+	cmocka_unit_test(each_needs_room_when_it_is_due),
 	cmocka_unit_test(said_in_a_dry_run))

@@ -206,14 +206,20 @@ end
 
 local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
 
--- Notes one more run that is ready at once; the pool, where its queue is full.
-local function no_room(t, pool, forced)
-	local waiting = t.pools[pool] or call('ZCARD', t.p .. 'queue:' .. pool)
-	if waiting >= t.queue and not forced then
-		return pool
+-- Notes that the first n steps, of which t.argv[k] is the first, are ready at once; or the pool whose queue is full, and
+-- nothing is noted.
+local function no_room(t, k, n, forced)
+	local argv, pools, added = t.argv, t.pools, t.added
+	for at = k + 3, k + 6 * n - 3, 6 do
+		local pool = argv[at]
+		pools[pool] = pools[pool] or call('ZCARD', t.p .. 'queue:' .. pool)
+		if pools[pool] >= t.queue and not forced then
+			return pool
+		end
 	end
-	t.pools[pool] = waiting
-	t.added[pool] = (t.added[pool] or 0) + 1
+	for at = k + 3, k + 6 * n - 3, 6 do
+		added[argv[at]] = (added[argv[at]] or 0) + 1
+	end
 	return nil
 end
 
@@ -225,7 +231,10 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced, parallel)
 	if not t.runs then
 		t.runs, t.pools, t.added = {}, {}, {}
 	end
-	local from = t.runs_n
+	local from, full = t.runs_n, no_room(t, k, parallel and steps or 1, forced)
+	if full then
+		return nil, full
+	end
 	for position = 1, steps do
 		local r = {
 			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
@@ -238,10 +247,6 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced, parallel)
 			r.prev, r.before, before.next = before.id, before.step, r.id
 		else
 			first = r.id
-		end
-		local full = (parallel or not before) and no_room(t, r.pool, forced)
-		if full then
-			return nil, full
 		end
 		before = r
 		t.runs_n = t.runs_n + 1
