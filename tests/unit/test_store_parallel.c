@@ -467,6 +467,49 @@ static void each_needs_room_when_it_is_due(void **state)
 	rig_stop(&r);
 }
 
+static void pause_all(struct rig *r, int64_t for_ms)
+{
+	struct store_pause in = {
+		.what = STR("all"), .for_ms = for_ms, .who = STR("ann"), .reason = STR("a freeze")};
+
+	assert_int_equal(rig_await(r, store_pause(r->s, &in, on_act, r, &r->e)), ERR_NONE);
+}
+
+/* One of them is held for longer than those that have ended are kept for. */
+static void kept_while_one_of_them_lasts(void **state)
+{
+	struct rig_claimed c[STEPS];
+	struct group g;
+	struct rig r;
+
+	(void)state;
+	for (size_t late = 0; late < STEPS; late++) {
+		rig_start(&r, true);
+		group_init(&g);
+		tell(&r, 'f', T0, &g);
+		claim_all(&r, c);
+		for (size_t i = 0; i < STEPS; i++)
+			end_run(&r, &c[i], i == late ? "release" : "failed");
+		pause_all(&r, 40 * DAY);
+		assert_string_equal(rig_claim(&r).run, "");
+		rig_pass(&r, 40 * DAY);
+		for (int i = 0; i < 3; i++)
+			rig_tick(&r);
+		c[late] = rig_claim(&r);
+		end_run(&r, &c[late], "succeeded");
+		c[0] = rig_claim(&r);
+		assert_string_equal(c[0].step, "page");
+		assert_has(str_of(c[0].steps), "\"state\":\"failed\"");
+		end_run(&r, &c[0], "succeeded");
+		/* They go together then. */
+		rig_pass(&r, 40 * DAY);
+		for (int i = 0; i < 3; i++)
+			rig_tick(&r);
+		assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":runs:done"), 0);
+		rig_stop(&r);
+	}
+}
+
 static void said_in_a_dry_run(void **state)
 {
 	struct group g;
@@ -490,4 +533,5 @@ TESTS_MAIN(cmocka_unit_test(all_begin_at_once), cmocka_unit_test(what_follows_wa
 	cmocka_unit_test(its_incident_is_closed), cmocka_unit_test(steps_on_resolve),
 	cmocka_unit_test(slo_of_all), cmocka_unit_test(each_needs_room),
 	cmocka_unit_test(each_needs_room_when_it_is_due),
+	cmocka_unit_test(kept_while_one_of_them_lasts),
 	cmocka_unit_test(said_in_a_dry_run))

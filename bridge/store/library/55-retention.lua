@@ -14,14 +14,24 @@ function forget_alert(p, name)
 	call('ZREM', p .. 'alerts:resolved', name)
 end
 
--- A run that ended after cutoff stays.
-function forget_run(p, id, cutoff)
-	local v = call('HMGET', p .. 'run:' .. id, 'finished', 'idempotency')
-	if v[1] and v[1] ~= '' and num(v[1]) > cutoff then
+-- Has it ended before cutoff, or is it gone? Those that start at once (20) stay until all of them have ended.
+local function run_over(p, id, cutoff)
+	local v = call('HMGET', p .. 'run:' .. id, 'state', 'finished', 'group')
+	if v[1] and (not FINAL[v[1]] or num(v[2]) > cutoff) then
 		return false
 	end
-	if v[2] then
-		call('HDEL', p .. 'idempotency', v[2])
+	local left = v[3] and call('HGET', p .. 'run:' .. v[3], 'left')
+	return not left or left == '0'
+end
+
+-- One that is not over stays.
+function forget_run(p, id, cutoff)
+	if not run_over(p, id, cutoff) then
+		return false
+	end
+	local key = call('HGET', p .. 'run:' .. id, 'idempotency')
+	if key then
+		call('HDEL', p .. 'idempotency', key)
 	end
 	call('UNLINK', p .. 'run:' .. id, p .. 'run:' .. id .. ':output')
 	return true
@@ -53,8 +63,7 @@ end
 
 local function runs_over(p, ids, cutoff)
 	for i = 1, #ids do
-		local v = call('HMGET', p .. 'run:' .. ids[i], 'state', 'finished')
-		if v[1] and (not FINAL[v[1]] or num(v[2]) > cutoff) then
+		if not run_over(p, ids[i], cutoff) then
 			return false
 		end
 	end
