@@ -601,6 +601,41 @@ static void approval_refused_or_late(void **state)
 	rig_stop(&r);
 }
 
+static void on_act(void *ctx, const struct err *e, struct str incident)
+{
+	(void)incident;
+	rig_done(ctx, e);
+}
+
+/* What waits for approval when its incident is closed never ran, so nothing is undone. */
+static void closed_before_approval(void **state)
+{
+	struct rig r;
+	struct store_decision_in rule = a_rule("fix");
+
+	(void)state;
+	rig_start(&r, true);
+	rule.approval = true;
+	rule.on_resolve = STORE_ON_RESOLVE_STEPS;
+	rule.resolve_steps = &rig_step;
+	rule.resolve_steps_n = 1;
+	struct rig_answer a = tell(&r, 'f', T0, &rule);
+	struct store_act act = {
+		.what = STORE_CLOSE, .incident = str_of(a.incident), .who = STR("ann"), .text = STR("a drill")};
+	assert_int_equal(rig_await(&r, store_incident_act(r.s, &act, on_act, &r, &r.e)), ERR_NONE);
+	assert_run(&r, a.d[0].run, "cancelled", "its incident was closed by ann: a drill");
+	tell(&r, 'r', T0, NULL);
+	assert_int_equal(runs(&r), 1);
+	/* One that was approved and began is undone, whatever became of it. */
+	a = tell(&r, 'f', T0 + HOUR, &rule);
+	assert_int_equal(approve(&r, a.d[0].run, true), ERR_NONE);
+	struct rig_claimed c = rig_claim(&r);
+	assert_int_equal(rig_change(&r, &c, "failed", 1), ERR_NONE);
+	tell(&r, 'r', T0 + HOUR, NULL);
+	assert_int_equal(runs(&r), 3);
+	rig_stop(&r);
+}
+
 /* ---- slo ---- */
 
 struct stats {
@@ -772,5 +807,5 @@ TESTS_MAIN(cmocka_unit_test(still_fires), cmocka_unit_test(resolved_first), cmoc
 	cmocka_unit_test(asks_what_runs_to_stop),
 	cmocka_unit_test(lost_while_cancelled), cmocka_unit_test(a_step_on_resolve),
 	cmocka_unit_test(failure_steps), cmocka_unit_test(failure_before_an_always),
-	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(slo),
+	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(closed_before_approval), cmocka_unit_test(slo),
 	cmocka_unit_test(more_waits_end_than_lua_unpacks), cmocka_unit_test(more_runs_are_counted_than_lua_unpacks))

@@ -731,14 +731,14 @@ end
 
 -- ---- the end of an occurrence ----
 
--- Did any of the runs begin, or may it still? Not where all wait for approval or did not get it.
+-- Did any of the runs begin, or may it still? Not where all wait for approval, did not get it, or ended before they began.
 local function had_run(t, rec)
 	if rec.ran then
 		return true
 	end
 	for id in string.gmatch(rec.runs, '%S+') do
-		local state = call('HGET', t.p .. 'run:' .. id, 'state')
-		if state and state ~= 'approval' and state ~= 'rejected' then
+		local r = run_get(t.p, id)
+		if r and (r.state == 'queued' or not untouched(t.p, r)) then
 			return true
 		end
 	end
