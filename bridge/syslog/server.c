@@ -272,19 +272,21 @@ static void on_listener_closed(uv_handle_t *h)
 {
 	struct syslog_listener *l = h->data;
 
-	listen_close(&l->socket);
 	on_handle_closed(l->server);
 }
 
+/* From when it returns on nobody can connect: libuv closes its handle later, and the socket may go
+ * before. */
 static void stop_listening(struct syslog_server *s)
 {
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		struct syslog_listener *l = &s->listeners[i];
 
-		if (l->open)
+		if (l->open) {
+			uv_poll_stop(&l->poll);
 			uv_close((uv_handle_t *)&l->poll, on_listener_closed);
-		else
-			listen_close(&l->socket);
+		}
+		listen_close(&l->socket);
 		l->open = false;
 	}
 }
@@ -316,7 +318,8 @@ void syslog_drain(struct syslog_server *s, uint64_t within_ms, void (*done)(void
 {
 	uint64_t now = uv_now(s->loop);
 
-	/* For the kernel they are connected, and what they sent would be gone. */
+	/* For the kernel they are connected, and what they sent would be gone. So, too, if a sender
+	 * that is told could connect again. */
 	for (size_t i = 0; i < s->listeners_n; i++)
 		accept_some(&s->listeners[i], ACCEPT_LAST);
 	stop_listening(s);

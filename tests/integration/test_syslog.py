@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import socket
 import ssl
 from datetime import datetime, timedelta, timezone
 
@@ -199,6 +200,21 @@ def test_stop_takes_connections_that_wait_to_be_accepted(runbookd):
     wait_for(lambda: rb.pids("bridge") and rb.pids("bridge") != [bridge], "the bridge to be started again")
     rb.wait_ready()
     wait_numbers(rb, range(90))
+
+
+def test_stop_takes_nobody_who_was_told_already(runbookd):
+    """A sender that connects again at once is refused, and keeps what it has: the kernel would take it and lose it."""
+    rb = syslogs.bridge(runbookd, connections_per_address=1000).start()
+    with contextlib.ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(connection(rb))
+        where = syslogs.address(rb)
+        with connection(rb) as told_first:
+            wait_for(lambda: rb.metric("runbookd_syslog_connections") == 401, "all to be accepted")
+            os.kill(rb.pid("bridge"), signal.SIGTERM)
+            assert told_first.recv(1) == b""
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(where, timeout=DEADLINE).close()
 
 
 def test_stop_does_not_wait_for_a_sender_that_stays(runbookd):
