@@ -77,7 +77,6 @@ local function bind()
 	call, trycall = redis.call, redis.pcall
 	num, floor, spread, concat, encode = tonumber, math.floor, unpack, table.concat, cjson.encode
 	format, find, sub, byte, match = string.format, string.find, string.sub, string.byte, string.match
-	collectgarbage('setpause', 400) -- percent of what lives: we make much that is short-lived, and little lives
 	for i = 0, 255 do
 		TEXT[i] = format('%d', i)
 	end
