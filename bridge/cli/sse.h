@@ -26,7 +26,7 @@ struct sse {
 	char type[SSE_TYPE_MAX + 1];
 	char next_id[SSE_ID_MAX + 1]; /* of the event that has not ended */
 	char id[SSE_ID_MAX + 1];      /* of the last one that has: where to go on; "" none yet */
-	bool begun;		      /* a byte was seen since sse_restart */
+	bool begun;		      /* a line was seen since sse_restart */
 	bool has_data;
 	bool cr; /* the last byte ended a line, and a line feed behind it is no other end */
 };

@@ -31,6 +31,12 @@ static void group_init(struct group *g)
 	};
 }
 
+static void begin(struct rig *r, struct group *g)
+{
+	rig_start(r, true);
+	group_init(g);
+}
+
 static struct rig_answer tell(struct rig *r, char status, int64_t starts, const struct group *g)
 {
 	struct rig_event ev = rig_alert(A, status, starts);
@@ -80,8 +86,7 @@ static void all_begin_at_once(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	struct rig_answer a = tell(&r, 'f', T0, &g);
 	assert_int_equal(a.d[0].decision, DECISION_RUN);
 	claim_all(&r, c);
@@ -106,8 +111,7 @@ static void what_follows_waits_for_all(void **state)
 			struct rig_claimed c[STEPS], page;
 			struct group g;
 			struct rig r;
-			rig_start(&r, true);
-			group_init(&g);
+			begin(&r, &g);
 			tell(&r, 'f', T0, &g);
 			claim_all(&r, c);
 			for (size_t i = 0; i < STEPS; i++) {
@@ -137,8 +141,7 @@ static void told_twice(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	tell(&r, 'f', T0, &g);
 	claim_all(&r, c);
 	end_run(&r, &c[0], "failed");
@@ -161,8 +164,7 @@ static void lost_with_its_worker(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	tell(&r, 'f', T0, &g);
 	claim_all(&r, c);
 	end_run(&r, &c[0], "succeeded");
@@ -181,8 +183,7 @@ static void claimed_by_nobody(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	tell(&r, 'f', T0, &g);
 	rig_pass(&r, 2 * HOUR);
 	rig_tick(&r);
@@ -204,8 +205,7 @@ static void approved_together(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.rule.approval = true;
 	struct rig_answer a = tell(&r, 'f', T0, &g);
 	assert_int_equal(a.d[0].decision, DECISION_APPROVAL);
@@ -229,8 +229,7 @@ static void rejected_together(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.rule.approval = true;
 	g.rule.approval_expires_ms = HOUR;
 	struct rig_answer a = tell(&r, 'f', T0, &g);
@@ -256,8 +255,7 @@ static void cancelled_by_the_resolve(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.rule.on_resolve = STORE_ON_RESOLVE_CANCEL;
 	tell(&r, 'f', T0, &g);
 	first = rig_claim(&r);
@@ -281,8 +279,7 @@ static void fails_while_the_others_are_cancelled(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.steps[0].pool = STR("other");
 	g.rule.on_resolve = STORE_ON_RESOLVE_CANCEL;
 	tell(&r, 'f', T0, &g);
@@ -323,8 +320,7 @@ static void its_incident_is_closed(void **state)
 
 	(void)state;
 	for (int begun = 0; begun <= STEPS; begun++) {
-		rig_start(&r, true);
-		group_init(&g);
+		begin(&r, &g);
 		struct rig_answer a = tell(&r, 'f', T0, &g);
 		for (int i = 0; i < begun; i++)
 			c[i] = rig_claim(&r);
@@ -350,8 +346,7 @@ static void steps_on_resolve(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	step.name = step.runbook = STR("undo");
 	g.rule.on_resolve = STORE_ON_RESOLVE_STEPS;
 	g.rule.resolve_steps = &step;
@@ -393,8 +388,7 @@ static void slo_of_all(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.rule.slo.objective = 50;
 	g.rule.slo.within_ms = MINUTE;
 	g.rule.slo.window_ms = 2 * HOUR;
@@ -484,8 +478,7 @@ static void kept_while_one_of_them_lasts(void **state)
 
 	(void)state;
 	for (size_t late = 0; late < STEPS; late++) {
-		rig_start(&r, true);
-		group_init(&g);
+		begin(&r, &g);
 		tell(&r, 'f', T0, &g);
 		claim_all(&r, c);
 		for (size_t i = 0; i < STEPS; i++)
@@ -516,8 +509,7 @@ static void said_in_a_dry_run(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_start(&r, true);
-	group_init(&g);
+	begin(&r, &g);
 	g.rule.ask = DECISION_DRY_RUN;
 	struct rig_answer a = tell(&r, 'f', T0, &g);
 	assert_string_equal(a.d[0].reason, "its mode is dry_run; it would run 'disk-usage', "
