@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "store/store_impl.h"
 
 struct records_call {
@@ -26,6 +27,29 @@ static struct str field(const redisReply *entry, const char *name)
 	return STR_NONE;
 }
 
+/* The JSON of all, one behind the other; ends[i]: where that of i ends. What follows from an
+ * entry's id is not kept with it, as whole_json() of the library has it. */
+static void put_json(struct buf *b, const redisReply *entries, const struct store_record *v,
+	size_t n, size_t *ends)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct str json = field(store_at(entries, i), "event");
+		char received[CLOCK_RFC3339_MAX];
+
+		if (str_starts(json, STR("{\"id\":\"")) || json.n == 0) { /* a record of before */
+			buf_str(b, json);
+		} else {
+			buf_printf(b, "{\"id\":\"%s\",", v[i].id.p);
+			if (!str_starts(json, STR("{\"received\":\""))) {
+				clock_format_ms(v[i].time_ms, received);
+				buf_printf(b, "\"received\":\"%s\",", received);
+			}
+			buf_add(b, json.p + 1, json.n - 1);
+		}
+		ends[i] = b->n;
+	}
+}
+
 /* entries: NULL where there are none. */
 static void answer_records(
 	const struct records_call *c, const struct err *e, const redisReply *entries)
@@ -33,15 +57,12 @@ static void answer_records(
 	size_t n = e || !entries ? 0 : entries->elements;
 	struct store_record *v = calloc(n + 1, sizeof(*v));
 	char(*ids)[ID_LEN + 1] = calloc(n + 1, sizeof(*ids));
+	size_t *ends = calloc(n + 1, sizeof(*ends));
+	struct buf json;
 	struct err nomem;
 
-	if ((!v || !ids) && !e) {
-		err_set(&nomem, ERR_NOMEM, "no memory for the bus");
-		e = &nomem;
-	}
-	if (e)
-		n = 0;
-	for (size_t i = 0; i < n; i++) {
+	buf_init(&json, BUF_NO_LIMIT);
+	for (size_t i = 0; v && ids && ends && i < n; i++) {
 		const redisReply *entry = store_at(entries, i);
 
 		store_event_id(store_text_at(entry, 0), ids[i]);
@@ -51,12 +72,23 @@ static void answer_records(
 			.kind = field(entry, "kind"),
 			.incident = field(entry, "incident"),
 			.decisions_json = field(entry, "decisions"),
-			.json = field(entry, "event"),
 		};
 	}
-	c->cb(c->ctx, e, e ? NULL : v, n);
+	if (v && ids && ends)
+		put_json(&json, entries, v, n, ends);
+	if ((!v || !ids || !ends || buf_failed(&json)) && !e) {
+		err_set(&nomem, ERR_NOMEM, "no memory for the bus");
+		e = &nomem;
+	}
+	for (size_t i = 0; !e && i < n; i++) {
+		size_t from = i > 0 ? ends[i - 1] : 0;
+		v[i].json = (struct str){json.p + from, ends[i] - from};
+	}
+	c->cb(c->ctx, e, e ? NULL : v, e ? 0 : n);
+	buf_release(&json);
 	free(v);
 	free(ids);
+	free(ends);
 }
 
 static void on_records(void *ctx, const struct err *e, const redisReply *reply)

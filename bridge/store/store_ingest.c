@@ -1,7 +1,6 @@
 /* store_ingest.c: events with their matched rules into one function call, and what was decided out of its answer.
  *
- * The words of the call are described at rb_ingest_v1 in library/30-ingest.lua. JSON goes in without its first brace, since
- * the function puts id and received in front. A duplicate's decisions are not asked for: they are all `duplicate`,
+ * The words of the call are described at rb_ingest_v1 in library/30-ingest.lua. A duplicate's decisions are not asked for: they are all `duplicate`,
  * and filled in here.
  */
 #include "store/store_impl.h"
@@ -58,12 +57,12 @@ static size_t gate_words(const struct store_decision_in *d)
 {
 	if (d->gate.kind == STORE_GATE_NONE)
 		return 0;
-	return GATE_WORDS + d->gate.timeout_steps_n * STORE_STEP_WORDS;
+	return GATE_WORDS + d->gate.timeout_steps_n;
 }
 
 size_t store_decision_words(const struct store_decision_in *d)
 {
-	return RULE_WORDS + (d->steps_n + d->resolve_steps_n + d->failure_steps_n) * STORE_STEP_WORDS + gate_words(d);
+	return RULE_WORDS + d->steps_n + d->resolve_steps_n + d->failure_steps_n + gate_words(d);
 }
 
 static size_t decision_words(const struct store_event_in *ev)
@@ -145,16 +144,20 @@ static struct str head_words(struct store *s, const struct store_event_in *in)
 
 void store_put_step(struct store *s, const struct store_step_in *step)
 {
-	struct redis *r = s->redis;
 	const int64_t v[] = {step->late, step->always, step->idempotent, step->timeout_ms, step->retries_max,
 		step->retries_backoff_ms};
+	/* No NUL but in the name, which is the last one. */
+	const struct str words[] = {step->pool, step->runbook, step->runbook_sha256,
+		step->params_json.n > 0 ? step->params_json : STR("{}"), step->name};
 
-	redis_arg(r, step->name);
-	redis_arg(r, step->runbook);
-	redis_arg(r, step->runbook_sha256);
-	redis_arg(r, step->pool);
-	redis_arg(r, step->params_json.n > 0 ? step->params_json : STR("{}"));
-	redis_arg(r, store_numbers(s, v, sizeof(v) / sizeof(v[0])));
+	store_numbers(s, v, sizeof(v) / sizeof(v[0]));
+	buf_putc(&s->scratch, ' ');
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (i > 0)
+			buf_putc(&s->scratch, '\0');
+		buf_str(&s->scratch, words[i]);
+	}
+	redis_arg(s->redis, buf_as_str(&s->scratch));
 }
 
 /* A rule that asks for no more than cooldown and steps says only these two. */
@@ -269,7 +272,7 @@ static bool is_alert(const struct event *ev)
 	return ev->fingerprint.n > 0 && ev->status != EVENT_INFO;
 }
 
-/* The function puts members of its own in front. */
+/* Of a change the function puts members of its own in front. */
 static struct str without_brace(struct str json)
 {
 	return json.n > 0 ? (struct str){json.p + 1, json.n - 1} : STR_NONE;
@@ -305,7 +308,7 @@ void store_put_event(struct store *s, const struct store_event_in *in)
 		redis_arg(s->redis, head_words(s, in));
 	else
 		redis_arg(s->redis, without_brace(in->change_json));
-	redis_arg(s->redis, without_brace(in->json));
+	redis_arg(s->redis, in->json);
 	if (in->facts.n > 0)
 		put_facts(s, in->facts);
 	for (size_t i = 0; i < in->decisions_n; i++)

@@ -85,7 +85,7 @@ def template_of(rb, redis):
     event.update(fingerprint="FINGERPRINT", labels="LABELS", status="STATUS")
     event["data"] = {**event["data"], "fingerprint": "FINGERPRINT", "labels": "LABELS", "status": "STATUS"} \
         if "labels" in event["data"] else event["data"]
-    return json.dumps(event, separators=(",", ":"))[1:]
+    return json.dumps(event, separators=(",", ":"))
 
 
 def load(redis, incidents, resolved):

@@ -107,7 +107,7 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=180000
     fp = fp or "%016x" % n
     labels = ('{"alertname":"HostOutOfDiskSpace","cluster":"eu-1","device":"/dev/sda1","fstype":"ext4","instance":"web-%d:9100",'
               '"job":"node","mountpoint":"/var/log","severity":"critical"}' % n)
-    json = ('"source":"alertmanager","type":"alert","status":"%s","time":"2026-11-22T19:19:32.624714673Z","fingerprint":"%s",'
+    json = ('{"source":"alertmanager","type":"alert","status":"%s","time":"2026-11-22T19:19:32.624714673Z","fingerprint":"%s",'
             '"starts_at":"2026-11-22T19:19:32.624714673Z","ends_at":null,"severity":"critical","summary":"Disk of web-%d is full",'
             '"labels":%s,"annotations":{"description":"/var/log has 4%% left of 20 GB","runbook_url":"https://wiki/disk","summary":'
             '"Disk of web-%d is full"},"links":{"generator":"http://prometheus:9090/graph?g0.expr=node_filesystem_avail_bytes"},'
@@ -117,8 +117,8 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=180000
     found_by = "+" + "".join("%s=%s\0" % pair for pair in re.findall('"(.*?)":"(.*?)"', labels))
     words = []
     if rule:
-        words = [rule, "run", "web-%d" % (n % 10), "", "%d 1" % cooldown, "disk-usage", "disk-usage", "5" * 64, "default", '{"path":"/var/log"}',
-                 "0 0 1 0 0 0"]
+        words = [rule, "run", "web-%d" % (n % 10), "", "%d 1" % cooldown,
+                 "0 0 1 0 0 0 default\0disk-usage\0" + "5" * 64 + '\0{"path":"/var/log"}\0disk-usage']
     return ["alertmanager:" + fp, "%s %d " % (status, starts), "4 0 600000 %d " % len(words), corr, found_by + head, json] + words
 
 
@@ -159,6 +159,9 @@ def kinds(calls, base):
     base += n
     yield ("the same, 8 in a call", [],
            together([event(base + i, corr=storm, rule="disk") for i in range(n)], 8))
+    base += n
+    yield ("the same, 43 in a call", [],
+           together([event(base + i, corr=storm, rule="disk") for i in range(n)], 43))
     base += n
     yield ("ten to an incident, 8 in a call", [],
            together([event(base + i, corr="e%d" % ((base + i) // 10)) for i in range(n)], 8))

@@ -278,6 +278,65 @@ static void not_there(void **state)
 	rig_stop(&r);
 }
 
+/* ---- records of the bus ---- */
+
+struct told {
+	struct rig *r;
+	size_t n;
+	char json[4][400];
+};
+
+static void on_told(void *ctx, const struct err *e, const struct store_record *v, size_t n)
+{
+	struct told *t = ctx;
+
+	for (size_t i = 0; i < n && i < 4; i++)
+		rig_copy(t->json[i], sizeof(t->json[i]), v[i].json);
+	t->n = n;
+	rig_done(t->r, e);
+}
+
+/* What follows from a record's entry id is not kept with it. Whoever reads the bus gets it all the same: of a record that
+ * was made when the clock had gone back, and of one that was kept whole. */
+static void id_and_received(void **state)
+{
+	static const char whole[] = "{\"id\":\"01KAPJDTG00000000000000009\",\"received\":\"2025-11-22T20:00:00.000Z\",\"source\":\"x\"}";
+	struct rig r;
+	struct rig_event in = rig_alert(A, 'f', RIG_T0);
+	struct rig_rows *rows = calloc(1, sizeof(*rows));
+	struct told t = {.r = &r};
+
+	(void)state;
+	rig_start(&r, true);
+	rig_ingest(&r, &in);
+	rig_time(&r, RIG_T0 - 1000);
+	in = rig_alert(B, 'f', RIG_T0);
+	rig_ingest(&r, &in);
+	freeReplyObject(server_ask(&r.server, "XADD " RIG_KEY ":bus 1763841600000-9 kind info incident %s decisions [] event %s", "", whole));
+	assert_int_equal(rig_await(&r, store_records(r.s, STR_NONE, 10, on_told, &t, &r.e)), ERR_NONE);
+	assert_int_equal(t.n, 3);
+	const char *begins[] = {
+		"{\"id\":\"01KAPJDTG00000000000000001\",\"received\":\"2025-11-22T20:00:00.000Z\",\"source\":\"am\"",
+		"{\"id\":\"01KAPJDTG00000000000000002\",\"received\":\"2025-11-22T19:59:59.000Z\",\"source\":\"am\"",
+		whole,
+	};
+	struct store_page page = {.limit = 10};
+	rig_list(&r, STORE_EVENTS, &page, rows);
+	assert_int_equal(rows->n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = strlen(begins[i]) - 1;
+		char id[ID_LEN + 1];
+
+		rig_copy(id, sizeof(id), (struct str){begins[i] + 7, ID_LEN});
+		assert_memory_equal(t.json[i], begins[i], n);
+		assert_memory_equal(rows->v[2 - i], begins[i], n);
+		assert_memory_equal(rig_get(&r, STORE_EVENT, id).text, begins[i], n);
+	}
+	assert_string_equal(t.json[2], whole);
+	free(rows);
+	rig_stop(&r);
+}
+
 TESTS_MAIN(cmocka_unit_test(all_lists), cmocka_unit_test(between_times), cmocka_unit_test(same_time),
 	cmocka_unit_test(a_large_page), cmocka_unit_test(far_behind), cmocka_unit_test(alert_of_two_incidents),
-	cmocka_unit_test(not_there))
+	cmocka_unit_test(not_there), cmocka_unit_test(id_and_received))

@@ -256,7 +256,7 @@ static void older_ones(void **state)
 		"FCALL rb_ingest_v1 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
 		"300000 900000 100 6 900000 0 0 0 0", A, "f 0 ", "2 0 600000 0 ",
 		"\"title\":\"t\",\"key\":{},\"labels\":{\"instance\":\"a\"}}",
-		"\"source\":\"am\"}");
+		"{\"source\":\"am\"}");
 	assert_has(str_of(old->str), "0 ");
 	rig_copy(t.text, sizeof(t.text), str_of(strrchr(old->str, ' ') + 1));
 	freeReplyObject(old);
@@ -484,7 +484,7 @@ static void an_alert(void **state)
 		"FCALL rb_ingest_v1 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
 		"300000 900000 100 6 900000 0 0 0 0", "dddddddddddddddd", "f 0 ", "2 0 600000 0 ",
 		"+{\"title\":\"t\"",
-		"\"source\":\"am\",\"fingerprint\":\"d\",\"summary\":\"a \\\"}],{ "
+		"{\"source\":\"am\",\"fingerprint\":\"d\",\"summary\":\"a \\\"}],{ "
 		"\\\\\",\"labels\":{},\"annotations\":{\"a\":\"]}\"},"
 		"\"data\":{\"n\":1.50,\"list\":[[],{}],\"summary\":\"no\"}}");
 	assert_int_equal(raw->type, REDIS_REPLY_STRING);

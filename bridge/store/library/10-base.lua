@@ -163,7 +163,7 @@ end
 local now_text = '' -- of the call under way, set by read_time: now as digits
 local read_time, now_ms, rfc3339, received, period
 local quote, quote_or_null, number_or_null, time_or_null
-local ulid, ulid_of, read_clock, id_clock, new_id, entry_id, bus_add
+local ulid, ulid_of, read_clock, id_clock, new_id, next_entry, whole_json, bus_add
 do
 
 local now_second, now_pad = '', '' -- now_text in parts
@@ -329,23 +329,36 @@ function new_id(g)
 	return ulid(g.ms, g.seq)
 end
 
--- The entry id that belongs to the id which new_id gave last.
-function entry_id(g)
-	return g.text .. '-' .. text(g.seq)
+-- The entry id of the next record, and its JSON as the bus keeps it: without what follows from that id, which is the
+-- record's own id and when it was received; where the clock went back, that does not follow.
+function next_entry(g, now, json)
+	g.seq = g.seq + 1
+	if g.ms ~= now then
+		json = '{"received":"' .. received() .. '",' .. sub(json, 2)
+	end
+	return g.text .. '-' .. text(g.seq), json
 end
 
--- A record that begins `{"id":…,"received":…,` and goes on with the members of rest. Returns its entry id
--- and its JSON. Another Redis may have written meanwhile (a failover there and back): then once more.
-function bus_add(p, now, kind, incident, decisions, rest)
+-- A record's JSON as all but the bus have it, with its id first. Records of before are kept like that.
+function whole_json(sid, json)
+	if sub(json, 1, 7) == '{"id":"' then
+		return json
+	end
+	local known = sub(json, 1, 13) == '{"received":"'
+	return '{"id":"' .. ulid_of(sid) .. '",' .. (known and '' or '"received":"' .. rfc3339(num(match(sid, '^%d+'))) .. '",') ..
+		sub(json, 2)
+end
+
+-- A new record; returns its entry id and its whole JSON. Another Redis may have written meanwhile (a failover there and back): then once
+-- more.
+function bus_add(p, now, kind, incident, decisions, json)
 	local g = id_clock(p, now)
 	for attempt = 1, 2 do
-		local id = new_id(g)
-		local sid = entry_id(g)
-		local json = '{"id":"' .. id .. '","received":"' .. received() .. '",' .. rest
+		local sid, kept_as = next_entry(g, now, json)
 		local r = trycall('XADD', p .. 'bus', sid, 'kind', kind, 'incident', incident, 'decisions',
-			decisions, 'event', json)
+			decisions, 'event', kept_as)
 		if not r.err then
-			return sid, json
+			return sid, whole_json(sid, kept_as)
 		end
 		if attempt == 2 then
 			error(r.err)

@@ -72,7 +72,7 @@ local SEVERITY_OF = {succeeded = 'info', cancelled = 'warning', rejected = 'warn
 local function result_event(p, r, to, now, reason, more)
 	local rule = r.rule ~= '' and '"rule":' .. quote(r.rule) .. ',' or ''
 	local trail = trail_behind(r)
-	local rest = '"source":"runbookd","type":"run","status":"info","time":"' .. rfc3339(now) ..
+	local json = '{"source":"runbookd","type":"run","status":"info","time":"' .. rfc3339(now) ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"' ..
 		(SEVERITY_OF[to] or 'error') .. '","summary":' ..
 		quote("runbook '" .. r.runbook .. "' " .. to .. (reason ~= '' and ': ' .. reason or '')) ..
@@ -84,18 +84,18 @@ local function result_event(p, r, to, now, reason, more)
 		number_or_null(more.signal) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
 		',"duration_ms":' .. number_or_null(more.duration) .. '},"depth":' .. r.depth ..
 		trail_member(trail) .. '}'
-	local sid, json = bus_add(p, now, 'info', r.incident, '[]', rest)
+	local sid, whole = bus_add(p, now, 'info', r.incident, '[]', json)
 	call('XADD', p .. 'inbox', '*', 'event', sid, 'incident', r.incident, 'json',
-		sub(json, 1, -2) .. ',"run":"' .. r.id .. '"}', 'trail', trail)
+		sub(whole, 1, -2) .. ',"run":"' .. r.id .. '"}', 'trail', trail)
 	return sid
 end
 
 local function change_record(p, r, to, now, reason)
-	local rest = '"run":"' .. r.id .. '","rule":' .. quote_or_null(r.rule) .. ',"runbook":' ..
+	local json = '{"run":"' .. r.id .. '","rule":' .. quote_or_null(r.rule) .. ',"runbook":' ..
 		quote(r.runbook) .. ',"step":' .. quote(r.step) .. ',"state":"' .. to .. '","reason":' ..
 		quote(reason) .. ',"worker":' .. quote_or_null(r.worker) .. ',"attempt":' ..
 		(r.attempt == '' and '0' or r.attempt) .. '}'
-	return (bus_add(p, now, 'run', r.incident, '[]', rest))
+	return (bus_add(p, now, 'run', r.incident, '[]', json))
 end
 
 -- n: how long the push has made the timeline. Its first two entries, key and head, stay; how many went is counted.
@@ -204,21 +204,43 @@ local function create_run(p, now, t, who, reason)
 	audit_run(p, t, '', state, now, who, reason)
 end
 
-local STEP = '^(%d) (%d) (%d) (%d+) (%d+) (%d+)$' -- late always idempotent timeout_ms retries backoff_ms
+-- A step is one word: "late always idempotent timeout_ms retries backoff_ms pool" and, a NUL before each, its runbook,
+-- that one's digest, its parameters and its name. Most are read by nobody, since their rule is in cooldown.
+local step = {} -- functions by name
+do
+
+local ALL = '^(%d) (%d) (%d) (%d+) (%d+) (%d+) ([^%z]*)%z([^%z]*)%z([^%z]*)%z([^%z]*)%z(.*)$'
+
+function step.read(r, word)
+	r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff, r.pool, r.runbook, r.sha256, r.params, r.step =
+		match(word, ALL)
+	return r
+end
+
+function step.pool(word)
+	return match(word, '^[^%z]* ([^%z]*)')
+end
+
+function step.runbook(word)
+	return match(word, '^[^%z]*%z([^%z]*)')
+end
+
+end
 
 -- Notes that the first n steps, of which t.argv[k] is the first, are ready at once; or the pool whose queue is full, and
 -- nothing is noted.
 local function no_room(t, k, n, forced)
 	local argv, pools, added = t.argv, t.pools, t.added
-	for at = k + 3, k + 6 * n - 3, 6 do
-		local pool = argv[at]
+	for i = k, k + n - 1 do
+		local pool = step.pool(argv[i])
 		pools[pool] = pools[pool] or call('ZCARD', t.p .. 'queue:' .. pool)
 		if pools[pool] >= t.queue and not forced then
 			return pool
 		end
 	end
-	for at = k + 3, k + 6 * n - 3, 6 do
-		added[argv[at]] = (added[argv[at]] or 0) + 1
+	for i = k, k + n - 1 do
+		local pool = step.pool(argv[i])
+		added[pool] = (added[pool] or 0) + 1
 	end
 	return nil
 end
@@ -236,13 +258,10 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced, parallel)
 		return nil, full
 	end
 	for position = 1, steps do
-		local r = {
-			id = new_id(t.g), rule = rule, position = position, step = argv[k], runbook = argv[k + 1],
-			sha256 = argv[k + 2], pool = argv[k + 3], params = argv[k + 4], incident = incident,
-			depth = depth, ruleset = t.ruleset, prev = '', next = '', trail = t.trail,
-		}
-		r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[k + 5], STEP)
-		k = k + 6
+		local r = step.read({
+			id = new_id(t.g), rule = rule, position = position, incident = incident, depth = depth,
+			ruleset = t.ruleset, prev = '', next = '', trail = t.trail,
+		}, argv[k + position - 1])
 		if before then
 			r.prev, r.before, before.next = before.id, before.step, r.id
 		else
@@ -314,7 +333,7 @@ end
 local function run_failure_steps(p, r, now)
 	local words = cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure'))
 	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0, trail = r.trail}
-	plan_runs(t, 1, #words / 6, r.rule, r.incident, num(r.depth), true)
+	plan_runs(t, 1, #words, r.rule, r.incident, num(r.depth), true)
 	t.runs[1].prev = r.id
 	for i = 1, t.runs_n do
 		t.runs[i].event, t.runs[i].later = r.event, true

@@ -145,11 +145,10 @@ function leave(t, a)
 	return inc
 end
 
--- Plans a record of the bus, {"id":…,"received":…, and rest: its entry id and its JSON.
-function plan_add(t, kind, incident, decisions, rest)
-	local g, n = t.g, t.adds_n
-	local json = '{"id":"' .. new_id(g) .. '","received":"' .. received() .. '",' .. rest
-	local record = entry_id(g)
+-- Plans a record of the bus; returns its entry id, and its JSON as the bus keeps it.
+function plan_add(t, kind, incident, decisions, json)
+	local n, record = t.adds_n, nil
+	record, json = next_entry(t.g, t.now, json)
 	adds[n + 1], adds[n + 2], adds[n + 3], adds[n + 4], adds[n + 5] = record, kind, incident, decisions, json
 	t.adds_n = n + 5
 	return record, json
@@ -341,7 +340,7 @@ rule_of = kept(function(s)
 		hosts = v[6] or 0, hosts_ms = v[7], on_resolve = v[8] or 0, skip_flapping = v[9] == 1,
 		approval = v[10] == 1, expires = v[11] or 0, resolve = resolve, failure = failure,
 		slo = v[14] and v[14] > 0 and format('%d %d %d', v[14], v[15], v[16]) or '',
-		gate = v[17] or 0, only_root = v[18] == 1, parallel = v[19] == 1, words = 5 + 6 * (v[2] + resolve + failure) + (v[17] or 0),
+		gate = v[17] or 0, only_root = v[18] == 1, parallel = v[19] == 1, words = 5 + v[2] + resolve + failure + (v[17] or 0),
 	}
 end)
 
@@ -415,7 +414,7 @@ end
 -- A decision on the event sid, made after its record was: a record of its own.
 function add_decision(t, inc, sid, rule, decision, reason, run)
 	local record = plan_add(t, 'decisions', inc and inc.id or '', list_of((decision_texts(rule, decision, reason, run))),
-		'"event":"' .. ulid_of(sid) .. '"}')
+		'{"event":"' .. ulid_of(sid) .. '"}')
 	if inc then
 		touch(t, inc)
 		add_line(inc, record)
@@ -472,18 +471,18 @@ end
 -- The one loud event that a brake begins to hold: on the bus, and through the rules by way of the inbox.
 local function tell_brake(t, b, rule, reason)
 	local limit = (b.rule and '' or 'limits.') .. b.what
-	local rest = '"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
+	local json = '{"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"error","summary":' ..
 		quote("rule '" .. rule .. "' is held back: " .. reason) .. ',"labels":{"limit":"' .. limit ..
 		'","rule":' .. quote(rule) .. '},"annotations":{},"links":{},"data":{"limit":"' .. limit ..
 		'","rule":' .. quote(rule) .. ',"count":' .. text(b.count) .. ',"per_ms":' .. text(b.per) ..
 		'},"depth":' .. text(t.depth) .. trail_member(t.trail) .. '}'
-	local record, json = plan_add(t, 'info', t.incident, '[]', rest)
+	local record, kept_as = plan_add(t, 'info', t.incident, '[]', json)
 	if t.inc then
 		add_line(t.inc, record)
 	end
 	t.inbox = t.inbox or {}
-	t.inbox[#t.inbox + 1] = {record, t.incident, json, t.trail}
+	t.inbox[#t.inbox + 1] = {record, t.incident, whole_json(record, kept_as), t.trail}
 end
 
 local function held(t, b, rule, till)
@@ -554,7 +553,7 @@ local function after_steps(t, k, u, last)
 		after, more = 's', {'slo', u.slo .. ' ' .. now_text}
 	end
 	if u.failure > 0 then
-		local words = slice(t.argv, k + 5 + 6 * (u.steps + u.resolve), 6 * u.failure)
+		local words = slice(t.argv, k + 5 + u.steps + u.resolve, u.failure)
 		after = after .. 'f'
 		more[#more + 1], more[#more + 2] = 'failure', encode(words)
 	end
@@ -575,14 +574,14 @@ local function until_resolved(t, k, u, rule, first, last)
 	set_wait(t, t.name, t.alert, field, {
 		cancel = u.on_resolve == 1, runs = sub(runs, 1 - 27 * RESOLVE_RUNS), last = last.id,
 		ran = not u.approval or (before and before.ran) or false, ruleset = t.ruleset,
-		words = slice(t.argv, k + 5 + 6 * u.steps, 6 * u.resolve),
+		words = slice(t.argv, k + 5 + u.steps, u.resolve),
 	})
 end
 
 local function would_run(t, k, u)
 	local names = {}
 	for i = 1, u.steps do
-		names[i] = "'" .. t.argv[k + 5 + 6 * (i - 1) + 1] .. "'"
+		names[i] = "'" .. step.runbook(t.argv[k + 4 + i]) .. "'"
 	end
 	return (u.approval and 'would ask for approval to run ' or 'would run ') ..
 		(u.parallel and concat(names, ', ') .. ' at once' or concat(names, ', then '))
@@ -758,7 +757,7 @@ local function on_resolve(t, inc, sid, rule, rec)
 	end
 	local argv, ruleset, from = t.argv, t.ruleset, t.runs_n
 	t.argv, t.ruleset = rec.words, rec.ruleset
-	local first = plan_runs(t, 1, #rec.words / 6, rule, inc and inc.id or '', t.depth + 1, true)
+	local first = plan_runs(t, 1, #rec.words, rule, inc and inc.id or '', t.depth + 1, true)
 	t.argv, t.ruleset = argv, ruleset
 	t.runs[from + 1].prev = rec.last
 	for i = from + 1, t.runs_n do
@@ -840,15 +839,15 @@ end
 
 -- Plans the bus record of a new event. Its id comes after those of its runs (see the top).
 local function plan_record(t, k, entry, incident, decisions)
-	local kind, rest, sid = KINDS[sub(t.argv[k + 1], 1, 1)], t.argv[k + 5], nil
+	local kind, json, sid = KINDS[sub(t.argv[k + 1], 1, 1)], t.argv[k + 5], nil
 	if entry and entry.event ~= '' then
 		sid = entry.event
 		if decisions == '[]' then
 			return sid, nil
 		end
-		kind, rest = 'decisions', '"event":"' .. ulid_of(sid) .. '"}'
+		kind, json = 'decisions', '{"event":"' .. ulid_of(sid) .. '"}'
 	end
-	local record = plan_add(t, kind, incident, decisions, rest)
+	local record = plan_add(t, kind, incident, decisions, json)
 	return sid or record, record
 end
 
@@ -1482,12 +1481,11 @@ end
            labels that are left out; then each label, NAME=VALUE and a NUL; then a brace and the members. (Older
            bridges send the members alone.)
            Of a change: what incidents show of it, without its first brace.
-  json     without its first brace; empty for an alert that the caller takes for a duplicate: where it is none, the
+  json     empty for an alert that the caller takes for a duplicate: where it is none, the
            answer is the error WHOLE
 then `words` words: where the event has facts (37-planned.lua) '' "facts" FACTS '' "0 0"; at the end those of the topology
 (37-topology.lua); between them for each rule: rule decision reason cooldown_key numbers (rule_of); where the decision is
-run or dry_run, the event's host in place of the reason; then for each step, resolve step and failure step: step runbook
-sha256 pool params "late always idempotent timeout_ms retries backoff_ms"
+run or dry_run, the event's host in place of the reason; then a word for each step, resolve step and failure step (20-runs.lua),
 and of a rule over several events the gate words: "kind count within_ms parts timeout_steps" by_key time_ms names why
 timeout_why, and the steps on timeout (35-gates.lua); time 0: now; why: that its steps cannot be run for this event.
 Answer, texts in an array, or the text itself where there is only one: for each event "outcome entry_id incident",
@@ -1554,16 +1552,16 @@ local function tell_series(t, pattern, spec)
 	if t.told[pattern] == 'before' then
 		return
 	end
-	local rest = '"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
+	local json = '{"source":"runbookd","type":"limit","status":"info","time":"' .. received() ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"error","summary":' ..
 		quote("pattern '" .. pattern .. "' is held back: it follows " .. text(spec.series) ..
 			' alerts, its limit (series), and lines that would begin another one are refused; let by have ' ..
 			'labels of few values, or raise series') ..
 		',"labels":{"limit":"series","pattern":' .. quote(pattern) .. '},"annotations":{},"links":{},"data":{"limit":' ..
 		'"series","pattern":' .. quote(pattern) .. ',"count":' .. text(spec.series) .. '},"depth":0}'
-	local record, json = plan_add(t, 'info', '', '[]', rest)
+	local record, kept_as = plan_add(t, 'info', '', '[]', json)
 	t.inbox = t.inbox or {}
-	t.inbox[#t.inbox + 1] = {record, '', json, ''}
+	t.inbox[#t.inbox + 1] = {record, '', whole_json(record, kept_as), ''}
 end
 
 -- Is there room for one more series? What is to be added in this call counts.

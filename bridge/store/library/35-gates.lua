@@ -237,7 +237,7 @@ local function time_out(t, g)
 		decision, reason = 'run', 'on_timeout: ' .. why
 		aside(t, function()
 			t.argv, t.ruleset, t.trail = rec.words, rec.ruleset, rec.trail or ''
-			run = plan_runs(t, 1, #rec.words / 6, g.rule, rec.incident, rec.depth + 1, true)
+			run = plan_runs(t, 1, #rec.words, g.rule, rec.incident, rec.depth + 1, true)
 		end)
 		runs_of(t, from, first.event, "on_timeout of rule '")
 		tell_events(t, from, ids_of(rec.events, first))
@@ -310,7 +310,7 @@ local ASKS = {'words', 'why', 'dry', 'ruleset', 'incident', 'depth', 'trail', 'f
 
 local function begin_with(t, k, at, spec, to)
 	local words = {}
-	for i = 1, 6 * spec.steps do
+	for i = 1, spec.steps do
 		words[i] = t.argv[at + 5 + i]
 	end
 	to.words, to.why, to.dry = spec.steps > 0 and words or nil, t.argv[at + 5], t.argv[k + 1] == 'dry_run'
@@ -461,7 +461,7 @@ local function fire_absent(t, g)
 	local why = 'none of ' .. rec.names .. ' came for ' .. period(rec.within) ..
 		(rec.event == '' and ' since ' or '; the last one was at ') .. rfc3339(rec.last)
 	if rec.event == '' then
-		rec.event = plan_add(t, 'info', '', '[]', '"source":"runbookd","type":"absent","status":"info","time":"' ..
+		rec.event = plan_add(t, 'info', '', '[]', '{"source":"runbookd","type":"absent","status":"info","time":"' ..
 			received() .. '","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"error","summary":' ..
 			quote("rule '" .. g.rule .. "': " .. why) .. ',"labels":{"rule":' .. quote(g.rule) ..
 			'},"annotations":{},"links":{},"data":{}}')
@@ -548,7 +548,7 @@ end
 
 -- One rule over several events; as decide_now.
 function gate_decide(t, k, u)
-	local argv, at = t.argv, k + 5 + 6 * (u.steps + u.resolve + u.failure)
+	local argv, at = t.argv, k + 5 + u.steps + u.resolve + u.failure
 	local spec, own = spec_of(argv[at]), num(argv[at + 2])
 	local time = own > 0 and math.min(own, t.now) or t.now
 	if t.now - time > t.limits[11] then
@@ -649,7 +649,7 @@ end
 -- A rule without `by` is watched from when it is loaded.
 local function watch_rule(t, rule, k)
 	local u = rule_of(t.argv[k + 4])
-	local at = k + 5 + 6 * (u.steps + u.resolve + u.failure)
+	local at = k + 5 + u.steps + u.resolve + u.failure
 	local spec, g = spec_of(t.argv[at]), get_gate(t, rule, '')
 	t.key, t.depth, t.trail, t.incident, t.alert = '', 0, '', '', false
 	local rec = g.rec

@@ -8,6 +8,7 @@ local drop_pauses, hold_queued, tick_held
 do
 
 local PAUSES = 100 -- that hold at once
+local GATE_WORDS = 6 -- of a rule over several events, between its steps and those on timeout
 
 local function read_pause(v)
 	local till, since, at = match(v, '^(%d+) (%d+) ()')
@@ -91,14 +92,14 @@ local NO_EVENT = {}
 
 local function event_at(p, sid)
 	local v = sid ~= '' and call('XRANGE', p .. 'bus', sid, sid)[1]
-	return v and cjson.decode(v[2][8]) or NO_EVENT
+	return v and cjson.decode(whole_json(sid, v[2][8])) or NO_EVENT
 end
 
--- The event that t decides on: t.body is its JSON without the first brace; or it is kept already, as t.body_of.
+-- The event that t decides on: t.body is its JSON; or it is kept already, as t.body_of.
 local function event_of(t)
 	if not t.read_event then
 		if t.body then
-			t.read_event = cjson.decode('{' .. t.body)
+			t.read_event = cjson.decode(t.body)
 		elseif t.body_of then
 			t.read_event = event_at(t.p, t.body_of)
 			local kept = t.read_event == NO_EVENT and t.alert and call('GET', t.p .. 'alert:' .. t.name .. ':event')
@@ -123,11 +124,12 @@ local function paused_by_hand(t, k, u)
 	elseif by['rule ' .. rule] then
 		return why('the rule is paused', by['rule ' .. rule])
 	end
-	local key = u.gate and k + 6 + 6 * (u.steps + u.resolve + u.failure) -- of a rule over several events: no runbook
-	for i = k + 6, k + u.words - 1, 6 do -- the runbook of each step, and of those on resolve, failure and timeout
-		local pause = by['runbook ' .. argv[i]]
-		if pause and i ~= key then
-			return why("its runbook '" .. argv[i] .. "' is paused", pause)
+	local gate = u.gate and u.gate > 0 and k + 5 + u.steps + u.resolve + u.failure or math.huge
+	for i = k + 5, k + u.words - 1 do -- the runbook of each step, and of those on resolve, failure and timeout
+		local runbook = (i < gate or i >= gate + GATE_WORDS) and step.runbook(argv[i])
+		local pause = runbook and by['runbook ' .. runbook]
+		if pause then
+			return why("its runbook '" .. runbook .. "' is paused", pause)
 		end
 	end
 	local field = #t.pauses.matchers > 0 and matching(t.pauses, event_of(t))

@@ -163,7 +163,7 @@ function topology.tell(t)
 		x.told = x.told + 1
 		local m = x.moves[x.told]
 		if m.to then
-			local record = plan_add(t, 'topology', m.to, '[]', '"root":"' .. m.to .. '","symptom":"' .. m.id ..
+			local record = plan_add(t, 'topology', m.to, '[]', '{"root":"' .. m.to .. '","symptom":"' .. m.id ..
 				'","node":' .. quote(m.node) .. '}')
 			for _, id in ipairs({m.to, m.id}) do
 				local inc = get_incident(t, id)

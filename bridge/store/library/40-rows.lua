@@ -70,7 +70,7 @@ local function record(p, sid)
 	local v = call('XRANGE', p .. 'bus', sid, sid)[1]
 	if v then
 		v = v[2]
-		return v[2], v[4], v[6], v[8]
+		return v[2], v[4], v[6], whole_json(sid, v[8])
 	end
 end
 

@@ -284,7 +284,7 @@ end
 function run_new(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
-	local asked = argv[11] or '' -- a bridge of before does not say it
+	local asked = argv[6] or '' -- a bridge of before does not say it
 	if argv[2] ~= '' then
 		local id, of = match(call('HGET', p .. 'idempotency', argv[2]) or '', '^(%S+) ?(.*)$')
 		if id and of ~= '' and asked ~= '' and of ~= asked then
@@ -294,11 +294,9 @@ function run_new(keys, argv)
 			return id
 		end
 	end
-	local r = {
-		rule = '', position = 1, step = argv[5], runbook = argv[6], sha256 = argv[7], pool = argv[8],
-		params = argv[9], incident = '', event = '', depth = 1, ruleset = argv[3], prev = '', next = '',
-	}
-	r.late, r.always, r.idempotent, r.timeout, r.retries, r.backoff = match(argv[10], STEP)
+	local r = step.read({
+		rule = '', position = 1, incident = '', event = '', depth = 1, ruleset = argv[3], prev = '', next = '',
+	}, argv[5])
 	if call('ZCARD', p .. 'queue:' .. r.pool) >= num(argv[4]) then
 		return {err = "FULL the queue of pool '" .. r.pool .. "' is full (limits.queue " .. argv[4] .. ')'}
 	end

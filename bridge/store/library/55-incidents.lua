@@ -30,7 +30,7 @@ end
 -- The record and the line of the act, and its words for the audit; rest: more members, each with a comma before it.
 -- Returns the record's entry id.
 local function tell(t, o, inc, rest)
-	local record = plan_add(t, 'act', inc.id, '[]', '"what":"' .. o.act .. '","who":' .. quote(o.who) .. ',"text":' ..
+	local record = plan_add(t, 'act', inc.id, '[]', '{"what":"' .. o.act .. '","who":' .. quote(o.who) .. ',"text":' ..
 		quote(o.text) .. ',"incident":"' .. inc.id .. '"' .. (rest or '') .. '}')
 	touch(t, inc)
 	add_line(inc, record)

@@ -61,7 +61,7 @@ end
 local function resolve_here(t, name, a, at, reason)
 	local inc = leave(t, a)
 	local source, fingerprint = match(name, '^(.*):(.-)$')
-	local sid = plan_add(t, 'alert', a.inc ~= '-' and a.inc or '', '[]', '"source":' .. quote(source) ..
+	local sid = plan_add(t, 'alert', a.inc ~= '-' and a.inc or '', '[]', '{"source":' .. quote(source) ..
 		',"fingerprint":' .. quote(fingerprint) .. ',"status":"resolved","last_seen":' ..
 		time_or_null(a.last) .. ',"ends_at":' .. time_or_null(at) .. ',"reason":' .. quote(reason) .. '}')
 	local runs = t.runs_n

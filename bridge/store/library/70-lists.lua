@@ -110,7 +110,7 @@ local function list_events(p, argv)
 				out[1] = 1
 				return out
 			end
-			out[#out + 1], out[#out + 2] = v[i][1], event_json(f[4], f[6], f[8])
+			out[#out + 1], out[#out + 2] = v[i][1], event_json(f[4], f[6], whole_json(v[i][1], f[8]))
 			rows = rows + 1
 		end
 		out[2] = v[i][1]

@@ -86,7 +86,7 @@ local function tell(t, c, name, n, usual, limit, days)
 	local all = name == ''
 	local what = all and 'alert_storm' or 'unusual_rate'
 	local since = c.day * DAY + c.hour * HOUR
-	local rest = '"source":"runbookd","type":"' .. what .. '","status":"info","time":"' .. received() ..
+	local json = '{"source":"runbookd","type":"' .. what .. '","status":"info","time":"' .. received() ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"warning","summary":' ..
 		quote((all and 'alerts' or "'" .. name .. "'") .. ' began ' .. text(n) .. ' times since ' ..
 			sub(rfc3339(since), 12, 16) .. ' UTC; usual at this hour are ' .. format('%g', usual)) ..
@@ -94,9 +94,9 @@ local function tell(t, c, name, n, usual, limit, days)
 		(all and '' or '"alertname":' .. quote(name) .. ',') .. '"count":' .. text(n) .. ',"usual":' ..
 		format('%g', usual) .. ',"limit":' .. format('%.1f', limit) .. ',"days":' .. text(days) .. ',"since":"' ..
 		rfc3339(since) .. '"},"depth":0}'
-	local record, json = plan_add(t, 'info', '', '[]', rest)
+	local record, kept_as = plan_add(t, 'info', '', '[]', json)
 	t.inbox = t.inbox or {}
-	t.inbox[#t.inbox + 1] = {record, '', json, ''}
+	t.inbox[#t.inbox + 1] = {record, '', whole_json(record, kept_as), ''}
 	c.told = c.told or {}
 	c.told[#c.told + 1] = name
 end
