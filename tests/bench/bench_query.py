@@ -76,12 +76,10 @@ class Incidents:
 
 
 def template_of(rb, redis):
-    """An event as the bridge writes it, without its id, with places for what differs."""
+    """An event as the bridge writes it, with places for what differs."""
     labels = {"alertname": "LABELS", "instance": "x"}
     rb.post_alertmanager(notification([alert(labels, annotations={"summary": "Disk is 91% full"})]))
     event = json.loads(redis.ask("XREVRANGE", f"{KEY}:bus", "+", "-", "COUNT", 1)[0][1][7])
-    for member in ("id", "received"):
-        del event[member]
     event.update(fingerprint="FINGERPRINT", labels="LABELS", status="STATUS")
     event["data"] = {**event["data"], "fingerprint": "FINGERPRINT", "labels": "LABELS", "status": "STATUS"} \
         if "labels" in event["data"] else event["data"]
