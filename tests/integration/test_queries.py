@@ -210,7 +210,7 @@ def test_retention_leaves_no_key_of_an_expired_incident(runbookd):
 
     def of_the_expired():
         keys = rb.redis_cli("--scan").split("\n")
-        members = rb.redis_cli("ZRANGE", f"{KEY}:labels", "0", "-1").split("\n")
+        members = [m for key in ("labels", "labels:later") for m in rb.redis_cli("ZRANGE", f"{KEY}:{key}", "0", "-1").split("\n")]
         return [k for k in keys + members if any(name in k for name in names)]
     assert len(of_the_expired()) > 5 * 40
     wait_for(lambda: not tick(rb, 1) and not of_the_expired(), "nothing of the expired ones to be left")

@@ -220,7 +220,10 @@ static void partly_filed(void **state)
 		own = pair("pod", value);
 		fire(&r, fp, "k3", &own, 1);
 	}
-	assert_int_equal(server_number(&r.server, "ZLEXCOUNT " RIG_KEY ":labels [pod= [poe"), 39);
+	/* The first alert's, and the others'. */
+	assert_int_equal(server_number(&r.server, "ZLEXCOUNT " RIG_KEY ":labels [pod= [poe"), 1);
+	assert_int_equal(
+		server_number(&r.server, "ZLEXCOUNT " RIG_KEY ":labels:later [pod= [poe"), 38);
 	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":incidents:partly"), 2);
 	assert_int_equal(found(&r, rows, "", false, &never, 1), 2);
 	free(rows);
@@ -292,10 +295,13 @@ static void forgotten_whole(void **state)
 	resolve(&r, A, "k1");
 	rig_pass(&r, 20 * DAY);
 	fire(&r, B, "k2", many, 1);
+	fire(&r, C, "k2", many + 1, 1);
 	resolve(&r, B, "k2");
+	resolve(&r, C, "k2");
 	rig_pass(&r, 11 * DAY);
 	rig_tick(&r);
 	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":labels"), 1);
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":labels:later"), 1);
 	assert_int_equal(server_number(&r.server, "EXISTS " RIG_KEY ":incidents:partly"), 0);
 	rig_pass(&r, 20 * DAY);
 	rig_tick(&r);
@@ -306,6 +312,60 @@ static void forgotten_whole(void **state)
 			fail_msg("%s is left", key);
 	}
 	freeReplyObject(keys);
+	rig_stop(&r);
+}
+
+/* Which of its alerts had a label matters to a list, whose rows show those of the first, and to no
+ * function for anyone: three incidents, each found by labels of its first alert, of a later one and
+ * of both. */
+static void first_and_later(void **state)
+{
+	static const char *const asked[] = {
+		"* 0 0 10 instance=a disk=sda", /* of the first and of a later one */
+		"* 0 0 10 disk=sda zone=eu",	/* both of later ones */
+		"* 0 0 10 instance=a job=node", /* both of the first */
+		"resolved 0 0 10 disk=sda job=node",
+	};
+	struct rig r;
+	struct arena a;
+	struct rig_rows *rows = calloc(1, sizeof(*rows));
+	struct kv first[] = {pair("instance", "a"), pair("job", "node")};
+	struct kv later[] = {pair("disk", "sda"), pair("instance", "b")};
+	struct kv last[] = {pair("zone", "eu"), pair("disk", "sda")};
+
+	(void)state;
+	rig_start(&r, true);
+	arena_init(&a, 1 << 20);
+	for (int i = 0; i < 3; i++) {
+		char fp[3][17], corr[8];
+
+		snprintf(corr, sizeof(corr), "k%d", i);
+		for (int k = 0; k < 3; k++)
+			snprintf(fp[k], sizeof(fp[k]), "%016x", (unsigned)(16 * i + k));
+		fire(&r, fp[0], corr, first, 2);
+		fire(&r, fp[1], corr, later, 2);
+		fire(&r, fp[2], corr, last, 2);
+		for (int k = 0; i == 0 && k < 3; k++)
+			resolve(&r, fp[k], corr);
+	}
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":labels"), 3 * 2);
+	assert_int_equal(server_number(&r.server, "ZCARD " RIG_KEY ":labels:later"), 3 * 3);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		char call[200];
+
+		snprintf(call, sizeof(call), "FCALL_RO rb_incidents 1 " RIG_KEY " %s", asked[i]);
+		const struct json *items =
+			json_get(ask_json(&a, redisCommand(r.server.raw, call)), "items");
+		assert_int_equal(items->count, asked[i][0] == '*' ? 3 : 1);
+	}
+	assert_int_equal(found(&r, rows, "", false, first, 2), 3);
+	assert_int_equal(found(&r, rows, "open", false, first, 2), 2);
+	assert_int_equal(found(&r, rows, "resolved", false, first, 2), 1);
+	assert_int_equal(found(&r, rows, "", false, later, 2), 0);
+	assert_int_equal(found(&r, rows, "", true, later, 2), 3);
+	assert_has(str_of(rows->v[2]), "\"shared\":[\"disk=sda\",\"instance=b\"]");
+	free(rows);
+	arena_release(&a);
 	rig_stop(&r);
 }
 
@@ -502,6 +562,7 @@ static void an_alert(void **state)
 TESTS_MAIN(cmocka_unit_test(by_all_and_by_any), cmocka_unit_test(filed_once),
 	cmocka_unit_test(pages_of_many), cmocka_unit_test(partly_filed),
 	cmocka_unit_test(what_is_not_indexed), cmocka_unit_test(older_ones),
-	cmocka_unit_test(forgotten_whole), cmocka_unit_test(a_rare_status_ends),
-	cmocka_unit_test(members_of_a_row), cmocka_unit_test(functions_for_anyone),
-	cmocka_unit_test(functions_refuse), cmocka_unit_test(an_alert))
+	cmocka_unit_test(forgotten_whole), cmocka_unit_test(first_and_later),
+	cmocka_unit_test(a_rare_status_ends), cmocka_unit_test(members_of_a_row),
+	cmocka_unit_test(functions_for_anyone), cmocka_unit_test(functions_refuse),
+	cmocka_unit_test(an_alert))

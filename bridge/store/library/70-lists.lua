@@ -18,6 +18,22 @@ function range_of(place, max, min)
 		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
 end
 
+-- Both lists, newest first, as one.
+local function merged(a, b)
+	if #a == 0 or #b == 0 then
+		return #a == 0 and b or a
+	end
+	local all, i, j = {}, 1, 1
+	for k = 1, #a + #b do
+		if not b[j] or a[i] and a[i] > b[j] then
+			all[k], i = a[i], i + 1
+		else
+			all[k], j = b[j], j + 1
+		end
+	end
+	return all
+end
+
 -- Ids of some places, newest first; one may come twice.
 function newest_of(p, places, max, min, want)
 	local all = {}
@@ -25,13 +41,9 @@ function newest_of(p, places, max, min, want)
 		local to, from = range_of(places[i], max, min)
 		local v = call('ZRANGE', p .. places[i].key, to, from, 'BYLEX', 'REV', 'LIMIT', 0, want)
 		for j = 1, #v do
-			all[#all + 1] = sub(v[j], -26)
+			v[j] = sub(v[j], -26)
 		end
-	end
-	if #places > 1 then
-		table.sort(all, function(a, b)
-			return a > b
-		end)
+		all = merged(all, v)
 	end
 	return all
 end

@@ -1,6 +1,7 @@
 -- ---- labels of incidents, and what any client may ask -----------------------------------------------
--- Incidents are filed under the labels of the alerts that joined them: `labels` has a member NAME=VALUE, NUL, ID for each,
--- all with score 0, so those of a label lie beside each other in the order of the ids. What an incident is filed under
+-- Incidents are filed under the labels of the alerts that joined them: `labels` has a member NAME=VALUE, NUL, ID for each
+-- of the alert that opened it, which a list shows and filters by, and `labels:later` for each of the others that is one
+-- more; all with score 0, so those of a label lie beside each other in the order of the ids. What an incident is filed under
 -- stands in `incident:ID:labels`, so that it is taken out when it is forgotten. An incident that is not filed under all that
 -- it has is in `incidents:partly` and is filed no further: a list that has to be exact looks at those, too. What it is filed
 -- under stands in `incident:ID:partly` then, and `incident:ID:labels` is `-`, so that a storm reads one byte an alert.
@@ -29,14 +30,15 @@ function head_json(head)
 	return sub(head, at + 1)
 end
 
--- new: the labels that are more than before; text: all.
+-- new: the labels that are more than before; text: all. Plans `labels` as t.indexed, `labels:later` as its field later.
 local function file(t, inc, text, new, whole)
-	local list = t.indexed or {}
+	t.indexed = t.indexed or {later = {}}
+	local list = inc.labels == '\0' and t.indexed or t.indexed.later -- what is filed first is of the alert that opened it
 	local n = #list
 	for i = 1, #new do
 		list[n + 1], list[n + 2], n = '0', new[i] .. inc.id, n + 2
 	end
-	t.indexed, inc.labels, inc.filed = list, text, true
+	inc.labels, inc.filed = text, true
 	if not whole then
 		inc.labels, inc.partly = '-', text
 		t.partly = t.partly or {}
@@ -88,6 +90,7 @@ end
 
 function write_labels(t)
 	call_list('ZADD', t.p .. 'labels', t.indexed)
+	call_list('ZADD', t.p .. 'labels:later', t.indexed.later)
 	if t.partly then
 		call_list('ZADD', t.p .. 'incidents:partly', t.partly)
 	end
@@ -108,6 +111,7 @@ function forget_labels(p, id)
 		filed[#filed + 1] = label .. '\0' .. id
 	end
 	call_list('ZREM', p .. 'labels', filed)
+	call_list('ZREM', p .. 'labels:later', filed)
 	call('ZREM', p .. 'incidents:partly', id)
 	call('UNLINK', key .. ':labels', key .. ':partly')
 end
@@ -120,30 +124,40 @@ end
 
 -- ---- looking up ----
 
-local function label_places(labels)
-	local places = {}
+-- Of each label the places where its incidents are. first: of those only whose first alert had it.
+local function label_places(labels, first)
+	local groups = {}
 	for i = 1, #labels do
-		places[i] = place_of('labels', labels[i] .. '\0')
+		local label = labels[i] .. '\0'
+		groups[i] = {place_of('labels', label), not first and place_of('labels:later', label) or nil}
 	end
-	return places
+	return groups
 end
 
--- The place with the fewest ids between min and max; the others.
-local function smallest(p, places, max, min)
-	local least, at, others = nil, 1, {}
+local function size_of(p, places, max, min)
+	local n = 0
 	for i = 1, #places do
 		local to, from = range_of(places[i], max, min)
-		local n = call('ZLEXCOUNT', p .. places[i].key, from, to)
+		n = n + call('ZLEXCOUNT', p .. places[i].key, from, to)
+	end
+	return n
+end
+
+-- Of groups of places the one with the fewest ids between min and max, and that number; the others.
+local function smallest(p, groups, max, min)
+	local least, at, others = nil, 1, {}
+	for i = 1, #groups do
+		local n = size_of(p, groups[i], max, min)
 		if not least or n < least then
 			least, at = n, i
 		end
 	end
-	for i = 1, #places do
+	for i = 1, #groups do
 		if i ~= at then
-			others[#others + 1] = places[i]
+			others[#others + 1] = groups[i]
 		end
 	end
-	return places[at], others
+	return groups[at], least, others
 end
 
 -- For each of ids 1 to n its score at a place, or false.
@@ -155,16 +169,17 @@ local function scores_at(p, place, ids, n)
 	return call('ZMSCORE', p .. place.key, spread(names))
 end
 
--- For each of ids 1 to n: is it at all of these places, or at `free` (nil: none)?
-local function wanted_of(p, places, free, ids, n)
+-- For each of ids 1 to n: is it at some place of each group, or at `free` (nil: none)?
+local function wanted_of(p, groups, free, ids, n)
 	local wanted, at_free = {}, free and scores_at(p, free, ids, n)
 	for i = 1, n do
 		wanted[i] = true
 	end
-	for k = 1, #places do
-		local scores = scores_at(p, places[k], ids, n)
+	for k = 1, #groups do
+		local one, other = groups[k][1], groups[k][2]
+		local scores, more = scores_at(p, one, ids, n), other and scores_at(p, other, ids, n)
 		for i = 1, n do
-			wanted[i] = wanted[i] and (scores[i] or at_free and at_free[i]) and true or false
+			wanted[i] = wanted[i] and (scores[i] or more and more[i] or at_free and at_free[i]) and true or false
 		end
 	end
 	return wanted
@@ -194,7 +209,7 @@ local function may_show(p, id, parts)
 	return true
 end
 
--- Incidents at the places `from` that are at all of `others` (or at free), newest first; as the lists of rb_list_v1.
+-- Incidents at the places `from` that are in all groups of `others` (or at free), newest first; as the lists of rb_list_v1.
 -- q: max, min, status ('' all), limit, look: ids that are looked at, parts: of shown_as.
 local function search(p, q, from, others, free, row)
 	local out, rows, looked, last, max = {0, ''}, 0, 0, '', q.max
@@ -227,24 +242,33 @@ local function search(p, q, from, others, free, row)
 	return out
 end
 
--- Incidents that have all of these labels. exact: those of incidents:partly, too, which may not.
+local OPEN, ENDED = {place_of('incidents:open', '')}, {place_of('incidents:done', '')}
+
+-- Incidents that have all of these labels. exact: whose first alert has them; and those of incidents:partly, which may not.
 local function with_all(p, q, exact)
-	local places = label_places(q.labels)
+	local groups = label_places(q.labels, exact)
 	if q.status == 'open' then
-		places[#places + 1] = place_of('incidents:open', '')
+		groups[#groups + 1] = OPEN
 	end
-	local first, others = smallest(p, places, q.max, q.min)
+	local from, least, others = smallest(p, groups, q.max, q.min)
+	if q.status ~= '' and q.status ~= 'open' and size_of(p, ENDED, q.max, q.min) < least then
+		from, others = ENDED, groups -- else nearly all are: it is quicker to look at each one's status
+	end
 	local partly = exact and call('EXISTS', p .. 'incidents:partly') == 1 and place_of('incidents:partly', '') or nil
-	return search(p, q, {first, partly}, others, partly, incident_json)
+	return search(p, q, {from[1], from[2] or partly, from[2] and partly}, others, partly, incident_json)
 end
 
 -- Incidents that have some of these labels; each with those that it has.
 local function with_any(p, q)
-	local places = label_places(q.labels)
+	local groups, places = label_places(q.labels), {}
+	for i = 1, #groups do
+		places[2 * i - 1], places[2 * i] = groups[i][1], groups[i][2]
+	end
 	return search(p, q, places, {}, nil, function(_, id)
 		local json, shared = incident_json(p, id), {}
-		for i = 1, #places do
-			if call('ZSCORE', p .. 'labels', places[i].before .. id) then
+		for i = 1, #groups do
+			local member = groups[i][1].before .. id
+			if call('ZSCORE', p .. 'labels', member) or call('ZSCORE', p .. 'labels:later', member) then
 				shared[#shared + 1] = quote(q.labels[i])
 			end
 		end
