@@ -37,7 +37,7 @@ ALERTS, NAMES, SERVICES, CLUSTERS, HOSTS_FACTOR = 5, 40, 50, 10, 200
 INCIDENTS_A_CALL = 20
 LIMITS = "300000 900000 10000 6 900000 0 0 0 0 259200000"
 P99_MS, RATIO, BYTES = 10.0, 0.8, 6 * 1024
-SINGLE = ("bus", "labels", "incidents:open", "incidents:done", "alerts:firing", "alerts:resolved")
+SINGLE = ("bus", "labels", "labels:later", "incidents:open", "incidents:done", "alerts:firing", "alerts:resolved")
 PART = 30  # of the time that a question looks at
 
 
