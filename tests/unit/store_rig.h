@@ -487,6 +487,36 @@ static inline struct rig_text rig_get(struct rig *r, enum store_kind kind, const
 
 #define assert_text(t, part) assert_has(str_of((t).text), part)
 
+/* Makes of all that is kept with steps what a library of before kept, in which a step was six words. */
+static inline void rig_keep_as_before(struct rig *r)
+{
+	static const char script[] =
+		"local changed = 0 "
+		"local function six(words) local out = {} "
+		"for i, w in ipairs(words) do "
+		"local n, pool, book, sha, params, name = "
+		"string.match(w, '^(%d %d %d %d+ %d+ %d+) ([^%z]*)%z([^%z]*)%z([^%z]*)%z([^%z]*)%z(.*)$') "
+		"for _, v in ipairs(n and {name, book, sha, pool, params, n} or {w}) do out[#out + 1] = v end end "
+		"changed = changed + (#out > #words and 1 or 0) return out end "
+		"local function before(json) local rec = cjson.decode(json) "
+		"rec.words = rec.words and six(rec.words) "
+		"for _, ev in ipairs(rec.events or {}) do "
+		"if ev.asks and ev.asks.words then ev.asks.words = six(ev.asks.words) end end "
+		"return cjson.encode(rec) end "
+		"for _, key in ipairs(redis.call('KEYS', '*:waits')) do local v = redis.call('HGETALL', key) "
+		"for i = 1, #v, 2 do redis.call('HSET', key, v[i], before(v[i + 1])) end end "
+		"for _, key in ipairs(redis.call('KEYS', '*:gate:*')) do "
+		"redis.call('SET', key, before(redis.call('GET', key))) end "
+		"for _, key in ipairs(redis.call('KEYS', '*:run:*')) do "
+		"local v = redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'failure') "
+		"if v then redis.call('HSET', key, 'failure', cjson.encode(six(cjson.decode(v)))) end end "
+		"return changed";
+	redisReply *reply = server_ask(&r->server, "EVAL %s 0", script);
+
+	assert_true(reply->integer > 0);
+	freeReplyObject(reply);
+}
+
 struct rig_rows {
 	struct rig *r;
 	size_t n;

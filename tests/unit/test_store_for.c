@@ -800,12 +800,51 @@ static void more_runs_are_counted_than_lua_unpacks(void **state)
 	free(s);
 }
 
+/* A newer library takes over what an older one put off: for, on_failure and on_resolve. */
+static void kept_by_an_older_library(void **state)
+{
+	struct rig r;
+	struct store_step_in undo[2] = {rig_step, rig_step}, page = rig_step;
+	struct store_decision_in rule = a_rule("fix");
+
+	(void)state;
+	rig_start(&r, true);
+	undo[0].name = undo[0].runbook = STR("undo");
+	undo[1].name = STR("tell them");
+	page.name = page.runbook = STR("page");
+	rule.for_ms = MINUTE;
+	rule.on_resolve = STORE_ON_RESOLVE_STEPS;
+	rule.resolve_steps = undo;
+	rule.resolve_steps_n = 2;
+	rule.failure_steps = &page;
+	rule.failure_steps_n = 1;
+	tell(&r, 'f', T0, &rule);
+	rig_keep_as_before(&r);
+	rig_pass(&r, MINUTE);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	rig_keep_as_before(&r);
+	struct rig_claimed c = rig_claim(&r);
+	assert_string_equal(c.step, "disk-usage");
+	assert_string_equal(c.params, "{\"path\":\"/var\"}");
+	assert_int_equal(rig_change(&r, &c, "failed", 1), ERR_NONE);
+	c = rig_claim(&r);
+	assert_string_equal(c.step, "page");
+	assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
+	tell(&r, 'r', T0, NULL);
+	c = rig_claim(&r);
+	assert_string_equal(c.step, "undo");
+	assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
+	assert_string_equal(rig_claim(&r).step, "tell them");
+	assert_no_waits(&r);
+	rig_stop(&r);
+}
+
 TESTS_MAIN(cmocka_unit_test(still_fires), cmocka_unit_test(resolved_first), cmocka_unit_test(stale_first),
 	cmocka_unit_test(another_occurrence_begins_again), cmocka_unit_test(only_for_what_fires),
 	cmocka_unit_test(many_are_due), cmocka_unit_test(limits_at_the_due_time),
 	cmocka_unit_test(cancels_what_waits), cmocka_unit_test(cancels_runs_of_all_occurrences),
 	cmocka_unit_test(asks_what_runs_to_stop),
-	cmocka_unit_test(lost_while_cancelled), cmocka_unit_test(a_step_on_resolve),
+	cmocka_unit_test(lost_while_cancelled), cmocka_unit_test(a_step_on_resolve), cmocka_unit_test(kept_by_an_older_library),
 	cmocka_unit_test(failure_steps), cmocka_unit_test(failure_before_an_always),
 	cmocka_unit_test(approval), cmocka_unit_test(approval_refused_or_late), cmocka_unit_test(closed_before_approval), cmocka_unit_test(slo),
 	cmocka_unit_test(more_waits_end_than_lua_unpacks), cmocka_unit_test(more_runs_are_counted_than_lua_unpacks))

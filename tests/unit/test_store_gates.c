@@ -217,8 +217,8 @@ static void an_event_ends_what_is_over(void **state)
 	part(&r, "a", 1, 0);
 	rig_pass(&r, WITHIN + MINUTE);
 	struct rig_answer a = part(&r, "a", 2, 0);
-	assert_decided(a, DECISION_PENDING,
-		"1 of 2: waits for built until 2025-11-22T21:01:00.000Z");
+	assert_decided(
+		a, DECISION_PENDING, "1 of 2: waits for built until 2025-11-22T21:01:00.000Z");
 	/* It is counted as what the tick tells of. */
 	assert_true(a.d[0].ended_one);
 	assert_int_equal(a.d[0].ended, DECISION_RUN);
@@ -425,9 +425,9 @@ static void its_incident_is_gone(void **state)
 	start(&r);
 	struct rig_answer a = alert(&r, A, 'f', T0, 1);
 	assert_int_equal(strlen(a.incident), ID_LEN);
-	freeReplyObject(server_ask(&r.server,
-		"EVAL %s 0", "for _, k in ipairs(redis.call('KEYS', '" RIG_KEY ":incident:*')) do "
-			     "redis.call('UNLINK', k) end"));
+	freeReplyObject(server_ask(&r.server, "EVAL %s 0",
+		"for _, k in ipairs(redis.call('KEYS', '" RIG_KEY ":incident:*')) do "
+		"redis.call('UNLINK', k) end"));
 	rig_pass(&r, WITHIN);
 	assert_int_equal(rig_tick(&r).late_n, 1);
 	assert_int_equal(runs(&r), 1);
@@ -576,6 +576,40 @@ static void none_came(void **state)
 	rig_pass(&r, 5 * MINUTE);
 	assert_int_equal(rig_tick(&r).late_n, 1);
 	assert_int_equal(runs(&r), 2);
+	rig_stop(&r);
+}
+
+/* A newer library takes over what an older one kept of gates: steps on timeout, also those of an
+ * event that may yet be the first, and the rule of an absent. */
+static void kept_by_an_older_library(void **state)
+{
+	struct rig r;
+	struct store_decision_in d = absent("heart", 0);
+
+	(void)state;
+	start(&r);
+	assert_int_equal(watch(&r, &d, false), ERR_NONE);
+	tell(&r, &d);
+	part(&r, "a", 2, 0);
+	rig_keep_as_before(&r);
+	rig_pass(&r, MINUTE);
+	part(&r, "b", 1, 0);
+	part(&r, "a", 2, r.now - 2 * MINUTE);
+	rig_keep_as_before(&r);
+	rig_pass(&r, 4 * MINUTE);
+	assert_int_equal(rig_tick(&r).late_n, 1);
+	struct rig_claimed c = rig_claim(&r);
+	assert_string_equal(c.step, "disk-usage");
+	assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
+	rig_pass(&r, WITHIN);
+	while (rig_tick(&r).more)
+		;
+	assert_int_equal(runs(&r), 3);
+	for (int i = 0; i < 2; i++) {
+		c = rig_claim(&r);
+		assert_string_equal(c.step, "rollback");
+		assert_int_equal(rig_change(&r, &c, "succeeded", 0), ERR_NONE);
+	}
 	rig_stop(&r);
 }
 
@@ -753,6 +787,7 @@ int main(void)
 		T(steps_that_lack_something),
 		T(counts_to_a_threshold),
 		T(none_came),
+		T(kept_by_an_older_library),
 		T(one_that_comes_after_it_was_due),
 		T(an_alert_that_is_repeated),
 		T(watched_from_the_load),

@@ -331,7 +331,7 @@ local function tell_runs(p, runs, n, now, reason)
 end
 
 local function run_failure_steps(p, r, now)
-	local words = cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure'))
+	local words = step.packed(cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure')))
 	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0, trail = r.trail}
 	plan_runs(t, 1, #words, r.rule, r.incident, num(r.depth), true)
 	t.runs[1].prev = r.id

@@ -344,6 +344,36 @@ rule_of = kept(function(s)
 	}
 end)
 
+-- What was kept by a library that had a step as six words (step runbook sha256 pool params numbers), as it is now: the words
+-- of a whole rule, or steps alone.
+function step.packed(words)
+	local u = find(words[5] or '', '^[%d ]+$') and rule_of(words[5])
+	local from, n = u and 6 or 1, u and u.steps + u.resolve + u.failure or #words / 6
+	if not words[from] or find(words[from], '\0', 1, true) then
+		return words
+	end
+	local out, stop = slice(words, 1, from - 1), from + 6 * n
+	for k = from, stop - 1, 6 do
+		out[#out + 1] = words[k + 5] .. ' ' .. concat({words[k + 3], words[k + 1], words[k + 2], words[k + 4], words[k]}, '\0')
+	end
+	for k = stop, #words do
+		out[#out + 1] = words[k]
+	end
+	return out
+end
+
+-- A record of what waits for an alert, or of a gate.
+function step.read_kept(json)
+	local rec = cjson.decode(json)
+	rec.words = rec.words and step.packed(rec.words)
+	for _, ev in ipairs(rec.events or {}) do
+		if ev.asks and ev.asks.words then
+			ev.asks.words = step.packed(ev.asks.words)
+		end
+	end
+	return rec
+end
+
 -- ---- ingest: what holds a rule back ----------------------------------------------------------------
 -- Of the event under way t has: name, alert (nil: it is none), key (its correlation key), incident (id or ''), inc,
 -- depth, trail (the rules that led to it). What is decided in this call already counts.
@@ -360,7 +390,7 @@ function waits_of(t, name, a)
 		w = {was = waits(a), fields = {}}
 		local flat = w.was and call('HGETALL', t.p .. 'alert:' .. name .. ':waits') or {}
 		for i = 1, #flat, 2 do
-			w.fields[flat[i]] = cjson.decode(flat[i + 1])
+			w.fields[flat[i]] = step.read_kept(flat[i + 1])
 		end
 		t.waits[name] = w
 	end

@@ -32,7 +32,7 @@ local function get_gate(t, rule, key)
 	local g = t.gates[member]
 	if not g then
 		local v = call('GET', t.p .. 'gate:' .. rule .. ':' .. key)
-		g = {rule = rule, key = key, was = v and true or false, rec = v and cjson.decode(v) or false}
+		g = {rule = rule, key = key, was = v and true or false, rec = v and step.read_kept(v) or false}
 		t.gates[member] = g
 	end
 	return g
