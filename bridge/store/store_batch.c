@@ -64,7 +64,7 @@ static int send_items(struct store_batch *b, const struct batch_item *items, siz
 
 	for (size_t i = 0; i < n; i++)
 		args += items[i].args;
-	if (store_begin(b->s, "rb_ingest_v1", STORE_INGEST_WORDS + args, e))
+	if (store_begin(b->s, "rb_ingest_v2", STORE_INGEST_WORDS + args, e))
 		return -1;
 	redis_arg(r, sizes_of(b->s, items, n));
 	redis_args_ready(r, STORE_INGEST_WORDS - 1, buf_as_str(&b->head));

@@ -95,7 +95,7 @@ struct str store_limits_text(struct store *s, const struct store_limits *l);
 /* What a function calls a decision. False: it is none. */
 bool store_decision_of(struct str name, enum decision *out);
 
-/* store_ingest.c: one step as a word, as rb_ingest_v1 and rb_run_new_v1 take it. */
+/* store_ingest.c: one step as a word, as rb_ingest_v2 and rb_run_new_v2 take it. */
 void store_put_step(struct store *s, const struct store_step_in *step);
 
 /* store_ingest.c and store_batch.c: an ingest, alone or with others. */

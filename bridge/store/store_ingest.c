@@ -1,6 +1,6 @@
 /* store_ingest.c: events with their matched rules into one function call, and what was decided out of its answer.
  *
- * The words of the call are described at rb_ingest_v1 in library/30-ingest.lua. A duplicate's decisions are not asked for: they are all `duplicate`,
+ * The words of the call are described at rb_ingest_v2 in library/30-ingest.lua. A duplicate's decisions are not asked for: they are all `duplicate`,
  * and filled in here.
  */
 #include "store/store_impl.h"
@@ -102,7 +102,7 @@ bool store_label_indexed(struct str name, struct str value)
 	       !memchr(name.p, '\0', name.n) && !memchr(value.p, '\0', value.n);
 }
 
-/* What an incident is found by: see rb_ingest_v1. Labels that nobody can ask for are not missed. */
+/* What an incident is found by: see rb_ingest_v2. Labels that nobody can ask for are not missed. */
 static void put_labels(struct buf *b, const struct event *ev)
 {
 	size_t from = b->n, n = 0;
@@ -422,7 +422,7 @@ static int send_explain(struct store *s, const struct store_ingest *in, bool as_
 	struct redis *r = s->redis;
 	size_t args;
 
-	if (encode(s, in, &args, e) || store_begin(s, "rb_explain_v1", 1 + STORE_INGEST_WORDS + args, e))
+	if (encode(s, in, &args, e) || store_begin(s, "rb_explain_v2", 1 + STORE_INGEST_WORDS + args, e))
 		return -1;
 	redis_arg_i64(r, as_new);
 	redis_arg_i64(r, (int64_t)in->n);
@@ -542,7 +542,7 @@ void store_ingest_answer(struct ingest_call *c, const struct err *e, const redis
 	struct store_decision_out *d = c->decisions;
 	struct err odd;
 
-	err_set(&odd, ERR_IO, "rb_ingest_v1 gave an answer that is none");
+	err_set(&odd, ERR_IO, "rb_ingest_v2 gave an answer that is none");
 	for (size_t i = 0; !e && i < c->n; i++) {
 		if (!store_take_event(c, i, d, reply, at))
 			e = &odd;

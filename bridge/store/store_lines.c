@@ -1,7 +1,7 @@
 /* store_lines.c: lines and the events that they would raise into one function call, and what came
  * of each out of its answer.
  *
- * The words of the call are described at rb_lines_v1 in library/30-ingest.lua. Lines of one call
+ * The words of the call are described at rb_lines_v2 in library/30-ingest.lua. Lines of one call
  * are one step: an error stores none.
  */
 #include "store/lines.h"
@@ -115,7 +115,7 @@ static void on_answer(void *ctx, const struct err *e, const redisReply *reply)
 	struct err odd;
 	size_t at = 0;
 
-	err_set(&odd, ERR_IO, "rb_lines_v1 gave an answer that is none");
+	err_set(&odd, ERR_IO, "rb_lines_v2 gave an answer that is none");
 	for (size_t i = 0; !e && i < c->n; i++) {
 		if (!take_line(c, i, d, reply, &at))
 			e = &odd;
@@ -137,7 +137,7 @@ int store_lines(
 	c = lines_new(in, cb, ctx, e);
 	for (size_t i = 0; i < in->n; i++)
 		words += LINE_WORDS + store_event_words(&in->events[i]);
-	if (!c || store_begin(s, "rb_lines_v1", words, e)) {
+	if (!c || store_begin(s, "rb_lines_v2", words, e)) {
 		lines_free(c);
 		return -1;
 	}

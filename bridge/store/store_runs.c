@@ -444,7 +444,7 @@ int store_run_new(struct store *s, const struct store_manual_run *in, store_text
 {
 	struct text_call *c = store_call(sizeof(*c), e);
 
-	if (store_begin_for(s, "rb_run_new_v1", 6, c, e))
+	if (store_begin_for(s, "rb_run_new_v2", 6, c, e))
 		return -1;
 	c->cb = cb;
 	c->ctx = ctx;

@@ -76,7 +76,7 @@ int store_watch(struct store *s, const struct store_watch *w, store_done_cb cb, 
 
 	for (size_t i = 0; i < w->n; i++)
 		words += 2 + (w->begins[i] ? store_decision_words(&w->rules[i]) : 0);
-	if (store_begin_for(s, "rb_watch_v1", words, c, e))
+	if (store_begin_for(s, "rb_watch_v2", words, c, e))
 		return -1;
 	redis_arg(s->redis, store_limits_text(s, &w->limits));
 	redis_arg(s->redis, w->ruleset_hash);

@@ -1,6 +1,6 @@
 """make bench-query: questions about many incidents, how long they take, what they cost ingest, and what an incident takes in Redis.
 
-Fills a Redis with incidents of five alerts with four labels each, by the function that the bridge calls (rb_ingest_v1, many
+Fills a Redis with incidents of five alerts with four labels each, by the function that the bridge calls (rb_ingest_v2, many
 events a call), most of them resolved. The events are copies of one that came through the bridge. Then asks, one
 question after the other, each with other labels and another time range:
 
@@ -93,7 +93,7 @@ def load(redis, incidents, resolved):
         calls = []
         for first in range(0, until, INCIDENTS_A_CALL):
             words = [w for n in range(first, min(first + INCIDENTS_A_CALL, until)) for e in incidents.events(n, status) for w in e]
-            calls.append(store.resp("FCALL", "rb_ingest_v1", 1, KEY, len(words) // 6, LIMITS, 0, "5" * 64, *words))
+            calls.append(store.resp("FCALL", "rb_ingest_v2", 1, KEY, len(words) // 6, LIMITS, 0, "5" * 64, *words))
             if len(calls) == 20:
                 redis.pipeline(calls, 20)
                 calls = []

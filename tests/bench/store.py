@@ -124,7 +124,7 @@ def event(n, status="f", corr="", rule=None, starts=T0, fp=None, cooldown=180000
 
 def ingest(*events):
     """One call of as many messages, one event each."""
-    return resp("FCALL", "rb_ingest_v1", 1, KEY, " ".join("1" for _ in events),
+    return resp("FCALL", "rb_ingest_v2", 1, KEY, " ".join("1" for _ in events),
                 "300000 900000 10000 6 900000 1000000 60000 1000000 600000", 0, "5" * 64, *(w for e in events for w in e))
 
 

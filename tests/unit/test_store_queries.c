@@ -256,7 +256,7 @@ static void older_ones(void **state)
 	(void)state;
 	rig_start(&r, true);
 	redisReply *old = server_ask(&r.server,
-		"FCALL rb_ingest_v1 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
+		"FCALL rb_ingest_v2 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
 		"300000 900000 100 6 900000 0 0 0 0", A, "f 0 ", "2 0 600000 0 ",
 		"\"title\":\"t\",\"key\":{},\"labels\":{\"instance\":\"a\"}}",
 		"{\"source\":\"am\"}");
@@ -541,7 +541,7 @@ static void an_alert(void **state)
 	}
 	/* Texts and nestings that could be taken for others. */
 	redisReply *raw = server_ask(&r.server,
-		"FCALL rb_ingest_v1 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
+		"FCALL rb_ingest_v2 1 " RIG_KEY " 1 %s 0 h am:%s %s %s key %s %s",
 		"300000 900000 100 6 900000 0 0 0 0", "dddddddddddddddd", "f 0 ", "2 0 600000 0 ",
 		"+{\"title\":\"t\"",
 		"{\"source\":\"am\",\"fingerprint\":\"d\",\"summary\":\"a \\\"}],{ "

@@ -1498,7 +1498,7 @@ local function message_written(t)
 	return t.out_n == 1 and t.out[1] or t.out
 end
 
---[[ rb_ingest_v1 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
+--[[ rb_ingest_v2 KEY sizes limits truncated ruleset, then the events of one or more messages; sizes: how many each has,
 "1 1 3". An error stores nothing of any. For each event:
   name     "source:fingerprint" of an alert, '' for what is none
   mark     "f 1763841234567 ": status (f r i) and startsAt in ms (0: none), a blank after each; of one that fires and
@@ -1526,7 +1526,7 @@ function ingest(keys, argv)
 	return in_one_step(keys, argv, plan_message, message_written)
 end
 
--- rb_explain_v1 KEY as_new, then as rb_ingest_v1: what that would answer; as_new 1: as if neither alert nor
+-- rb_explain_v2 KEY as_new, then as rb_ingest_v2: what that would answer; as_new 1: as if neither alert nor
 -- delivery were known. It is the same plan, thrown away.
 function explain(keys, argv)
 	local p = keys[1] .. ':'
@@ -1839,16 +1839,16 @@ local function lines_written(t)
 	return t.out
 end
 
---[[ rb_lines_v1 KEY limits ruleset, then for each line that a pattern wants:
+--[[ rb_lines_v2 KEY limits ruleset, then for each line that a pattern wants:
   pattern  its name
   numbers  "count within_ms series lines after_ms": threshold, series followed at once, lines kept, quiet time (0: none)
   mark     what tells this line from others of its series, the same when it is sent again
   time     in ms, which orders it; 0: now
   line     as JSON, for people
-  then the words of the event that it would raise, or of a resolve, as rb_ingest_v1 has them. Its startsAt and its
+  then the words of the event that it would raise, or of a resolve, as rb_ingest_v2 has them. Its startsAt and its
   deadline are set here; that of a resolve is 0.
 An error stores nothing of any. Answer, for each line: "c" it counts, "d" it was there before, "w" the alert fires already, "n" it
-changes nothing, "s" refused, for its pattern has too many series; or what rb_ingest_v1 answers for the event. ]]
+changes nothing, "s" refused, for its pattern has too many series; or what rb_ingest_v2 answers for the event. ]]
 return function(keys, argv)
 	return in_one_step(keys, argv, plan_lines, lines_written)
 end
@@ -1890,7 +1890,7 @@ local function deadline_again(t, key, v, mark, deadline, skew)
 end
 
 -- rb_again_v1 ALERT_KEY… mark… occurrence_skew_ms: events that the caller takes for duplicates, one key each. The answer
--- as rb_ingest_v1's; the error WHOLE, and nothing written, where one is none.
+-- as rb_ingest_v2's; the error WHOLE, and nothing written, where one is none.
 function again(keys, argv)
 	local n = #keys
 	read_time(TEST_CLOCK and match(keys[1], '^(.-})') .. ':')

@@ -664,8 +664,8 @@ local function watch_rule(t, rule, k)
 	end
 end
 
--- rb_watch_v1 KEY limits ruleset, then for each rule with `absent`: its name, a number of words, and where it has no
--- `by` those words, as rb_ingest_v1 has them for a rule. Said when rules were loaded, and again now and then.
+-- rb_watch_v2 KEY limits ruleset, then for each rule with `absent`: its name, a number of words, and where it has no
+-- `by` those words, as rb_ingest_v2 has them for a rule. Said when rules were loaded, and again now and then.
 function watch(keys, argv)
 	local p = keys[1] .. ':'
 	local t, k, named = new_plan(p, now_ms(p)), 3, {}

@@ -279,7 +279,7 @@ function run_approve(keys, argv)
 	return 1
 end
 
--- rb_run_new_v1 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v1 has it, then the digest of what was
+-- rb_run_new_v2 KEY who idempotency_key ruleset queue, then a step as rb_ingest_v2 has it, then the digest of what was
 -- asked for: a key stands for one request only
 function run_new(keys, argv)
 	local p = keys[1] .. ':'

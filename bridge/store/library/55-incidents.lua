@@ -278,7 +278,7 @@ for severity = 0, 4 do
 	WORSE[SEVERITIES[severity]] = severity
 end
 
--- What an incident of this alert begins with, as rb_ingest_v1 has a head; json: its event.
+-- What an incident of this alert begins with, as rb_ingest_v2 has a head; json: its event.
 local function head_of(json)
 	local event = cjson.decode(json)
 	local title, labels = event.summary or '', type(event.labels) == 'table' and event.labels or {}

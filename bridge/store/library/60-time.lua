@@ -368,7 +368,7 @@ local function tick_series(p, now)
 	return most
 end
 
--- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms limits (as rb_ingest_v1 has them):
+-- rb_tick_v1 KEY queue_ttl_ms stale_after_ms retention_ms audit_retention_ms limits (as rb_ingest_v2 has them):
 -- requeued, lost, expired, resolved_stale, trimmed, more, due_in_ms, [rule, decision]… of what was due
 function tick(keys, argv)
 	local p = keys[1] .. ':'

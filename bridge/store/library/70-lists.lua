@@ -18,13 +18,13 @@ function range_of(place, max, min)
 		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
 end
 
--- Both lists, newest first, as one.
-local function merged(a, b)
+-- The first `want` of both lists, newest first.
+local function merged(a, b, want)
 	if #a == 0 or #b == 0 then
 		return #a == 0 and b or a
 	end
 	local all, i, j = {}, 1, 1
-	for k = 1, #a + #b do
+	for k = 1, math.min(#a + #b, want) do
 		if not b[j] or a[i] and a[i] > b[j] then
 			all[k], i = a[i], i + 1
 		else
@@ -34,7 +34,7 @@ local function merged(a, b)
 	return all
 end
 
--- Ids of some places, newest first; one may come twice.
+-- The newest ids of some places, at most `want`; one may come twice.
 function newest_of(p, places, max, min, want)
 	local all = {}
 	for i = 1, #places do
@@ -43,7 +43,7 @@ function newest_of(p, places, max, min, want)
 		for j = 1, #v do
 			v[j] = sub(v[j], -26)
 		end
-		all = merged(all, v)
+		all = merged(all, v, want)
 	end
 	return all
 end

@@ -16,7 +16,7 @@ local QUERY_LABELS = 16 -- labels that they take
 local QUERY_TIME = '^%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$' -- ms that an id can have
 local WHOLE, PARTLY = 43, 45 -- + and -: what a head, and the text incident:ID:labels, begin with
 
--- An incident's JSON members out of a head, as rb_ingest_v1 has it.
+-- An incident's JSON members out of a head, as rb_ingest_v2 has it.
 function head_json(head)
 	local first, at = byte(head), 2
 	if first ~= WHOLE and first ~= PARTLY then

@@ -54,7 +54,7 @@ local function plain(known)
 	return find(known, '%c') and string.gsub(known, '%c', ' ') or known
 end
 
--- The label alertname out of a head, as rb_ingest_v1 has it; nil where it has none.
+-- The label alertname out of a head, as rb_ingest_v2 has it; nil where it has none.
 local function name_of_head(head)
 	local at = find(head, 'alertname=', 2, true)
 	if at and (at == 2 or byte(head, at - 1) == 0) then
@@ -133,7 +133,7 @@ local function repaired(t, inc, event, began)
 end
 
 -- A message changed the alert, or time did: a.was is its state before, a.began its `since` before, a.event still the event
--- before. at: when it resolved. head: as rb_ingest_v1 has
+-- before. at: when it resolved. head: as rb_ingest_v2 has
 -- it, or ''.
 function counts.alert(t, name, a, inc, json, at, head)
 	if a.state ~= 'f' and a.was ~= 'f' then
