@@ -258,15 +258,6 @@ static void older_library(void **state)
 	assert_int_equal(v->element[0]->integer, store_library_version());
 	assert_string_equal(v->element[1]->str, "1");
 	freeReplyObject(v);
-	/* Bridges that call it as it was are told so, and nothing is stored of what they send. */
-	static const char *const before[] = {"ingest", "lines", "explain", "run_new", "watch"};
-	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
-		v = redisCommand(server.raw, "FCALL rb_%s_v1 1 " RIG_KEY " 1", before[i]);
-		assert_int_equal(v->type, REDIS_REPLY_ERROR);
-		assert_has(str_of(v->str), "this bridge is older than the function library");
-		freeReplyObject(v);
-	}
-	assert_int_equal(server_number(&server, "EXISTS " RIG_KEY ":bus"), 0);
 	/* A newer one stays. */
 	close_store(&t.r);
 	freeReplyObject(server_ask(&server, "FUNCTION LOAD REPLACE %s",

@@ -344,8 +344,12 @@ rule_of = kept(function(s)
 	}
 end)
 
--- What was kept by a library that had a step as six words (step runbook sha256 pool params numbers), as it is now: the words
--- of a whole rule, or steps alone.
+-- The six words that a step was, the first one words[k] (step runbook sha256 pool params numbers), as one.
+function step.joined(words, k)
+	return words[k + 5] .. ' ' .. concat({words[k + 3], words[k + 1], words[k + 2], words[k + 4], words[k]}, '\0')
+end
+
+-- What was kept by a library that had a step as six words, as it is now: the words of a whole rule, or steps alone.
 function step.packed(words)
 	local u = find(words[5] or '', '^[%d ]+$') and rule_of(words[5])
 	local from, n = u and 6 or 1, u and u.steps + u.resolve + u.failure or #words / 6
@@ -354,7 +358,7 @@ function step.packed(words)
 	end
 	local out, stop = slice(words, 1, from - 1), from + 6 * n
 	for k = from, stop - 1, 6 do
-		out[#out + 1] = words[k + 5] .. ' ' .. concat({words[k + 3], words[k + 1], words[k + 2], words[k + 4], words[k]}, '\0')
+		out[#out + 1] = step.joined(words, k)
 	end
 	for k = stop, #words do
 		out[#out + 1] = words[k]

@@ -15,14 +15,3 @@ writes('rb_tick_v1', tick)
 writes('rb_watch_v2', watch)
 writes('rb_incident_act_v1', incident_act)
 reads('rb_list_v1', list)
-
--- What bridges of 0.1 call, whose words are others. They answer 503 then, and the sender tries another one or again.
-local function older()
-	return {err = 'ERR this bridge is older than the function library in Redis; replace it by the version that the others have'}
-end
-
-reads('rb_ingest_v1', older)
-reads('rb_lines_v1', older)
-reads('rb_explain_v1', older)
-reads('rb_run_new_v1', older)
-reads('rb_watch_v1', older)
