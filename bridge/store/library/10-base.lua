@@ -349,8 +349,8 @@ function whole_json(sid, json)
 		sub(json, 2)
 end
 
--- A new record; returns its entry id and its whole JSON. Another Redis may have written meanwhile (a failover there and back): then once
--- more.
+-- A new record; returns its entry id, and its JSON as the bus keeps it. Another Redis may have written meanwhile (a
+-- failover there and back): then once more.
 function bus_add(p, now, kind, incident, decisions, json)
 	local g = id_clock(p, now)
 	for attempt = 1, 2 do
@@ -358,7 +358,7 @@ function bus_add(p, now, kind, incident, decisions, json)
 		local r = trycall('XADD', p .. 'bus', sid, 'kind', kind, 'incident', incident, 'decisions',
 			decisions, 'event', kept_as)
 		if not r.err then
-			return sid, whole_json(sid, kept_as)
+			return sid, kept_as
 		end
 		if attempt == 2 then
 			error(r.err)

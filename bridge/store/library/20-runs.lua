@@ -84,9 +84,9 @@ local function result_event(p, r, to, now, reason, more)
 		number_or_null(more.signal) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
 		',"duration_ms":' .. number_or_null(more.duration) .. '},"depth":' .. r.depth ..
 		trail_member(trail) .. '}'
-	local sid, whole = bus_add(p, now, 'info', r.incident, '[]', json)
+	local sid, kept_as = bus_add(p, now, 'info', r.incident, '[]', json)
 	call('XADD', p .. 'inbox', '*', 'event', sid, 'incident', r.incident, 'json',
-		sub(whole, 1, -2) .. ',"run":"' .. r.id .. '"}', 'trail', trail)
+		sub(whole_json(sid, kept_as), 1, -2) .. ',"run":"' .. r.id .. '"}', 'trail', trail)
 	return sid
 end
 
@@ -96,6 +96,19 @@ local function change_record(p, r, to, now, reason)
 		quote(reason) .. ',"worker":' .. quote_or_null(r.worker) .. ',"attempt":' ..
 		(r.attempt == '' and '0' or r.attempt) .. '}'
 	return (bus_add(p, now, 'run', r.incident, '[]', json))
+end
+
+-- The first `most` (nil: all) of two lists, each of which is in order; is_later(x, y): does x come behind y?
+local function woven(a, b, is_later, most)
+	local all, i, j = {}, 1, 1
+	for n = 1, math.min(#a + #b, most or math.huge) do
+		if not b[j] or a[i] and not is_later(a[i], b[j]) then
+			all[n], i = a[i], i + 1
+		else
+			all[n], j = b[j], j + 1
+		end
+	end
+	return all
 end
 
 -- n: how long the push has made the timeline. Its first two entries, key and head, stay; how many went is counted.

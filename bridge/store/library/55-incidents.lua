@@ -133,19 +133,6 @@ local function later(a, b)
 	return x > y
 end
 
--- Both lists in order.
-local function woven(a, b, is_later)
-	local all, i, j = {}, 1, 1
-	for n = 1, #a + #b do
-		if not b[j] or a[i] and not is_later(a[i], b[j]) then
-			all[n], i = a[i], i + 1
-		else
-			all[n], j = b[j], j + 1
-		end
-	end
-	return all
-end
-
 -- Lines in order, each entry and each alert's joining once. Returns how many alerts had joined twice, too.
 local function once(lines)
 	local out, n, named, twice, last = {}, 0, {}, 0, ''

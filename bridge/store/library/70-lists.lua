@@ -18,32 +18,19 @@ function range_of(place, max, min)
 		min == '-' and place.min or sub(min, 1, 1) .. place.before .. sub(min, 2)
 end
 
--- The first `want` of both lists, newest first.
-local function merged(a, b, want)
-	if #a == 0 or #b == 0 then
-		return #a == 0 and b or a
-	end
-	local all, i, j = {}, 1, 1
-	for k = 1, math.min(#a + #b, want) do
-		if not b[j] or a[i] and a[i] > b[j] then
-			all[k], i = a[i], i + 1
-		else
-			all[k], j = b[j], j + 1
-		end
-	end
-	return all
-end
-
 -- The newest ids of some places, at most `want`; one may come twice.
 function newest_of(p, places, max, min, want)
 	local all = {}
+	local function is_older(a, b)
+		return a < b
+	end
 	for i = 1, #places do
 		local to, from = range_of(places[i], max, min)
 		local v = call('ZRANGE', p .. places[i].key, to, from, 'BYLEX', 'REV', 'LIMIT', 0, want)
 		for j = 1, #v do
 			v[j] = sub(v[j], -26)
 		end
-		all = merged(all, v, want)
+		all = #all > 0 and woven(all, v, is_older, want) or v
 	end
 	return all
 end
