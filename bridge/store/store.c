@@ -111,6 +111,7 @@ struct store *store_new(const struct store_options *o, struct err *e)
 	s->prefix = (struct str){prefix, (size_t)n};
 	buf_init(&s->scratch, BUF_NO_LIMIT);
 	buf_init(&s->head, BUF_NO_LIMIT);
+	buf_init(&s->keys, BUF_NO_LIMIT);
 	buf_init(&s->args, BUF_NO_LIMIT);
 	s->loop = o->loop;
 	s->address = strndup(o->address.p, o->address.n);
@@ -147,6 +148,7 @@ static void on_closed(void *ctx)
 	free(s->address);
 	buf_release(&s->scratch);
 	buf_release(&s->head);
+	buf_release(&s->keys);
 	buf_release(&s->args);
 	buf_release(&s->warning);
 	free(s);

@@ -17,6 +17,13 @@
 struct store_batch;
 struct records_wait;
 
+/* What a batch (store_batch.c) calls. */
+enum store_batch_kind {
+	STORE_BATCH_WHOLE,	/* rb_ingest_v2 */
+	STORE_BATCH_AGAIN,	/* rb_again_v1 */
+	STORE_BATCH_KINDS,
+};
+
 struct store {
 	uv_loop_t *loop;
 	struct redis *redis;
@@ -39,10 +46,12 @@ struct store {
 	void *ctx;
 
 	struct buf scratch;		/* for one argument that is put together */
-	struct buf head, args;		/* of an ingest on its way into a batch */
-	struct store_batch *batch;	/* what was not sent yet; NULL: none */
-	size_t batches_under_way;	/* that wait for their answers */
-	int64_t batch_pause_ms;		/* no batches before this time (uv_now) */
+	struct buf head, keys, args;	/* of an ingest on its way into a batch */
+	struct store_batches {
+		struct store_batch *open;	/* what was not sent yet; NULL: none */
+		size_t under_way;		/* that wait for their answers */
+		int64_t pause_ms;		/* none before this time (uv_now) */
+	} batches[STORE_BATCH_KINDS];
 	bool waiting;			/* a store_claim_wait or store_inbox_wait is under way */
 	uint64_t claim_token;
 	uint64_t lost_claims[STORE_LOST_CLAIMS];
@@ -129,10 +138,16 @@ bool store_take_event(struct ingest_call *c, size_t i, struct store_decision_out
 	size_t *at);
 /* Answers it and frees it; its part of reply begins at *at, which goes on to the next one's. */
 void store_ingest_answer(struct ingest_call *c, const struct err *e, const redisReply *reply, size_t *at);
-/* Into the batch that is not sent yet: head is the words after the sizes, bytes are those of the events, encoded. -1: the call
- * is still the caller's. */
-int store_batch_add(struct store *s, struct ingest_call *call, size_t events, struct str head, struct str bytes,
-	size_t args, struct err *e);
+/* One ingest's part of a batch; all of it encoded (redis_aside_begin). */
+struct store_batch_part {
+	struct str head;	/* what the messages of a call share: WHOLE: STORE_INGEST_WORDS - 1 words; AGAIN: the last one */
+	struct str keys;	/* AGAIN: one an event */
+	struct str words;	/* of its events */
+	size_t words_n;
+};
+/* Into the batch that is not sent yet. -1: the call is still the caller's. */
+int store_batch_add(struct store *s, enum store_batch_kind kind, struct ingest_call *call,
+	const struct store_batch_part *part, struct err *e);
 /* At the end of a turn: sends what there is, unless enough is under way. */
 void store_batch_send_due(struct store *s);
 /* Ends what was not sent yet with why. */

@@ -350,30 +350,6 @@ static void on_answer(void *ctx, const struct err *e, const redisReply *reply)
 	store_ingest_answer(ctx, e, reply, &at);
 }
 
-static int send_again(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
-{
-	struct redis *r = s->redis;
-
-	if (!redis_up(r))
-		return err_set(e, ERR_AWAY, "%s", redis_why(r));
-	if (redis_begin(r, 4 + 2 * in->n, e))
-		return -1;
-	redis_arg(r, STR("FCALL"));
-	redis_arg(r, STR("rb_again_v1"));
-	redis_arg_i64(r, (int64_t)in->n);
-	for (size_t i = 0; i < in->n; i++) {
-		buf_clear(&s->scratch);
-		buf_str(&s->scratch, s->prefix);
-		buf_add(&s->scratch, ":alert:", 7);
-		add_name(&s->scratch, in->events[i].event);
-		redis_arg(r, buf_as_str(&s->scratch));
-	}
-	for (size_t i = 0; i < in->n; i++)
-		put_mark(s, in->events[i].event, false);
-	redis_arg_i64(r, in->limits.occurrence_skew_ms);
-	return redis_end(r, 0, on_answer, c, e);
-}
-
 /* Encodes what is behind the sizes into s->head and s->args, *args arguments in the latter. */
 static int encode(struct store *s, const struct store_ingest *in, size_t *args, struct err *e)
 {
@@ -401,17 +377,65 @@ static int encode(struct store *s, const struct store_ingest *in, size_t *args, 
 static void encoded_gone(struct store *s)
 {
 	buf_shrink(&s->head, REDIS_OUT_KEEP);
+	buf_shrink(&s->keys, REDIS_OUT_KEEP);
 	buf_shrink(&s->args, REDIS_OUT_KEEP);
 	buf_shrink(&s->scratch, REDIS_OUT_KEEP);
 }
 
 static int send_whole(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
 {
-	size_t args;
+	struct store_batch_part part = {0};
 
-	if (encode(s, in, &args, e))
+	if (encode(s, in, &part.words_n, e))
 		return -1;
-	int rc = store_batch_add(s, c, in->n, buf_as_str(&s->head), buf_as_str(&s->args), args, e);
+	part.head = buf_as_str(&s->head);
+	part.words = buf_as_str(&s->args);
+	int rc = store_batch_add(s, STORE_BATCH_WHOLE, c, &part, e);
+	encoded_gone(s);
+	return rc;
+}
+
+static void put_alert_key(struct store *s, const struct event *ev)
+{
+	buf_clear(&s->scratch);
+	buf_str(&s->scratch, s->prefix);
+	buf_add(&s->scratch, ":alert:", 7);
+	add_name(&s->scratch, ev);
+	redis_arg(s->redis, buf_as_str(&s->scratch));
+}
+
+/* Encodes the words of rb_again_v1 into s->keys, s->args and s->head. */
+static int encode_again(struct store *s, const struct store_ingest *in, struct err *e)
+{
+	struct redis *r = s->redis;
+
+	if (!redis_up(r))
+		return err_set(e, ERR_AWAY, "%s", redis_why(r));
+	buf_clear(&s->head);
+	buf_clear(&s->keys);
+	buf_clear(&s->args);
+	redis_aside_begin(r);
+	for (size_t i = 0; i < in->n; i++)
+		put_alert_key(s, in->events[i].event);
+	redis_aside_end(r, &s->keys);
+	redis_aside_begin(r);
+	for (size_t i = 0; i < in->n; i++)
+		put_mark(s, in->events[i].event, false);
+	redis_aside_end(r, &s->args);
+	redis_aside_begin(r);
+	redis_arg_i64(r, in->limits.occurrence_skew_ms);
+	redis_aside_end(r, &s->head);
+	if (buf_failed(&s->head) || buf_failed(&s->keys) || buf_failed(&s->args))
+		return err_set(e, ERR_NOMEM, "no memory for a call to Redis");
+	return 0;
+}
+
+static int send_again(struct store *s, const struct store_ingest *in, struct ingest_call *c, struct err *e)
+{
+	if (encode_again(s, in, e))
+		return -1;
+	const struct store_batch_part part = {buf_as_str(&s->head), buf_as_str(&s->keys), buf_as_str(&s->args), in->n};
+	int rc = store_batch_add(s, STORE_BATCH_AGAIN, c, &part, e);
 	encoded_gone(s);
 	return rc;
 }

@@ -199,17 +199,99 @@ static void what_does_not_go_together(void **state)
 	rig_stop(&r);
 }
 
+/* How often Redis was told of an alert. */
+static int told(struct rig *r, const char *fingerprint)
+{
+	redisReply *reply = server_ask(&r->server, "GET " RIG_KEY ":alert:am:%s", fingerprint);
+	char state[8], start[32], last[32];
+	int n = -1;
+
+	assert_int_equal(reply->type, REDIS_REPLY_STRING);
+	assert_int_equal(sscanf(reply->str, "%7s %31s %31s %d", state, start, last, &n), 4);
+	freeReplyObject(reply);
+	return n;
+}
+
+static struct message resend(const char *fingerprint)
+{
+	struct message m = {.event = rig_alert(fingerprint, 'f', RIG_T0)};
+
+	m.event.light = true;
+	return m;
+}
+
+/* Those of one turn are one call, whatever came whole is another; each is counted and told its alert's event. */
+static void resends_are_one_call_of_their_own(void **state)
+{
+	struct message first[] = {{.event = rig_alert("a1", 'f', RIG_T0)}, {.event = rig_alert("a2", 'f', RIG_T0)}};
+	struct rig r;
+
+	(void)state;
+	first[1].event.expires = RIG_T0 + 2 * MINUTE;
+	rig_start(&r, true);
+	send_all(&r, first, 2);
+	struct message v[] = {resend("a1"), resend("a2"), {.event = rig_alert("a3", 'f', RIG_T0)}, resend("a1")};
+	v[1].event.expires = RIG_T0 + 4 * MINUTE;
+	long before = calls(&r);
+	send_all(&r, v, 4);
+	assert_int_equal(calls(&r), before + 2);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(v[i].code, ERR_NONE);
+		assert_int_equal(v[i].outcome, i == 2 ? STORE_NEW : STORE_DUPLICATE);
+	}
+	assert_string_equal(v[0].id, first[0].id);
+	assert_string_equal(v[1].id, first[1].id);
+	assert_string_equal(v[3].id, first[0].id);
+	assert_int_equal(told(&r, "a1"), 3);
+	assert_int_equal(told(&r, "a2"), 2);
+	assert_int_equal(rig_tick(&r).due_in_ms, 4 * MINUTE);
+	rig_stop(&r);
+}
+
+/* Nobody hears of another one's, nothing is counted twice, and what comes whole goes on together. */
+static void a_resend_that_is_none_refuses_no_other(void **state)
+{
+	struct message first[] = {{.event = rig_alert("a1", 'f', RIG_T0)}, {.event = rig_alert("a2", 'f', RIG_T0)}};
+	struct message v[] = {resend("a1"), resend("b9"), resend("a2")}, next[] = {resend("a1"), resend("a2")};
+	struct message whole[] = {{.event = rig_alert("c1", 'f', RIG_T0)}, {.event = rig_alert("c2", 'f', RIG_T0)}};
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	send_all(&r, first, 2);
+	long before = calls(&r);
+	send_all(&r, v, 3);
+	assert_int_equal(calls(&r), before + 1 + 3);
+	assert_int_equal(v[0].outcome, STORE_DUPLICATE);
+	assert_int_equal(v[0].code, ERR_NONE);
+	assert_string_equal(v[0].id, first[0].id);
+	assert_int_equal(v[1].code, ERR_CONFLICT);
+	assert_int_equal(v[2].code, ERR_NONE);
+	assert_string_equal(v[2].id, first[1].id);
+	assert_int_equal(told(&r, "a1"), 2);
+	assert_int_equal(told(&r, "a2"), 2);
+	before = calls(&r);
+	send_all(&r, whole, 2);
+	assert_int_equal(calls(&r), before + 1);
+	send_all(&r, next, 2);
+	assert_int_equal(calls(&r), before + 3);
+	rig_stop(&r);
+}
+
 #define TURNS 10
 
 /* One message a turn while Redis does nothing: what waits then. */
-static void send_while_stopped(struct rig *r, struct message *v, char (*fp)[17], size_t *left, bool *all)
+static void send_while_stopped(struct rig *r, bool light, struct message *v, char (*fp)[17], size_t *left, bool *all)
 {
 	*left = TURNS;
 	*all = false;
 	kill(r->server.pid, SIGSTOP);
 	for (int i = 0; i < TURNS; i++) {
 		snprintf(fp[i], sizeof(fp[i]), "%016x", (unsigned)i);
-		v[i] = (struct message){.event = rig_alert(fp[i], 'f', RIG_T0), .r = r, .left = left, .all = all};
+		v[i] = light ? resend("a1") : (struct message){.event = rig_alert(fp[i], 'f', RIG_T0)};
+		v[i].r = r;
+		v[i].left = left;
+		v[i].all = all;
 		send_one(&v[i], 0);
 		uv_run(&r->loop, UV_RUN_NOWAIT);
 	}
@@ -227,7 +309,7 @@ static void while_redis_works(void **state)
 	(void)state;
 	rig_start(&r, true);
 	long before = calls(&r);
-	send_while_stopped(&r, v, fp, &left, &all);
+	send_while_stopped(&r, false, v, fp, &left, &all);
 	assert_int_equal(left, TURNS);
 	kill(r.server.pid, SIGCONT);
 	rig_until(&r, &all);
@@ -251,7 +333,54 @@ static void what_waits_when_redis_dies(void **state)
 
 	(void)state;
 	rig_start(&r, true);
-	send_while_stopped(&r, v, fp, &left, &all);
+	send_while_stopped(&r, false, v, fp, &left, &all);
+	kill(r.server.pid, SIGKILL);
+	rig_until(&r, &all);
+	for (int i = 0; i < TURNS; i++)
+		assert_int_equal(v[i].code, ERR_AWAY);
+	rig_stop(&r);
+}
+
+/* A kind does not wait for the other one. */
+static void resends_while_redis_works(void **state)
+{
+	struct message first = {.event = rig_alert("a1", 'f', RIG_T0)}, v[TURNS], whole[TURNS];
+	char fp[TURNS][17];
+	size_t left, left_whole;
+	bool all, all_whole;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	send_all(&r, &first, 1);
+	long before = calls(&r);
+	send_while_stopped(&r, true, v, fp, &left, &all);
+	send_while_stopped(&r, false, whole, fp, &left_whole, &all_whole);
+	kill(r.server.pid, SIGCONT);
+	rig_until(&r, &all);
+	rig_until(&r, &all_whole);
+	assert_int_equal(calls(&r), before + 3 + 3);
+	for (int i = 0; i < TURNS; i++) {
+		assert_int_equal(v[i].code, ERR_NONE);
+		assert_string_equal(v[i].id, first.id);
+		assert_int_equal(whole[i].outcome, STORE_NEW);
+	}
+	assert_int_equal(told(&r, "a1"), 1 + TURNS);
+	rig_stop(&r);
+}
+
+static void resends_that_wait_when_redis_dies(void **state)
+{
+	struct message first = {.event = rig_alert("a1", 'f', RIG_T0)}, v[TURNS];
+	char fp[TURNS][17];
+	size_t left;
+	bool all;
+	struct rig r;
+
+	(void)state;
+	rig_start(&r, true);
+	send_all(&r, &first, 1);
+	send_while_stopped(&r, true, v, fp, &left, &all);
 	kill(r.server.pid, SIGKILL);
 	rig_until(&r, &all);
 	for (int i = 0; i < TURNS; i++)
@@ -318,6 +447,10 @@ int main(void)
 		cmocka_unit_test(a_refusal_pauses),
 		cmocka_unit_test(what_does_not_go_together),
 		cmocka_unit_test(deadlines_and_deliveries),
+		cmocka_unit_test(resends_are_one_call_of_their_own),
+		cmocka_unit_test(a_resend_that_is_none_refuses_no_other),
+		cmocka_unit_test(resends_while_redis_works),
+		cmocka_unit_test(resends_that_wait_when_redis_dies),
 		cmocka_unit_test(while_redis_works),
 		cmocka_unit_test(what_waits_when_redis_dies),
 		cmocka_unit_test(closing_ends_what_waits),
