@@ -76,6 +76,7 @@ static void catch_signals(void)
 		if (before[sig].sa_handler == SIG_DFL)
 			sigaction(sig, &a, NULL);
 	}
+	spawn_signals_changed();
 }
 
 static void release_signals(void)

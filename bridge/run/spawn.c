@@ -84,8 +84,10 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd)
 struct errand {
 	const struct spawn_form *form;
 	pid_t parent;
-	const bool *ignored;
 };
+
+static bool ignored[NSIG]; /* what this process ignores */
+static bool ignored_found;
 
 static void default_action(int sig);
 static _Noreturn void exec_in_place(const struct spawn_form *f, pid_t parent);
@@ -96,21 +98,21 @@ static void run_errand(void *ctx)
 	const struct errand *x = ctx;
 
 	for (int sig = 1; sig < NSIG; sig++) {
-		if (x->ignored[sig])
+		if (ignored[sig])
 			default_action(sig);
 	}
 	exec_in_place(x->form, x->parent);
 }
 
-/* Looked up at each start, for a program may come to ignore another one. Half of what it costs to
- * set them all in the child, where everything waits for it. */
-static void find_ignored(bool ignored[NSIG])
+/* 64 system calls, which is more than all others of a start. */
+static void find_ignored(void)
 {
 	unsigned long act[8]; /* the kernel's struct; its first field is the handler */
 
 	for (int sig = 1; sig < NSIG; sig++)
 		ignored[sig] = syscall(SYS_rt_sigaction, sig, NULL, act, NSIG / 8) == 0 &&
 			       act[0] == (unsigned long)(uintptr_t)SIG_IGN;
+	ignored_found = true;
 }
 
 /* clone3, and in the child run(ctx), which never returns, on args->stack. libc has no such call:
@@ -138,8 +140,7 @@ static long clone3_call(struct clone_args *args, void (*run)(void *), void *ctx)
 static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 {
 	static _Alignas(16) char stack[STACK_SIZE]; /* its user is the one child that we wait for */
-	bool ignored[NSIG] = {false};
-	struct errand x = {f, getpid(), ignored};
+	struct errand x = {f, getpid()};
 	struct clone_args args = {
 		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
@@ -147,7 +148,8 @@ static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = sizeof(stack),
 	};
-	find_ignored(ignored);
+	if (!ignored_found)
+		find_ignored();
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
@@ -160,6 +162,13 @@ static pid_t borrow(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 }
 
 #endif
+
+void spawn_signals_changed(void)
+{
+#ifdef BORROWS
+	ignored_found = false;
+#endif
+}
 
 pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd)
 {

@@ -55,6 +55,10 @@ pid_t spawn_fork(uint64_t flags, int cgroup_fd, int *pidfd);
  * around it. Not for two threads at a time. -1 with errno. */
 pid_t spawn_program(const struct spawn_form *f, int cgroup_fd, int *pidfd);
 
+/* To be called where this process comes to ignore a signal, or not to any more, after its first spawn_program: that
+ * one looks up which they are, and their default action is the program's. */
+void spawn_signals_changed(void);
+
 /* In the child: own session, clean signals, three files, the user, then exec. parent is whom it dies with. */
 _Noreturn void spawn_exec(const struct spawn_form *f, pid_t parent);
 
