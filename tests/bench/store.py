@@ -154,6 +154,10 @@ def kinds(calls, base):
     yield ("new alert with a run", [],
            [ingest(event(base + i, corr="d%d" % ((base + i) // 10), rule="disk", cooldown=0)) for i in range(n)])
     base += n
+    yield ("claim of a run", [resp("FCALL", "rb_hello_v1", 1, KEY, "w1", "instance", "home", 15000, "default")] +
+           [ingest(event(base + i, corr="f%d" % ((base + i) // 10), rule="disk", cooldown=0)) for i in range(n)],
+           [resp("FCALL", "rb_claim_v1", 1, KEY, "w1", "instance", 15000, i, "", "default", "host:w1") for i in range(n)])
+    base += n
     yield ("new alert, rule in cooldown", [ingest(event(base - 1, corr=storm, rule="disk"))],
            [ingest(event(base + i, corr=storm, rule="disk")) for i in range(n)])
     base += n

@@ -11,20 +11,23 @@ local CHANGES = {
 local FINAL = {
 	succeeded = true, failed = true, timed_out = true, cancelled = true, rejected = true, lost = true,
 }
-local RUN_FIELDS = {
-	'state', 'rule', 'runbook', 'step', 'pool', 'incident', 'event', 'fence', 'worker', 'instance',
-	'attempt', 'always', 'idempotent', 'retries', 'backoff', 'retried', 'outlived', 'next', 'depth',
-	'started', 'broken', 'ruleset', 'sha256', 'first', 'claim', 'home', 'cancel', 'bad', 'after', 'trail', 'group',
-}
 
+-- What a run has, as its hash or, where it has it not, as is meant then. (With room for all of it: a table that grows is
+-- made anew, at some thousand instructions each time.)
 local function run_get(p, id)
-	local v = call('HMGET', p .. 'run:' .. id, spread(RUN_FIELDS))
-	if not v[1] then
-		return nil
+	local v = call('HGETALL', p .. 'run:' .. id)
+	local r = {
+		id = id, state = '', reason = '', rule = '', runbook = '', step = '', pool = '', incident = '', event = '', fence = '',
+		worker = '', instance = '', attempt = '', late = '0', always = '0', idempotent = '0', timeout = '0', retries = '0',
+		backoff = '0', retried = '', outlived = '', prev = '', next = '', depth = '', started = '', broken = '',
+		ruleset = '', sha256 = '', first = '', claim = '', home = '', cancel = '', bad = '', after = '', trail = '',
+		group = '', params = '{}', events = '', queued = '',
+	}
+	for i = 1, #v, 2 do
+		r[v[i]] = v[i + 1]
 	end
-	local r = {id = id}
-	for i = 1, #RUN_FIELDS do
-		r[RUN_FIELDS[i]] = v[i] or ''
+	if r.state == '' then
+		return nil
 	end
 	if r.incident ~= '' then
 		r.incident = merged_into(p, r.incident)
@@ -58,9 +61,9 @@ end
 
 local function audit_run(p, r, from, to, now, who, reason)
 	audit(p, '{"time":"' .. rfc3339(now) .. '","what":"run","run":"' .. r.id .. '","from":' ..
-		quote_or_null(from) .. ',"to":"' .. to .. '","who":' .. quote(who) .. ',"reason":' ..
-		quote(reason) .. ',"rule":' .. quote_or_null(r.rule) .. ',"runbook":' .. quote(r.runbook) ..
-		',"step":' .. quote(r.step) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
+		quote_or_null(from) .. ',"to":"' .. to .. '","who":' .. quote_name(who) .. ',"reason":' ..
+		quote(reason) .. ',"rule":' .. quote_or_null(r.rule) .. ',"runbook":' .. quote_name(r.runbook) ..
+		',"step":' .. quote_name(r.step) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
 		',"ruleset_hash":' .. quote_or_null(r.ruleset) .. ',"runbook_sha256":' ..
 		quote_or_null(r.sha256) .. '}')
 end
@@ -70,15 +73,15 @@ local SEVERITY_OF = {succeeded = 'info', cancelled = 'warning', rejected = 'warn
 -- The result as an event: a record of the bus at once, and an entry of the inbox, from which a bridge takes it
 -- through the rules without storing it again (the entry names the record).
 local function result_event(p, r, to, now, reason, more)
-	local rule = r.rule ~= '' and '"rule":' .. quote(r.rule) .. ',' or ''
+	local rule = r.rule ~= '' and '"rule":' .. quote_name(r.rule) .. ',' or ''
 	local trail = trail_behind(r)
 	local json = '{"source":"runbookd","type":"run","status":"info","time":"' .. rfc3339(now) ..
 		'","fingerprint":null,"starts_at":null,"ends_at":null,"severity":"' ..
 		(SEVERITY_OF[to] or 'error') .. '","summary":' ..
 		quote("runbook '" .. r.runbook .. "' " .. to .. (reason ~= '' and ': ' .. reason or '')) ..
-		',"labels":{"outcome":"' .. to .. '",' .. rule .. '"runbook":' .. quote(r.runbook) ..
-		',"step":' .. quote(r.step) .. '},"annotations":{},"links":{},"data":{"run":"' .. r.id ..
-		'","incident":' .. quote_or_null(r.incident) .. ',"event":' ..
+		',"labels":{"outcome":"' .. to .. '",' .. rule .. '"runbook":' .. quote_name(r.runbook) ..
+		',"step":' .. quote_name(r.step) .. '},"annotations":{},"links":{},"data":{"run":"' .. r.id ..
+		'","incident":' .. quote_or_null(r.incident, true) .. ',"event":' ..
 		(r.event ~= '' and '"' .. ulid_of(r.event) .. '"' or 'null') .. ',"reason":' .. quote(reason) ..
 		',"exit_code":' .. number_or_null(more.exit_code) .. ',"signal":' ..
 		number_or_null(more.signal) .. ',"attempt":' .. (r.attempt == '' and '0' or r.attempt) ..
@@ -92,7 +95,7 @@ end
 
 local function change_record(p, r, to, now, reason)
 	local json = '{"run":"' .. r.id .. '","rule":' .. quote_or_null(r.rule) .. ',"runbook":' ..
-		quote(r.runbook) .. ',"step":' .. quote(r.step) .. ',"state":"' .. to .. '","reason":' ..
+		quote_name(r.runbook) .. ',"step":' .. quote_name(r.step) .. ',"state":"' .. to .. '","reason":' ..
 		quote(reason) .. ',"worker":' .. quote_or_null(r.worker) .. ',"attempt":' ..
 		(r.attempt == '' and '0' or r.attempt) .. '}'
 	return (bus_add(p, now, 'run', r.incident, '[]', json))
@@ -194,10 +197,16 @@ end
 local function create_run(p, now, t, who, reason)
 	local waits, state = t.position > 1 and not t.group, t.approval and 'approval' or 'queued'
 	call('HSET', p .. 'run:' .. t.id, 'state', state, 'reason', why_waits(t), 'rule', t.rule, 'runbook', t.runbook,
-		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'late', t.late,
-		'always', t.always, 'idempotent', t.idempotent, 'timeout', t.timeout, 'retries', t.retries,
-		'backoff', t.backoff, 'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset',
-		t.ruleset, 'queued', now, 'prev', t.prev, 'next', t.next, 'first', (waits or t.later) and '' or '1')
+		'sha256', t.sha256, 'step', t.step, 'pool', t.pool, 'params', t.params, 'idempotent', t.idempotent,
+		'incident', t.incident, 'event', t.event, 'depth', t.depth, 'ruleset', t.ruleset, 'queued', now,
+		'first', (waits or t.later) and '' or '1')
+	if t.prev ~= '' or t.next ~= '' then
+		call('HSET', p .. 'run:' .. t.id, 'prev', t.prev, 'next', t.next)
+	end
+	if t.late ~= '0' or t.always ~= '0' or t.timeout ~= '0' or t.retries ~= '0' or t.backoff ~= '0' then
+		call('HSET', p .. 'run:' .. t.id, 'late', t.late, 'always', t.always, 'timeout', t.timeout, 'retries', t.retries,
+			'backoff', t.backoff)
+	end
 	if t.trail and t.trail ~= '' then
 		call('HSET', p .. 'run:' .. t.id, 'trail', t.trail)
 	end
@@ -273,7 +282,9 @@ local function plan_runs(t, k, steps, rule, incident, depth, forced, parallel)
 	for position = 1, steps do
 		local r = step.read({
 			id = new_id(t.g), rule = rule, position = position, incident = incident, depth = depth,
-			ruleset = t.ruleset, prev = '', next = '', trail = t.trail,
+			ruleset = t.ruleset, prev = '', next = '', trail = t.trail, event = false, attempt = '',
+			late = false, always = false, idempotent = false, timeout = false, retries = false, backoff = false, -- room
+			pool = false, runbook = false, sha256 = false, params = false, step = false,
 		}, argv[k + position - 1])
 		if before then
 			r.prev, r.before, before.next = before.id, before.step, r.id

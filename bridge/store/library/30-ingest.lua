@@ -430,7 +430,7 @@ local listed, listed_json = '', '[]'
 local function decision_texts(rule, decision, reason, run)
 	if reason ~= last_reason or rule ~= last_rule or decision ~= last_decision or run ~= last_run then
 		last_rule, last_decision, last_reason, last_run = rule, decision, reason, run
-		last_json = '{"rule":' .. quote(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
+		last_json = '{"rule":' .. quote_name(rule) .. ',"decision":"' .. decision .. '","reason":' .. quote(reason) ..
 			',"run":' .. (run ~= '-' and '"' .. run .. '"' or 'null') .. '}'
 		last_words = decision .. ' ' .. run .. ' ' .. reason
 	end

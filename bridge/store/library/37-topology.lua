@@ -257,7 +257,7 @@ end
 -- Members of an incident's row.
 function topology.row(p, id)
 	return '"root":' .. (call('EXISTS', p .. 'incident:' .. id .. ':symptoms') == 1 and 'true' or 'false') ..
-		',"symptom_of":' .. quote_or_null(call('HGET', p .. 'symptoms', id))
+		',"symptom_of":' .. quote_or_null(call('HGET', p .. 'symptoms', id), true)
 end
 
 -- Members that only the incident itself shows, not its row in a list.

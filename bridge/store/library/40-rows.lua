@@ -18,11 +18,11 @@ local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
 -- What people did with an incident, and what is seldom said of it: h from its hash.
 local function hand_json(p, h)
 	return ',"acked_at":' .. time_or_null(h.acked) .. ',"acked_by":' .. quote_or_null(h.acked_by) .. ',"closed_by":' ..
-		quote_or_null(h.closed_by) .. ',"closed_reason":' .. quote_or_null(h.reason) .. ',"flapping":' ..
+		quote_or_null(h.closed_by) .. ',"closed_reason":' .. (h.reason and quote(h.reason) or 'null') .. ',"flapping":' ..
 		(h.flaps and num(h.flaps) > now_ms(p) and 'true' or 'false') .. ',"dropped":' .. (h.dropped or '0') ..
-		',"merged_into":' .. quote_or_null(h.merged_into) .. ',"merged":[' ..
+		',"merged_into":' .. quote_or_null(h.merged_into, true) .. ',"merged":[' ..
 		string.gsub(string.gsub(h.merged or '', '%w+', '"%0"'), ' ', ',') .. '],"split_from":' ..
-		quote_or_null(h.split_from)
+		quote_or_null(h.split_from, true)
 end
 
 local function incident_json(p, id)
@@ -54,7 +54,7 @@ local function run_json(p, id)
 	end
 	return '{"id":"' .. id .. '","rule":' .. quote_or_null(m.rule) .. ',"runbook":' .. quote(m.runbook) ..
 		',"step":' .. quote(m.step) .. ',"state":"' .. m.state .. '","reason":' .. quote(m.reason) ..
-		',"incident":' .. quote_or_null(m.incident ~= '' and merged_into(p, m.incident)) .. ',"event":' ..
+		',"incident":' .. quote_or_null(m.incident ~= '' and merged_into(p, m.incident), true) .. ',"event":' ..
 		(m.event ~= '' and '"' .. ulid_of(m.event) .. '"' or 'null') .. ',"pool":' .. quote(m.pool) ..
 		',"worker":' .. quote_or_null(m.worker) .. ',"attempt":' .. (m.attempt or '0') ..
 		',"params":' .. m.params .. ',"queued":' .. time_or_null(m.queued) .. ',"started":' ..
@@ -77,14 +77,14 @@ end
 local EVENTS = {firing = true, resolved = true, info = true}
 
 local function event_json(incident, decisions, json)
-	return sub(json, 1, -2) .. ',"incident":' .. quote_or_null(incident) .. ',"decisions":' .. decisions .. '}'
+	return sub(json, 1, -2) .. ',"incident":' .. quote_or_null(incident, true) .. ',"decisions":' .. decisions .. '}'
 end
 
 local function timeline_json(sid, kind, incident, decisions, json)
 	local ms = num(match(sid, '^%d+'))
 	local member = EVENTS[kind] and 'event' or kind
 	return '{"id":"' .. ulid_of(sid) .. '","time":"' .. rfc3339(ms) .. '","kind":"' .. member ..
-		'","incident":' .. quote_or_null(incident) .. (kind == 'decisions' and ',"of":' or
+		'","incident":' .. quote_or_null(incident, true) .. (kind == 'decisions' and ',"of":' or
 		',"' .. member .. '":') .. json .. ',"decisions":' .. decisions .. '}'
 end
 

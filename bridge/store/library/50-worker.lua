@@ -37,13 +37,12 @@ local function with_lines(p, json)
 end
 
 local function claimed(p, r, now)
-	local v = call('HMGET', p .. 'run:' .. r.id, 'params', 'late', 'timeout', 'prev', 'events')
 	local event, received = 'null', 0
 	if r.event ~= '' then
 		local _, _, _, json = record(p, r.event)
 		event, received = json and with_lines(p, json) or 'null', num(match(r.event, '^%d+'))
 	end
-	local steps, prev = {}, r.group == '' and v[4] -- of a group none is before another
+	local steps, prev = {}, r.group == '' and r.prev -- of a group none is before another
 	while prev and prev ~= '' do
 		local s = call('HMGET', p .. 'run:' .. prev, 'step', 'state', 'exit_code', 'prev')
 		if not s[1] then
@@ -54,9 +53,9 @@ local function claimed(p, r, now)
 		prev = s[4]
 	end
 	return {
-		r.id, num(r.fence), r.rule, r.runbook, r.sha256, r.step, r.pool, v[1], v[2], event, r.incident,
-		r.incident ~= '' and incident_json(p, r.incident) or '', num(r.attempt), v[3], received, now,
-		num(r.depth), steps, num(r.idempotent) or 0, num(r.retries) or 0, v[5] or '',
+		r.id, num(r.fence), r.rule, r.runbook, r.sha256, r.step, r.pool, r.params, r.late, event, r.incident,
+		r.incident ~= '' and incident_json(p, r.incident) or '', num(r.attempt), r.timeout, received, now,
+		num(r.depth), steps, num(r.idempotent), num(r.retries), r.events,
 	}
 end
 

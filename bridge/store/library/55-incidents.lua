@@ -53,7 +53,7 @@ local function not_begun(p, id)
 		local live = call('ZMSCORE', p .. 'runs:live', spread(some))
 		for i = 1, #some do
 			local v = live[i] and call('HMGET', p .. 'run:' .. some[i], 'first', 'attempt', 'prev')
-			if v and v[1] == '1' and (v[2] or '') == '' and v[3] == '' and untouched(p, run_get(p, some[i])) then
+			if v and v[1] == '1' and (v[2] or '') == '' and (v[3] or '') == '' and untouched(p, run_get(p, some[i])) then
 				found[#found + 1] = some[i]
 				if #found == CLOSE_RUNS then
 					return found

@@ -57,11 +57,27 @@ function labels_of(t, inc)
 	return inc.partly
 end
 
+-- As note_labels, of the alert that opened the incident: no label is there already.
+local function note_first(t, inc, head)
+	t.indexed = t.indexed or {later = {}}
+	local list, id, at = t.indexed, inc.id, 2
+	local n, stop = #list, find(head, '\0', 2, true)
+	while stop do
+		list[n + 1], list[n + 2], n = '0', sub(head, at, stop) .. id, n + 2
+		at = stop + 1
+		stop = find(head, '\0', at, true)
+	end
+	inc.labels, inc.filed = '\0' .. sub(head, 2, at - 1), at > 2
+end
+
 -- Plans to file the incident under the labels of an alert that joins it.
 function note_labels(t, inc, head)
 	local text = inc.labels or inc.was and call('GET', t.p .. 'incident:' .. inc.id .. ':labels') or '\0'
 	inc.labels = text
 	if text == '-' then
+		return
+	elseif text == '\0' and #head <= INDEX_BYTES and byte(head) == WHOLE then
+		note_first(t, inc, head)
 		return
 	end
 	local known, new, size = inc.has or {}, {}, #text -- known: of this call, so that the alerts of a storm are looked up once
@@ -329,7 +345,7 @@ local function page_json(found)
 	for i = 4, #found, 2 do
 		rows[#rows + 1] = found[i]
 	end
-	return '{"items":[' .. concat(rows, ',') .. '],"next":' .. (found[1] == 1 and quote_or_null(found[2]) or 'null') .. '}'
+	return '{"items":[' .. concat(rows, ',') .. '],"next":' .. (found[1] == 1 and quote_or_null(found[2], true) or 'null') .. '}'
 end
 
 -- rb_incidents KEY STATUS|* SINCE UNTIL LIMIT [label=value …]
@@ -437,7 +453,7 @@ local function alert_of(keys, argv)
 	put('count', r[5])
 	put('occurrences', r[6])
 	put('flapping', r[10] ~= '' and 'true' or 'false')
-	put('incident', quote_or_null(r[4]))
+	put('incident', quote_or_null(r[4], true))
 	put('lines', r[12])
 	put('data', m.data)
 	return '{' .. concat(out, ',') .. '}'
