@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@
 
 #define LOOKED_AT_MAX 10000 /* entries of one folder */
 #define SWEEP_DEPTH 16	    /* folders in folders */
+#define SPARE ".next"	    /* the name, which is no run's, of what artifacts_prepare made */
 
 struct file {
 	struct str name;
@@ -65,16 +67,30 @@ static int give_back(const char *path, const struct runas *user, struct err *e)
 	return rc;
 }
 
+/* What artifacts_prepare made gets its name. False: there is none, or (RENAME_NOREPLACE) something
+ * has that name. */
+static bool name_spare(struct arena *a, struct str state_dir, const char *kind, const char *path,
+	unsigned flags)
+{
+	struct str spare = arena_printf(a, "%.*s/%s/" SPARE, STR_ARG(state_dir), kind);
+
+	return spare.p && renameat2(AT_FDCWD, spare.p, AT_FDCWD, path, flags) == 0;
+}
+
+static bool make_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* A new file that only its user may read and write; what an earlier attempt left in its place goes.
  */
-static int make_empty(const char *path)
+static bool make_events(struct artifacts *f, struct arena *a, struct str state_dir)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-	int fd = open(path, flags, 0600);
-
-	if (fd >= 0 || errno != EEXIST || unlink(path) < 0)
-		return fd;
-	return open(path, flags, 0600);
+	if (name_spare(a, state_dir, "events", f->events.p, 0) || make_file(f->events.p))
+		return true;
+	return errno == EEXIST && unlink(f->events.p) == 0 && make_file(f->events.p);
 }
 
 int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run,
@@ -85,24 +101,36 @@ int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, s
 	if (!f->dir.p || !f->events.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A retry finds what its earlier attempt left, and keeps it. */
-	bool again = mkdir(f->dir.p, 0700) < 0;
+	bool again = !name_spare(a, state_dir, "artifacts", f->dir.p, RENAME_NOREPLACE) &&
+		     mkdir(f->dir.p, 0700) < 0;
 	if (again) {
 		if (errno != EEXIST)
 			return err_sys(e, "cannot make folder '%s'", f->dir.p);
 		if (user->become && give_back(f->dir.p, user, e) < 0)
 			return -1;
 	}
-	int fd = make_empty(f->events.p);
-	if (fd < 0)
+	if (!make_events(f, a, state_dir))
 		return err_sys(e, "cannot make file '%s'", f->events.p);
-	int rc = 0;
-	if (user->become &&
-		(fchown(fd, user->uid, user->gid) < 0 || chown(f->dir.p, user->uid, user->gid) < 0))
-		rc = err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
-	close(fd);
-	if (rc == 0 && again && chmod(f->dir.p, 0700) < 0)
-		rc = err_sys(e, "cannot change the mode of '%s'", f->dir.p);
-	return rc;
+	if (user->become && (lchown(f->events.p, user->uid, user->gid) < 0 ||
+				    lchown(f->dir.p, user->uid, user->gid) < 0))
+		return err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
+	if (again && chmod(f->dir.p, 0700) < 0)
+		return err_sys(e, "cannot change the mode of '%s'", f->dir.p);
+	return 0;
+}
+
+void artifacts_prepare(struct str state_dir)
+{
+	struct arena a;
+
+	arena_init(&a, 1 << 16);
+	struct str dir = arena_printf(&a, "%.*s/artifacts/" SPARE, STR_ARG(state_dir));
+	struct str events = arena_printf(&a, "%.*s/events/" SPARE, STR_ARG(state_dir));
+	if (dir.p && events.p) {
+		mkdir(dir.p, 0700);
+		make_file(events.p);
+	}
+	arena_release(&a);
 }
 
 /* ---- the folder ---- */

@@ -38,6 +38,9 @@ struct artifacts_found {
 /* run must be a ULID. Makes both; texts in a. */
 int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run, const struct runas *user,
 	struct err *e);
+/* Makes a folder and a file ahead, to which the next artifacts_make only gives their names: on a disk that takes a
+ * fifth of the time of making them. What fails here is left to artifacts_make, which tells of it. */
+void artifacts_prepare(struct str state_dir);
 /* After the run: lists, takes over, reads the events and removes their file; an empty folder is removed. Texts in a. */
 int artifacts_collect(const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e);
 /* Removes folders of runs that are older than before_ms (by their ids), at most max of them, and event files likewise.

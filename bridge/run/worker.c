@@ -51,6 +51,7 @@
 #define SWEEP_FIRST_MS 60000   /* old artifacts: when first, and then how often */
 #define SWEEP_EVERY_MS 3600000
 #define SWEEP_AT_ONCE 1000
+#define AHEAD_MS 5 /* after a start: when the next one is prepared, in the way of neither */
 #define HELLO_AGAIN_MS 1000
 #define NAME_AGAIN_MS 3000 /* where the name is another worker's */
 #define STOP_LOOK_MS 50
@@ -83,7 +84,7 @@ struct worker {
 	size_t beat_n;
 
 	struct watch *watch; /* the configuration's file */
-	uv_timer_t heartbeat, again, sweep, stop_timer;
+	uv_timer_t heartbeat, again, sweep, ahead, stop_timer;
 	uv_signal_t signals[SIGNALS];
 	bool stopping, ended, killed,
 		closing; /* no claims; TERM was sent; KILL was; the store is being closed */
@@ -187,6 +188,13 @@ static void pump_in(struct worker *w, uint64_t ms)
 
 /* We were silent so long that it went back to the queue, and have it again: what still runs of it
  * must not. */
+static void on_ahead(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+
+	artifacts_prepare(w->host.state_dir);
+}
+
 static void lose_earlier(struct worker *w, struct str run)
 {
 	for (struct job *j = w->jobs, *next; j; j = next) {
@@ -202,6 +210,7 @@ static void take(struct worker *w, const struct store_claimed *c)
 
 	lose_earlier(w, c->run);
 	struct job *j = job_start(&w->host, c, w->stopping, &why);
+	uv_timer_start(&w->ahead, on_ahead, AHEAD_MS, 0);
 	if (j)
 		add_job(w, j);
 	else
@@ -437,6 +446,7 @@ static void on_store_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->heartbeat, NULL);
 	uv_close((uv_handle_t *)&w->again, NULL);
 	uv_close((uv_handle_t *)&w->sweep, NULL);
+	uv_close((uv_handle_t *)&w->ahead, NULL);
 	uv_close((uv_handle_t *)&w->stop_timer, NULL);
 }
 
@@ -724,10 +734,12 @@ static void start_timers(struct worker *w)
 	uv_timer_init(&w->loop, &w->heartbeat);
 	uv_timer_init(&w->loop, &w->again);
 	uv_timer_init(&w->loop, &w->sweep);
+	uv_timer_init(&w->loop, &w->ahead);
 	uv_timer_init(&w->loop, &w->stop_timer);
-	w->heartbeat.data = w->again.data = w->sweep.data = w->stop_timer.data = w;
+	w->heartbeat.data = w->again.data = w->sweep.data = w->ahead.data = w->stop_timer.data = w;
 	set_heartbeat(w);
 	uv_timer_start(&w->sweep, on_sweep, SWEEP_FIRST_MS, SWEEP_EVERY_MS);
+	uv_timer_start(&w->ahead, on_ahead, AHEAD_MS, 0);
 	watch_signals(w);
 }
 

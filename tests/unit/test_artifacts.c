@@ -25,6 +25,20 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+static void make(struct artifacts *out, const char *run)
+{
+	const struct runas user = {
+		.become = geteuid() == 0, .uid = 65534, .gid = 65534, .name = STR("nobody")};
+
+	assert_int_equal(
+		artifacts_make(out, &a, str_of(state_dir), str_of(run), &user, &e), 0);
+}
+
+static uid_t user_id(void)
+{
+	return geteuid() == 0 ? 65534 : geteuid();
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -33,9 +47,7 @@ static int setup(void **state)
 	state_dir = mkdtemp(name) ? strdup(name) : NULL;
 	arena_init(&a, 64 << 20);
 	assert_int_equal(state_dir_make(str_of(state_dir), &e), 0);
-	struct runas user = {
-		.become = geteuid() == 0, .uid = 65534, .gid = 65534, .name = STR("nobody")};
-	assert_int_equal(artifacts_make(&f, &a, str_of(state_dir), STR(RUN), &user, &e), 0);
+	make(&f, RUN);
 	return 0;
 }
 
@@ -63,7 +75,7 @@ static void belongs_to_the_user_and_then_to_us(void **state)
 	(void)state;
 	struct artifacts_found found;
 	struct stat st;
-	uid_t user = geteuid() == 0 ? 65534 : geteuid();
+	uid_t user = user_id();
 
 	assert_int_equal(stat(f.dir.p, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
@@ -81,6 +93,73 @@ static void belongs_to_the_user_and_then_to_us(void **state)
 	assert_int_equal(stat(at("b.txt"), &st), 0);
 	assert_int_equal(st.st_uid, geteuid());
 	assert_int_equal(access(f.events.p, F_OK), -1);
+}
+
+static ino_t inode(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* It gets the name, with owner and mode as ever; it is for one run, and made once. */
+static void takes_what_was_made_ahead(void **state)
+{
+	(void)state;
+	const char *dir = arena_printf(&a, "%s/artifacts/.next", state_dir).p;
+	const char *events = arena_printf(&a, "%s/events/.next", state_dir).p;
+	struct artifacts next, plain;
+	struct stat st;
+
+	artifacts_prepare(str_of(state_dir));
+	ino_t d = inode(dir), ev = inode(events);
+	artifacts_prepare(str_of(state_dir));
+	assert_int_equal(inode(dir), d);
+	make(&next, "01JD0000000000000000000001");
+	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access(events, F_OK), -1);
+	assert_int_equal(stat(next.dir.p, &st), 0);
+	assert_int_equal(st.st_ino, d);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(st.st_uid, user_id());
+	assert_int_equal(stat(next.events.p, &st), 0);
+	assert_int_equal(st.st_ino, ev);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, user_id());
+	make(&plain, "01JD0000000000000000000002");
+	assert_int_not_equal(inode(plain.dir.p), d);
+	assert_int_equal(stat(plain.events.p, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* Its earlier attempt's files, not its events; what was made ahead is for another run. */
+static void a_retry_keeps_its_folder(void **state)
+{
+	(void)state;
+	const char *dir = arena_printf(&a, "%s/artifacts/.next", state_dir).p;
+	struct stat st;
+
+	put(at("core.txt"), "kept");
+	put(f.events.p, "{\"type\":\"old\"}\n");
+	artifacts_prepare(str_of(state_dir));
+	make(&f, RUN);
+	assert_int_equal(stat(at("core.txt"), &st), 0);
+	assert_int_equal(st.st_size, 4);
+	assert_int_equal(stat(f.events.p, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(st.st_uid, user_id());
+	assert_int_equal(access(dir, F_OK), 0);
+}
+
+/* It is nobody's, so it is of no age. */
+static void a_sweep_leaves_what_was_made_ahead(void **state)
+{
+	(void)state;
+	artifacts_prepare(str_of(state_dir));
+	assert_int_equal(artifacts_sweep(str_of(state_dir), INT64_MAX, 100), 2);
+	assert_int_equal(access(arena_printf(&a, "%s/artifacts/.next", state_dir).p, F_OK), 0);
+	assert_int_equal(access(arena_printf(&a, "%s/events/.next", state_dir).p, F_OK), 0);
 }
 
 static void removes_a_folder_with_nothing_in_it(void **state)
@@ -223,7 +302,9 @@ static void lets_one_hold_a_lock(void **state)
 }
 
 #define ROOM(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-TESTS_MAIN(ROOM(belongs_to_the_user_and_then_to_us), ROOM(removes_a_folder_with_nothing_in_it),
+TESTS_MAIN(ROOM(belongs_to_the_user_and_then_to_us), ROOM(takes_what_was_made_ahead),
+	ROOM(a_retry_keeps_its_folder), ROOM(a_sweep_leaves_what_was_made_ahead),
+	ROOM(removes_a_folder_with_nothing_in_it),
 	ROOM(follows_nothing), ROOM(lists_no_more_than_the_limit),
 	ROOM(refuses_sizes_over_the_limit), ROOM(takes_events_line_by_line), ROOM(bounds_events),
 	ROOM(reads_no_endless_file), ROOM(sweeps_what_is_old), ROOM(lets_one_hold_a_lock))
