@@ -27,7 +27,6 @@
 
 #define LOOKED_AT_MAX 10000 /* entries of one folder */
 #define SWEEP_DEPTH 16	    /* folders in folders */
-#define SPARE ".next"	    /* the name, which is no run's, of what artifacts_prepare made */
 
 struct file {
 	struct str name;
@@ -67,70 +66,122 @@ static int give_back(const char *path, const struct runas *user, struct err *e)
 	return rc;
 }
 
-/* What artifacts_prepare made gets its name. False: there is none, or (RENAME_NOREPLACE) something
- * has that name. */
-static bool name_spare(struct arena *a, struct str state_dir, const char *kind, const char *path,
-	unsigned flags)
-{
-	struct str spare = arena_printf(a, "%.*s/%s/" SPARE, STR_ARG(state_dir), kind);
-
-	return spare.p && renameat2(AT_FDCWD, spare.p, AT_FDCWD, path, flags) == 0;
-}
-
-static bool make_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	return fd >= 0 && close(fd) == 0;
-}
-
 /* A new file that only its user may read and write; what an earlier attempt left in its place goes.
  */
-static bool make_events(struct artifacts *f, struct arena *a, struct str state_dir)
+static int make_empty(const char *path)
 {
-	if (name_spare(a, state_dir, "events", f->events.p, 0) || make_file(f->events.p))
-		return true;
-	return errno == EEXIST && unlink(f->events.p) == 0 && make_file(f->events.p);
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	int fd = open(path, flags, 0600);
+
+	if (fd >= 0 || errno != EEXIST || unlink(path) < 0)
+		return fd;
+	return open(path, flags, 0600);
 }
 
-int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run,
-	const struct runas *user, struct err *e)
+/* ---- made ahead ---- */
+
+struct artifacts_ahead {
+	char *dir, *events; /* paths */
+	bool dir_made;	    /* by us: it is there, and nobody had it */
+	int fd;		    /* of the file, likewise; -1: none */
+};
+
+void artifacts_ahead_free(struct artifacts_ahead *x)
+{
+	if (!x)
+		return;
+	if (x->dir_made)
+		rmdir(x->dir);
+	if (x->fd >= 0) {
+		unlink(x->events);
+		close(x->fd);
+	}
+	free(x->dir);
+	free(x->events);
+	free(x);
+}
+
+struct artifacts_ahead *artifacts_ahead_new(struct str state_dir, struct str name)
+{
+	struct artifacts_ahead *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->fd = -1;
+	if (asprintf(&x->dir, "%.*s/artifacts/%.*s", STR_ARG(state_dir), STR_ARG(name)) < 0)
+		x->dir = NULL;
+	if (asprintf(&x->events, "%.*s/events/%.*s", STR_ARG(state_dir), STR_ARG(name)) < 0)
+		x->events = NULL;
+	if (x->dir && x->events)
+		return x;
+	artifacts_ahead_free(x);
+	return NULL;
+}
+
+void artifacts_ahead_make(struct artifacts_ahead *x)
+{
+	if (!x->dir_made)
+		x->dir_made = mkdir(x->dir, 0700) == 0;
+	if (x->fd < 0)
+		x->fd = open(x->events, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+/* The folder gets its name. False: there is none, or something has that name. */
+static bool name_dir(struct artifacts_ahead *x, const char *path)
+{
+	if (!x || !x->dir_made)
+		return false;
+	bool named = renameat2(AT_FDCWD, x->dir, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
+	if (named || errno == ENOENT) /* a sweep takes it after long */
+		x->dir_made = false;
+	return named;
+}
+
+/* The file gets its name, in the place of what an earlier attempt left. -1: there is none. */
+static int name_events(struct artifacts_ahead *x, const char *path)
+{
+	int fd = x ? x->fd : -1;
+
+	if (fd < 0)
+		return -1;
+	x->fd = -1;
+	if (rename(x->events, path) == 0)
+		return fd;
+	close(fd);
+	unlink(x->events);
+	return -1;
+}
+
+/* ---- before the run ---- */
+
+int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir,
+	struct artifacts_ahead *ahead, struct str run, const struct runas *user, struct err *e)
 {
 	f->dir = arena_printf(a, "%.*s/artifacts/%.*s", STR_ARG(state_dir), STR_ARG(run));
 	f->events = arena_printf(a, "%.*s/events/%.*s", STR_ARG(state_dir), STR_ARG(run));
 	if (!f->dir.p || !f->events.p)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	/* A retry finds what its earlier attempt left, and keeps it. */
-	bool again = !name_spare(a, state_dir, "artifacts", f->dir.p, RENAME_NOREPLACE) &&
-		     mkdir(f->dir.p, 0700) < 0;
+	bool again = !name_dir(ahead, f->dir.p) && mkdir(f->dir.p, 0700) < 0;
 	if (again) {
 		if (errno != EEXIST)
 			return err_sys(e, "cannot make folder '%s'", f->dir.p);
 		if (user->become && give_back(f->dir.p, user, e) < 0)
 			return -1;
 	}
-	if (!make_events(f, a, state_dir))
+	int fd = name_events(ahead, f->events.p);
+	if (fd < 0)
+		fd = make_empty(f->events.p);
+	if (fd < 0)
 		return err_sys(e, "cannot make file '%s'", f->events.p);
-	if (user->become && (lchown(f->events.p, user->uid, user->gid) < 0 ||
+	int rc = 0;
+	if (user->become && (fchown(fd, user->uid, user->gid) < 0 ||
 				    lchown(f->dir.p, user->uid, user->gid) < 0))
-		return err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
-	if (again && chmod(f->dir.p, 0700) < 0)
-		return err_sys(e, "cannot change the mode of '%s'", f->dir.p);
-	return 0;
-}
-
-void artifacts_prepare(struct str state_dir)
-{
-	struct arena a;
-
-	arena_init(&a, 1 << 16);
-	struct str dir = arena_printf(&a, "%.*s/artifacts/" SPARE, STR_ARG(state_dir));
-	struct str events = arena_printf(&a, "%.*s/events/" SPARE, STR_ARG(state_dir));
-	if (dir.p && events.p) {
-		mkdir(dir.p, 0700);
-		make_file(events.p);
-	}
-	arena_release(&a);
+		rc = err_sys(e, "cannot give '%s' to user '%.*s'", f->dir.p, STR_ARG(user->name));
+	close(fd);
+	if (rc == 0 && again && chmod(f->dir.p, 0700) < 0)
+		rc = err_sys(e, "cannot change the mode of '%s'", f->dir.p);
+	return rc;
 }
 
 /* ---- the folder ---- */

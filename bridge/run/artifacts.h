@@ -35,12 +35,20 @@ struct artifacts_found {
 	struct str events_why;		/* what was wrong with the first bad one */
 };
 
-/* run must be a ULID. Makes both; texts in a. */
-int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct str run, const struct runas *user,
-	struct err *e);
-/* Makes a folder and a file ahead, to which the next artifacts_make only gives their names: on a disk that takes a
- * fifth of the time of making them. What fails here is left to artifacts_make, which tells of it. */
-void artifacts_prepare(struct str state_dir);
+/* A folder and a file made ahead, to which artifacts_make only gives the names of a run: on a disk that takes a fifth of
+ * the time of making them. Only what this object made itself is used. */
+struct artifacts_ahead;
+/* name: what they are called meanwhile, a ULID that nobody else has; a sweep takes them where they were left by a process
+ * that was killed. NULL without memory. */
+struct artifacts_ahead *artifacts_ahead_new(struct str state_dir, struct str name);
+/* Makes what is not there. What fails here is left to artifacts_make, which tells of it. */
+void artifacts_ahead_make(struct artifacts_ahead *x);
+/* Removes what nobody took. x: may be NULL. */
+void artifacts_ahead_free(struct artifacts_ahead *x);
+
+/* run must be a ULID. Makes both, or takes them from ahead (NULL: none); texts in a. */
+int artifacts_make(struct artifacts *f, struct arena *a, struct str state_dir, struct artifacts_ahead *ahead,
+	struct str run, const struct runas *user, struct err *e);
 /* After the run: lists, takes over, reads the events and removes their file; an empty folder is removed. Texts in a. */
 int artifacts_collect(const struct artifacts *f, struct arena *a, struct artifacts_found *out, struct err *e);
 /* Removes folders of runs that are older than before_ms (by their ids), at most max of them, and event files likewise.

@@ -420,7 +420,7 @@ static void end_at_once(struct job *j, enum run_state state, bool release, const
 static struct prepare_host prepare_from(const struct job_host *h)
 {
 	return (struct prepare_host){
-		h->conf, h->shelf, h->users, h->state_dir, h->name, h->environment};
+		h->conf, h->shelf, h->users, h->state_dir, h->ahead, h->name, h->environment};
 }
 
 /* rb NULL: *e says why its runbook was refused. */

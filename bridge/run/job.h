@@ -30,6 +30,7 @@ struct job_host {
 	struct runas_book *users;
 	const struct conf *conf;	/* of now: a reload changes it for later jobs */
 	struct str state_dir;		/* as at the start, whatever a reload says */
+	struct artifacts_ahead *ahead;
 	struct str name;		/* of the worker */
 	char *const *environment;	/* the worker's own */
 	/* Called once, at the end: the result is in Redis, or the run is somebody else's. j is gone after it. */

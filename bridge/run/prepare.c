@@ -169,7 +169,7 @@ int prepare_run(struct prepared *p, struct arena *a, const struct store_claimed 
 		claim_read(&in.data, a, claim, in.runbook, e) < 0 ||
 		make_amx(&in, p, a, message, e) < 0 ||
 		runas_find(h->users, &user, a, in.runbook->user, h->conf->worker.user, e) < 0 ||
-		artifacts_make(&p->artifacts, a, h->state_dir, claim->run, &user, e) < 0)
+		artifacts_make(&p->artifacts, a, h->state_dir, h->ahead, claim->run, &user, e) < 0)
 		return -1;
 	p->have_artifacts = true;
 	struct run_facts facts = facts_of(&in, p, &user, h);

@@ -30,6 +30,7 @@ struct prepare_host {
 	struct shelf *shelf;
 	struct runas_book *users;
 	struct str state_dir;
+	struct artifacts_ahead *ahead;
 	struct str worker;
 	char *const *environment;	/* its own */
 };

@@ -188,13 +188,6 @@ static void pump_in(struct worker *w, uint64_t ms)
 
 /* We were silent so long that it went back to the queue, and have it again: what still runs of it
  * must not. */
-static void on_ahead(uv_timer_t *t)
-{
-	struct worker *w = t->data;
-
-	artifacts_prepare(w->host.state_dir);
-}
-
 static void lose_earlier(struct worker *w, struct str run)
 {
 	for (struct job *j = w->jobs, *next; j; j = next) {
@@ -202,6 +195,13 @@ static void lose_earlier(struct worker *w, struct str run)
 		if (str_eq(job_held(j).run, run))
 			job_stop(j, JOB_LOST);
 	}
+}
+
+static void on_ahead(uv_timer_t *t)
+{
+	struct worker *w = t->data;
+
+	artifacts_ahead_make(w->host.ahead);
 }
 
 static void take(struct worker *w, const struct store_claimed *c)
@@ -751,7 +751,8 @@ static int start(struct worker *w, const struct worker_options *o, struct err *e
 		return -1;
 	w->host.shelf = shelf_new();
 	w->host.users = runas_book_new();
-	if (!w->host.shelf || !w->host.users)
+	w->host.ahead = artifacts_ahead_new(w->host.state_dir, str_of(w->instance));
+	if (!w->host.shelf || !w->host.users || !w->host.ahead)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	uv_loop_init(&w->loop);
 	w->loop.data = w;
@@ -790,6 +791,7 @@ int worker_run(const struct worker_options *o)
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&w->loop);
 	contain_free(w->host.contain);
+	artifacts_ahead_free(w->host.ahead);
 	shelf_free(w->host.shelf);
 	runas_book_free(w->host.users);
 	arena_release(&w->names);

@@ -15,6 +15,7 @@
 static char *state_dir;
 static struct arena a;
 static struct artifacts f;
+static struct artifacts_ahead *ahead;
 static struct err e;
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -31,7 +32,7 @@ static void make(struct artifacts *out, const char *run)
 		.become = geteuid() == 0, .uid = 65534, .gid = 65534, .name = STR("nobody")};
 
 	assert_int_equal(
-		artifacts_make(out, &a, str_of(state_dir), str_of(run), &user, &e), 0);
+		artifacts_make(out, &a, str_of(state_dir), ahead, str_of(run), &user, &e), 0);
 }
 
 static uid_t user_id(void)
@@ -54,6 +55,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	artifacts_ahead_free(ahead);
+	ahead = NULL;
 	arena_release(&a);
 	int rc = nftw(state_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(state_dir);
@@ -103,63 +106,110 @@ static ino_t inode(const char *path)
 	return st.st_ino;
 }
 
+#define NAME "01JD0000000000000000000009"
+
+/* Where it is while it has no name of a run. */
+static const char *ahead_at(const char *kind)
+{
+	return arena_printf(&a, "%s/%s/" NAME, state_dir, kind).p;
+}
+
+static void is_made(const struct artifacts *of)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(of->dir.p, &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(st.st_uid, user_id());
+	assert_int_equal(rmdir(of->dir.p), 0); /* nothing is in it */
+	assert_int_equal(lstat(of->events.p, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_uid, user_id());
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(st.st_nlink, 1);
+}
+
 /* It gets the name, with owner and mode as ever; it is for one run, and made once. */
 static void takes_what_was_made_ahead(void **state)
 {
 	(void)state;
-	const char *dir = arena_printf(&a, "%s/artifacts/.next", state_dir).p;
-	const char *events = arena_printf(&a, "%s/events/.next", state_dir).p;
-	struct artifacts next, plain;
+	struct artifacts next;
 	struct stat st;
 
-	artifacts_prepare(str_of(state_dir));
-	ino_t d = inode(dir), ev = inode(events);
-	artifacts_prepare(str_of(state_dir));
-	assert_int_equal(inode(dir), d);
+	ahead = artifacts_ahead_new(str_of(state_dir), STR(NAME));
+	artifacts_ahead_make(ahead);
+	ino_t d = inode(ahead_at("artifacts")), ev = inode(ahead_at("events"));
+	artifacts_ahead_make(ahead);
+	assert_int_equal(inode(ahead_at("artifacts")), d);
 	make(&next, "01JD0000000000000000000001");
-	assert_int_equal(access(dir, F_OK), -1);
-	assert_int_equal(access(events, F_OK), -1);
-	assert_int_equal(stat(next.dir.p, &st), 0);
-	assert_int_equal(st.st_ino, d);
-	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(st.st_uid, user_id());
-	assert_int_equal(stat(next.events.p, &st), 0);
-	assert_int_equal(st.st_ino, ev);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(st.st_uid, user_id());
-	make(&plain, "01JD0000000000000000000002");
-	assert_int_not_equal(inode(plain.dir.p), d);
-	assert_int_equal(stat(plain.events.p, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(access(ahead_at("artifacts"), F_OK), -1);
+	assert_int_equal(access(ahead_at("events"), F_OK), -1);
+	assert_int_equal(inode(next.dir.p), d);
+	assert_int_equal(inode(next.events.p), ev);
+	is_made(&next);
+	make(&next, "01JD0000000000000000000002"); /* without */
+	is_made(&next);
+	artifacts_ahead_make(ahead);
+	assert_int_equal(stat(ahead_at("artifacts"), &st), 0);
+}
+
+/* What lies there by somebody else's hand is not ours to give. */
+static void takes_nothing_that_it_did_not_make(void **state)
+{
+	(void)state;
+	struct artifacts next;
+
+	assert_int_equal(mkdir(ahead_at("artifacts"), 0777), 0);
+	assert_int_equal(mkfifo(ahead_at("events"), 0666), 0);
+	ahead = artifacts_ahead_new(str_of(state_dir), STR(NAME));
+	artifacts_ahead_make(ahead);
+	make(&next, "01JD0000000000000000000001");
+	is_made(&next);
+	assert_int_equal(access(ahead_at("artifacts"), F_OK), 0);
+	assert_int_equal(access(ahead_at("events"), F_OK), 0);
 }
 
 /* Its earlier attempt's files, not its events; what was made ahead is for another run. */
 static void a_retry_keeps_its_folder(void **state)
 {
 	(void)state;
-	const char *dir = arena_printf(&a, "%s/artifacts/.next", state_dir).p;
 	struct stat st;
 
 	put(at("core.txt"), "kept");
 	put(f.events.p, "{\"type\":\"old\"}\n");
-	artifacts_prepare(str_of(state_dir));
+	ahead = artifacts_ahead_new(str_of(state_dir), STR(NAME));
+	artifacts_ahead_make(ahead);
 	make(&f, RUN);
 	assert_int_equal(stat(at("core.txt"), &st), 0);
 	assert_int_equal(st.st_size, 4);
 	assert_int_equal(stat(f.events.p, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	assert_int_equal(st.st_uid, user_id());
-	assert_int_equal(access(dir, F_OK), 0);
+	assert_int_equal(access(ahead_at("artifacts"), F_OK), 0);
 }
 
-/* It is nobody's, so it is of no age. */
-static void a_sweep_leaves_what_was_made_ahead(void **state)
+/* An end removes it, a sweep what a killed worker left; who counts on that makes it anew. */
+static void leaves_nothing_that_was_made_ahead(void **state)
 {
 	(void)state;
-	artifacts_prepare(str_of(state_dir));
-	assert_int_equal(artifacts_sweep(str_of(state_dir), INT64_MAX, 100), 2);
-	assert_int_equal(access(arena_printf(&a, "%s/artifacts/.next", state_dir).p, F_OK), 0);
-	assert_int_equal(access(arena_printf(&a, "%s/events/.next", state_dir).p, F_OK), 0);
+	struct artifacts next;
+
+	ahead = artifacts_ahead_new(str_of(state_dir), STR(NAME));
+	artifacts_ahead_make(ahead);
+	assert_int_equal(artifacts_sweep(str_of(state_dir), INT64_MAX, 100), 4);
+	assert_int_equal(access(ahead_at("artifacts"), F_OK), -1);
+	make(&next, "01JD0000000000000000000001");
+	is_made(&next);
+	artifacts_ahead_make(ahead);
+	make(&next, "01JD0000000000000000000002");
+	is_made(&next);
+	artifacts_ahead_make(ahead);
+	artifacts_ahead_free(ahead);
+	ahead = NULL;
+	assert_int_equal(access(ahead_at("artifacts"), F_OK), -1);
+	assert_int_equal(access(ahead_at("events"), F_OK), -1);
 }
 
 static void removes_a_folder_with_nothing_in_it(void **state)
@@ -303,7 +353,8 @@ static void lets_one_hold_a_lock(void **state)
 
 #define ROOM(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 TESTS_MAIN(ROOM(belongs_to_the_user_and_then_to_us), ROOM(takes_what_was_made_ahead),
-	ROOM(a_retry_keeps_its_folder), ROOM(a_sweep_leaves_what_was_made_ahead),
+	ROOM(takes_nothing_that_it_did_not_make), ROOM(a_retry_keeps_its_folder),
+	ROOM(leaves_nothing_that_was_made_ahead),
 	ROOM(removes_a_folder_with_nothing_in_it),
 	ROOM(follows_nothing), ROOM(lists_no_more_than_the_limit),
 	ROOM(refuses_sizes_over_the_limit), ROOM(takes_events_line_by_line), ROOM(bounds_events),

@@ -18,7 +18,7 @@ local SEVERITIES = {[0] = 'unknown', 'info', 'warning', 'error', 'critical'}
 -- What people did with an incident, and what is seldom said of it: h from its hash.
 local function hand_json(p, h)
 	return ',"acked_at":' .. time_or_null(h.acked) .. ',"acked_by":' .. quote_or_null(h.acked_by) .. ',"closed_by":' ..
-		quote_or_null(h.closed_by) .. ',"closed_reason":' .. (h.reason and quote(h.reason) or 'null') .. ',"flapping":' ..
+		quote_or_null(h.closed_by) .. ',"closed_reason":' .. (h.reason and h.reason ~= '' and quote(h.reason) or 'null') .. ',"flapping":' ..
 		(h.flaps and num(h.flaps) > now_ms(p) and 'true' or 'false') .. ',"dropped":' .. (h.dropped or '0') ..
 		',"merged_into":' .. quote_or_null(h.merged_into, true) .. ',"merged":[' ..
 		string.gsub(string.gsub(h.merged or '', '%w+', '"%0"'), ' ', ',') .. '],"split_from":' ..
