@@ -25,6 +25,7 @@ class Stream:
         self.connection.request("GET", path, headers={**({"Last-Event-ID": after} if after else {}), **(headers or {})})
         self.answer = self.connection.getresponse()
         self.status, self.blocks, self.end = self.answer.status, [], None
+        self.parsed, self.found = 0, []
         self.thread = threading.Thread(target=self.read, daemon=True)
         if self.status != 200:
             self.detail = json.loads(self.answer.read())["detail"]
@@ -52,7 +53,11 @@ class Stream:
 
     @property
     def events(self):
-        return [json.loads(b["data"]) for b in list(self.blocks) if "data" in b and "event" not in b]
+        """Each block is parsed once: waiting for the last one of many large ones would else take the reader's time."""
+        new = self.blocks[self.parsed:]
+        self.parsed += len(new)
+        self.found += [json.loads(b["data"]) for b in new if "data" in b and "event" not in b]
+        return self.found
 
     @property
     def types(self):
