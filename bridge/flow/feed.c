@@ -5,7 +5,8 @@
  * as the reader gets it. Else it is BEHIND, because it began earlier or takes events more slowly
  * than they come: then it reads for itself, a piece at a time, whenever it can take more, until it
  * has reached the reader. So a slow listener costs a piece of memory and no more, and none waits
- * for another.
+ * for another. Redis knows no limit of bytes, so how many records a piece has follows from the one
+ * before: no more than were taken, nor than FEED_PIECE_BYTES had room for.
  *
  * Each listener has its place, the id of the record up to which it has heard all, and is told of
  * later ones only: that is all that keeps events from being missed or told twice. Ids of the bus
@@ -42,6 +43,7 @@ struct feed_listener {
 	enum feed_state state;
 	char place[ID_LEN + 1];
 	char goal[ID_LEN + 1]; /* where the reader was when the call under way was made */
+	size_t piece;	       /* records that it asks for */
 	bool calling;	       /* a call of its own is under way */
 	bool enough;	       /* it takes no more for now */
 	bool left;
@@ -51,6 +53,7 @@ struct feed {
 	struct store *store;
 	struct feed_listener *first;
 	char place[ID_LEN + 1]; /* of the reader, while it reads */
+	size_t piece;		/* records that it asks for */
 	bool reading;
 	struct arena row; /* the record at hand, as an event */
 	struct buf json;
@@ -63,6 +66,7 @@ struct feed *feed_new(struct store *s)
 	if (!f)
 		return NULL;
 	f->store = s;
+	f->piece = FEED_PIECE_FIRST;
 	arena_init(&f->row, QUERY_ROW_ARENA);
 	buf_init(&f->json, BUF_NO_LIMIT);
 	return f;
@@ -163,6 +167,21 @@ static void tell(struct feed_listener *l, struct feed_record *rec)
 		l->enough = true;
 }
 
+/* How many are asked for after a piece of which the first `taken` were taken. */
+static size_t next_piece(size_t asked, const struct store_record *v, size_t n, size_t taken)
+{
+	size_t bytes = 0, next = asked < FEED_PIECE / 2 ? asked * 2 : FEED_PIECE;
+
+	if (taken < n)
+		return taken > 1 ? taken : 1;
+	for (size_t i = 0; i < n; i++)
+		bytes += v[i].json.n;
+	size_t room = bytes > 0 ? n * FEED_PIECE_BYTES / bytes : next;
+	if (room < next)
+		next = room > 1 ? room : 1;
+	return n == asked || next < asked ? next : asked;
+}
+
 /* ---- one that is behind ---- */
 
 static void fetch(struct feed_listener *l);
@@ -190,10 +209,13 @@ static void on_piece(void *ctx, const struct err *e, const struct store_record *
 
 		tell(l, &rec);
 	}
+	size_t asked = l->piece;
+	if (!e)
+		l->piece = next_piece(asked, v, n, i);
 	if (e || i < n) /* feed_kick or feed_more goes on */
 		return;
 	/* That was all that there was when the call was made, and then the reader was at goal. */
-	if (n < FEED_PIECE && strcmp(l->place, l->goal) < 0)
+	if (n < asked && strcmp(l->place, l->goal) < 0)
 		memcpy(l->place, l->goal, sizeof(l->place));
 	if (!l->enough)
 		catch_up(l);
@@ -204,7 +226,7 @@ static void fetch(struct feed_listener *l)
 	struct err ignored = {0};
 
 	memcpy(l->goal, l->feed->place, sizeof(l->goal));
-	l->calling = store_records(l->feed->store, str_of(l->place), FEED_PIECE, on_piece, l,
+	l->calling = store_records(l->feed->store, str_of(l->place), l->piece, on_piece, l,
 			     &ignored) == 0;
 }
 
@@ -224,6 +246,8 @@ static void on_records(void *ctx, const struct err *e, const struct store_record
 	struct feed *f = ctx;
 
 	f->reading = false;
+	if (!e)
+		f->piece = next_piece(f->piece, v, n, n);
 	for (size_t i = 0; !e && i < n; i++) {
 		struct feed_record rec = record_of(&v[i]);
 
@@ -246,7 +270,7 @@ static void read_on(struct feed *f)
 	struct err ignored = {0};
 
 	if (f->first && !f->reading)
-		f->reading = store_records_wait(f->store, str_of(f->place), FEED_PIECE,
+		f->reading = store_records_wait(f->store, str_of(f->place), f->piece,
 				     FEED_WAIT_MS, on_records, f, &ignored) == 0;
 }
 
@@ -352,6 +376,7 @@ struct feed_listener *feed_join(struct feed *f, const struct feed_options *o, st
 		return NULL;
 	}
 	l->feed = f;
+	l->piece = FEED_PIECE_FIRST;
 	arena_init(&l->arena, FEED_FILTER_MEMORY);
 	if (set_up(l, o, e) != 0 || store_bus(f->store, on_bus, l, e) != 0) {
 		listener_free(l);

@@ -15,7 +15,9 @@
 #include "base/str.h"
 #include "store/store.h"
 
-#define FEED_PIECE 100		 /* records read at once */
+#define FEED_PIECE 100		 /* records read at once, at most; at first: */
+#define FEED_PIECE_FIRST 10
+#define FEED_PIECE_BYTES ((size_t)1 << 20) /* about so many at most, where one is not larger */
 #define FEED_WAIT_MS 5000	 /* that one wait for the bus lasts */
 #define FEED_MATCH_LIMIT 100000	 /* steps that one regex of a filter may take on a value */
 #define FEED_MATCH_BUDGET 150000 /* and all of them on an event */

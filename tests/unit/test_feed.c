@@ -245,5 +245,60 @@ static void places_that_are_gone(void **state)
 	free(ear);
 }
 
-TESTS_MAIN(cmocka_unit_test(pieces_and_pauses), cmocka_unit_test(leaving_at_any_time),
+#define LARGE 20000
+#define LARGE_N 150
+
+static void put_large(struct rig *r, int n)
+{
+	char *text = malloc(LARGE + 1);
+
+	memset(text, 'x', LARGE);
+	text[LARGE] = '\0';
+	char *json = NULL;
+	assert_true(asprintf(&json, "{\"labels\":{\"n\":\"s%d\"},\"data\":\"%s\"}", n, text) > 0);
+	freeReplyObject(server_ask(&r->server,
+		"XADD " RIG_KEY ":bus * kind info incident %s decisions [] event %s", "", json));
+	free(json);
+	free(text);
+}
+
+/* Bytes that Redis sent so far. */
+static long long sent(struct rig *r)
+{
+	redisReply *reply = server_ask(&r->server, "INFO stats");
+	const char *at = strstr(reply->str, "total_net_output_bytes:");
+	long long n = at ? atoll(at + strlen("total_net_output_bytes:")) : -1;
+
+	freeReplyObject(reply);
+	assert_true(n > 0);
+	return n;
+}
+
+/* One that takes one large event at a time is not read a whole piece of them for each. */
+static void reads_little_more_than_is_taken(void **state)
+{
+	struct rig r;
+	struct ear *slow = calloc(1, sizeof(*slow));
+	char first[40];
+
+	(void)state;
+	rig_start(&r, false);
+	struct feed *f = feed_new(r.s);
+	snprintf(first, sizeof(first), "%s", put(&r, 0));
+	for (int n = 1; n <= LARGE_N; n++)
+		put_large(&r, n);
+	long long before = sent(&r);
+	begin(&r, f, slow, first);
+	slow->full = true;
+	hear(&r, slow, LARGE_N);
+	heard(slow, 0, 1);
+	assert_true(sent(&r) - before < 2LL * LARGE * LARGE_N);
+	feed_leave(slow->l);
+	rig_stop(&r);
+	feed_free(f);
+	free(slow);
+}
+
+TESTS_MAIN(cmocka_unit_test(pieces_and_pauses), cmocka_unit_test(reads_little_more_than_is_taken),
+	cmocka_unit_test(leaving_at_any_time),
 	cmocka_unit_test(places_that_are_gone))
