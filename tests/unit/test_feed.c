@@ -248,12 +248,12 @@ static void places_that_are_gone(void **state)
 #define LARGE 20000
 #define LARGE_N 150
 
-static void put_large(struct rig *r, int n)
+static void put_large(struct rig *r, int n, size_t size)
 {
-	char *text = malloc(LARGE + 1);
+	char *text = malloc(size + 1);
 
-	memset(text, 'x', LARGE);
-	text[LARGE] = '\0';
+	memset(text, 'x', size);
+	text[size] = '\0';
 	char *json = NULL;
 	assert_true(asprintf(&json, "{\"labels\":{\"n\":\"s%d\"},\"data\":\"%s\"}", n, text) > 0);
 	freeReplyObject(server_ask(&r->server,
@@ -262,16 +262,20 @@ static void put_large(struct rig *r, int n)
 	free(text);
 }
 
-/* Bytes that Redis sent so far. */
-static long long sent(struct rig *r)
+/* A number that Redis tells of itself. */
+static long long info(struct rig *r, const char *name)
 {
-	redisReply *reply = server_ask(&r->server, "INFO stats");
-	const char *at = strstr(reply->str, "total_net_output_bytes:");
-	long long n = at ? atoll(at + strlen("total_net_output_bytes:")) : -1;
+	redisReply *reply = server_ask(&r->server, "INFO everything");
+	const char *at = strstr(reply->str, name);
+	long long n = at ? atoll(at + strlen(name)) : 0;
 
 	freeReplyObject(reply);
-	assert_true(n > 0);
 	return n;
+}
+
+static long long sent(struct rig *r)
+{
+	return info(r, "total_net_output_bytes:");
 }
 
 /* One that takes one large event at a time is not read a whole piece of them for each. */
@@ -286,7 +290,7 @@ static void reads_little_more_than_is_taken(void **state)
 	struct feed *f = feed_new(r.s);
 	snprintf(first, sizeof(first), "%s", put(&r, 0));
 	for (int n = 1; n <= LARGE_N; n++)
-		put_large(&r, n);
+		put_large(&r, n, LARGE);
 	long long before = sent(&r);
 	begin(&r, f, slow, first);
 	slow->full = true;
@@ -299,6 +303,34 @@ static void reads_little_more_than_is_taken(void **state)
 	free(slow);
 }
 
+/* One that takes all has no more of them in memory than FEED_PIECE_BYTES, or one. */
+static void pieces_have_so_many_bytes(void **state)
+{
+	const int n_all = 60, a_piece = 4;
+	const size_t size = FEED_PIECE_BYTES / (size_t)a_piece;
+	struct rig r;
+	struct ear *ear = calloc(1, sizeof(*ear));
+	char first[40];
+
+	(void)state;
+	rig_start(&r, false);
+	struct feed *f = feed_new(r.s);
+	snprintf(first, sizeof(first), "%s", put(&r, 0));
+	for (int n = 1; n <= n_all; n++)
+		put_large(&r, n, size);
+	long long before = info(&r, "cmdstat_xrange:calls=");
+	begin(&r, f, ear, first);
+	hear(&r, ear, (size_t)n_all);
+	heard(ear, 0, 1);
+	assert_true(info(&r, "cmdstat_xrange:calls=") - before >=
+		    (n_all - FEED_PIECE_FIRST) / a_piece);
+	feed_leave(ear->l);
+	rig_stop(&r);
+	feed_free(f);
+	free(ear);
+}
+
 TESTS_MAIN(cmocka_unit_test(pieces_and_pauses), cmocka_unit_test(reads_little_more_than_is_taken),
+	cmocka_unit_test(pieces_have_so_many_bytes),
 	cmocka_unit_test(leaving_at_any_time),
 	cmocka_unit_test(places_that_are_gone))

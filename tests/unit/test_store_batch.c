@@ -323,22 +323,29 @@ static void while_redis_works(void **state)
 	rig_stop(&r);
 }
 
-static void what_waits_when_redis_dies(void **state)
+static void dies_while_some_wait(bool light)
 {
-	struct message v[TURNS];
+	struct message first = {.event = rig_alert("a1", 'f', RIG_T0)}, v[TURNS];
 	char fp[TURNS][17];
 	size_t left;
 	bool all;
 	struct rig r;
 
-	(void)state;
 	rig_start(&r, true);
-	send_while_stopped(&r, false, v, fp, &left, &all);
+	send_all(&r, &first, 1);
+	send_while_stopped(&r, light, v, fp, &left, &all);
 	kill(r.server.pid, SIGKILL);
 	rig_until(&r, &all);
 	for (int i = 0; i < TURNS; i++)
 		assert_int_equal(v[i].code, ERR_AWAY);
 	rig_stop(&r);
+}
+
+static void what_waits_when_redis_dies(void **state)
+{
+	(void)state;
+	dies_while_some_wait(false);
+	dies_while_some_wait(true);
 }
 
 /* A kind does not wait for the other one. */
@@ -366,25 +373,6 @@ static void resends_while_redis_works(void **state)
 		assert_int_equal(whole[i].outcome, STORE_NEW);
 	}
 	assert_int_equal(told(&r, "a1"), 1 + TURNS);
-	rig_stop(&r);
-}
-
-static void resends_that_wait_when_redis_dies(void **state)
-{
-	struct message first = {.event = rig_alert("a1", 'f', RIG_T0)}, v[TURNS];
-	char fp[TURNS][17];
-	size_t left;
-	bool all;
-	struct rig r;
-
-	(void)state;
-	rig_start(&r, true);
-	send_all(&r, &first, 1);
-	send_while_stopped(&r, true, v, fp, &left, &all);
-	kill(r.server.pid, SIGKILL);
-	rig_until(&r, &all);
-	for (int i = 0; i < TURNS; i++)
-		assert_int_equal(v[i].code, ERR_AWAY);
 	rig_stop(&r);
 }
 
@@ -450,7 +438,6 @@ int main(void)
 		cmocka_unit_test(resends_are_one_call_of_their_own),
 		cmocka_unit_test(a_resend_that_is_none_refuses_no_other),
 		cmocka_unit_test(resends_while_redis_works),
-		cmocka_unit_test(resends_that_wait_when_redis_dies),
 		cmocka_unit_test(while_redis_works),
 		cmocka_unit_test(what_waits_when_redis_dies),
 		cmocka_unit_test(closing_ends_what_waits),

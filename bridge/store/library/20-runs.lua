@@ -355,7 +355,7 @@ local function tell_runs(p, runs, n, now, reason)
 end
 
 local function run_failure_steps(p, r, now)
-	local words = step.packed(cjson.decode(call('HGET', p .. 'run:' .. r.id, 'failure')))
+	local words = step.packed(cjson.decode(r.failure))
 	local t = {p = p, argv = words, g = id_clock(p, now), ruleset = r.ruleset, runs_n = 0, queue = 0, trail = r.trail}
 	plan_runs(t, 1, #words, r.rule, r.incident, num(r.depth), true)
 	t.runs[1].prev = r.id
@@ -368,7 +368,7 @@ end
 
 local function chain_ended(p, r, now)
 	if find(r.after, 's', 1, true) and r.bad ~= 'c' then
-		count_slo(p, r.rule, call('HGET', p .. 'run:' .. r.id, 'slo'), r.broken == '', now)
+		count_slo(p, r.rule, r.slo, r.broken == '', now)
 	end
 	if find(r.after, 'f', 1, true) and r.bad == '1' then
 		run_failure_steps(p, r, now)
@@ -419,7 +419,7 @@ function untouched(p, r)
 	if r.group == '' then
 		return r.first == '1' and r.attempt == '' and r.id or nil
 	end
-	local first, prev = r.id, call('HGET', p .. 'run:' .. r.id, 'prev')
+	local first, prev = r.id, r.prev
 	while prev and prev ~= '' do
 		first, prev = prev, call('HGET', p .. 'run:' .. prev, 'prev')
 	end

@@ -190,7 +190,7 @@ function hold_queued(p, r, now, seen)
 	call('ZADD', p .. 'queue:' .. r.pool, 'XX', text(pause.till), r.id)
 	call('ZADD', p .. 'held', text(pause.till), r.id)
 	reason = 'paused: ' .. reason
-	if call('HGET', p .. 'run:' .. r.id, 'reason') ~= reason then
+	if r.reason ~= reason then
 		tell_held(p, r, now, reason)
 	end
 	return true
@@ -201,7 +201,7 @@ function tick_held(p, now)
 	local ids = call('ZRANGE', p .. 'held', '-inf', now, 'BYSCORE', 'LIMIT', 0, TICK_WORK)
 	for i = 1, #ids do
 		local r = run_get(p, ids[i])
-		local reason = r and r.state == 'queued' and call('HGET', p .. 'run:' .. r.id, 'reason')
+		local reason = r and r.state == 'queued' and r.reason
 		if reason and sub(reason, 1, 8) == 'paused: ' then
 			call('HSET', p .. 'run:' .. r.id, 'reason', '')
 			call('ZADD', p .. 'queue:' .. r.pool, 'XX', now, r.id)
