@@ -56,6 +56,8 @@ struct bridge {
 	uv_signal_t signals[3];
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
+	uint64_t changes; /* of files, seen when the last load began */
+	bool put_off;     /* the last load by itself was let go of */
 	char unaudited[RELOAD_WHO_MAX]; /* who reloaded while Redis was away; "" */
 	bool stopping;
 	int draining, closing; /* listeners; then tick and store; then connections */
@@ -308,7 +310,18 @@ static void reload(struct bridge *b, const char *who, bool quiet)
 /* Watched again before it is read, so that no change falls between. */
 static void before_load(void *ctx)
 {
-	watch_files(ctx, true);
+	struct bridge *b = ctx;
+
+	watch_files(b, true);
+	b->changes = b->stopping ? 0 : watch_changes(b->watch);
+}
+
+/* Were files changed while a load that they had caused read them? What was read may be half of what is being written;
+ * they are read again once they are left alone. Never twice in turn: of files that never rest, what is there counts. */
+static bool put_off(struct bridge *b)
+{
+	b->put_off = !b->put_off && !b->stopping && watch_changes(b->watch) != b->changes;
+	return b->put_off;
 }
 
 /* quiet: nothing is said where nothing changed. */
@@ -316,6 +329,12 @@ static void on_loaded(void *ctx, struct loaded *now, const char *who, bool quiet
 {
 	struct bridge *b = ctx;
 
+	if (quiet && put_off(b)) {
+		log_kv(LOG_DEBUG, "files changed while they were read; they are read again", (char *)NULL);
+		if (now)
+			reload_retire(b->reload, now);
+		return;
+	}
 	if (!now) {
 		log_kv(LOG_ERROR, "reload refused; the configuration before goes on", "who", who,
 			(char *)NULL);

@@ -19,6 +19,7 @@ struct watch {
 	struct watched *list;
 	struct buf asked; /* the paths, each with a NUL behind it; those that cannot be watched, too */
 	uint64_t first_ms; /* loop time of the first change that was not told yet; 0 none */
+	uint64_t changes;  /* seen so far */
 	void (*on_change)(void *ctx);
 	void *ctx;
 };
@@ -60,6 +61,7 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
 	(void)name;
 	(void)events;
 	(void)status;
+	w->changes++;
 	if (!w->first_ms)
 		w->first_ms = now;
 	if (now + wait > w->first_ms + WATCH_LATEST_MS)
@@ -126,6 +128,11 @@ bool watch_has(const struct watch *w, const struct str *paths, size_t n)
 		rest = (struct str){rest.p + paths[i].n + 1, rest.n - paths[i].n - 1};
 	}
 	return rest.n == 0;
+}
+
+uint64_t watch_changes(const struct watch *w)
+{
+	return w->changes;
 }
 
 static void on_timer_closed(uv_handle_t *h)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 #include "base/str.h"
 
@@ -23,6 +24,8 @@ struct watch *watch_new(uv_loop_t *loop, void (*on_change)(void *ctx), void *ctx
 void watch_set(struct watch *w, const struct str *paths, size_t n);
 /* Were these the paths of the last watch_set, in this order? */
 bool watch_has(const struct watch *w, const struct str *paths, size_t n);
+/* How many changes were seen so far; for each it has called after it, or will. */
+uint64_t watch_changes(const struct watch *w);
 /* Frees w; on_change is not called any more. */
 void watch_close(struct watch *w);
 

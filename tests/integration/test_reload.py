@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import threading
 
 import pytest
 
@@ -139,6 +140,43 @@ def test_file_of_a_new_folder_that_changes_while_others_are_read(server):
         (new / "a.yml").write_text(NEW)
     wait_for(lambda: server.get("/api/v1/rules", limit=1)["items"][0]["name"] == "new",
              "the rules that were written while the others were read")
+
+
+def start_with_many(server):
+    """test.yml's rule, and so many that reading them takes a while."""
+    server.write_rules({"z-many.yml": "rules:\n" + "".join(rule(1, i) for i in range(5000))})
+    server.write_runbook("nothing.sh", RUNBOOK)
+    server.start()
+
+
+def test_half_written_file_is_not_taken(server):
+    """Files that change while a reload by itself reads them are read again, once they are left alone."""
+    start_with_many(server)
+    file = server.folder / "rules" / "test.yml"
+    with inotify(file, IN_CLOSE_NOWRITE) as was_read:
+        file.write_text("")  # as an editor does before it writes
+        assert select.select([was_read], [], [], DEADLINE)[0], "nobody read test.yml"
+        file.write_text(NEW)
+    wait_for(lambda: server.get("/api/v1/rules", limit=1)["items"][0]["name"] == "new", "the rules as they were written")
+    assert server.log_text().count("msg=reloaded") == 1, "what was half written was in force"
+
+
+def test_file_that_is_always_written_does_not_hold_reloads_up(server):
+    start_with_many(server)
+    server.write_rules(NEW)
+    over = threading.Event()
+
+    def touch():
+        while not over.wait(0.02):
+            (server.folder / "rules" / "notes.txt").write_text("more")
+    toucher = threading.Thread(target=touch)
+    toucher.start()
+    try:
+        wait_for(lambda: server.get("/api/v1/rules", limit=1)["items"][0]["name"] == "new",
+                 "the new rules beside a file that is always written")
+    finally:
+        over.set()
+        toucher.join()
 
 
 def test_dump_is_configuration_and_gives_itself(server):
