@@ -57,7 +57,7 @@ struct bridge {
 	int ready_fd;
 	bool was_up, said_down, tick_failed;
 	uint64_t changes; /* of files, seen when the last load began */
-	bool put_off;     /* the last load by itself was let go of */
+	bool put_off;     /* the last load was let go of */
 	char unaudited[RELOAD_WHO_MAX]; /* who reloaded while Redis was away; "" */
 	bool stopping;
 	int draining, closing; /* listeners; then tick and store; then connections */
@@ -318,9 +318,9 @@ static void before_load(void *ctx)
 
 /* Were files changed while a load that they had caused read them? What was read may be half of what is being written;
  * they are read again once they are left alone. Never twice in turn: of files that never rest, what is there counts. */
-static bool put_off(struct bridge *b)
+static bool put_off(struct bridge *b, bool quiet)
 {
-	b->put_off = !b->put_off && !b->stopping && watch_changes(b->watch) != b->changes;
+	b->put_off = quiet && !b->put_off && !b->stopping && watch_changes(b->watch) != b->changes;
 	return b->put_off;
 }
 
@@ -329,7 +329,7 @@ static void on_loaded(void *ctx, struct loaded *now, const char *who, bool quiet
 {
 	struct bridge *b = ctx;
 
-	if (quiet && put_off(b)) {
+	if (put_off(b, quiet)) {
 		log_kv(LOG_DEBUG, "files changed while they were read; they are read again", (char *)NULL);
 		if (now)
 			reload_retire(b->reload, now);

@@ -144,7 +144,7 @@ def test_file_of_a_new_folder_that_changes_while_others_are_read(server):
 
 def start_with_many(server):
     """test.yml's rule, and so many that reading them takes a while."""
-    server.write_rules({"z-many.yml": "rules:\n" + "".join(rule(1, i) for i in range(5000))})
+    server.write_rules({"z-many.yml": "rules:\n" + "".join(rule(1, i) for i in range(10000))})
     server.write_runbook("nothing.sh", RUNBOOK)
     server.start()
 
