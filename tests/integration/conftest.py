@@ -5,8 +5,8 @@ import pytest
 
 from harness import Runbookd, make_folder, remove_folder
 
-# Seconds: a test that hangs ends, as a failure. The longest takes half a minute alone, and ten times as long under ASan
-# where others keep all cores busy.
+# Seconds: a test that hangs ends, as a failure. The longest takes a minute alone under ASan, and over five where
+# others keep all cores busy.
 TEST_DEADLINE = 900
 # Redis syncs its file at each write, and a disk shared with others stands still for seconds now and then. What a
 # bridge does then is test_redis_away.py's.
