@@ -278,6 +278,18 @@ static long long sent(struct rig *r)
 	return info(r, "total_net_output_bytes:");
 }
 
+/* A feed of events from `first` on, of which n are large. */
+static struct feed *feed_of_large(struct rig *r, int n, size_t size, char first[40])
+{
+	rig_start(r, false);
+	struct feed *f = feed_new(r->s);
+
+	snprintf(first, 40, "%s", put(r, 0));
+	for (int i = 1; i <= n; i++)
+		put_large(r, i, size);
+	return f;
+}
+
 /* One that takes one large event at a time is not read a whole piece of them for each. */
 static void reads_little_more_than_is_taken(void **state)
 {
@@ -286,11 +298,7 @@ static void reads_little_more_than_is_taken(void **state)
 	char first[40];
 
 	(void)state;
-	rig_start(&r, false);
-	struct feed *f = feed_new(r.s);
-	snprintf(first, sizeof(first), "%s", put(&r, 0));
-	for (int n = 1; n <= LARGE_N; n++)
-		put_large(&r, n, LARGE);
+	struct feed *f = feed_of_large(&r, LARGE_N, LARGE, first);
 	long long before = sent(&r);
 	begin(&r, f, slow, first);
 	slow->full = true;
@@ -313,11 +321,7 @@ static void pieces_have_so_many_bytes(void **state)
 	char first[40];
 
 	(void)state;
-	rig_start(&r, false);
-	struct feed *f = feed_new(r.s);
-	snprintf(first, sizeof(first), "%s", put(&r, 0));
-	for (int n = 1; n <= n_all; n++)
-		put_large(&r, n, size);
+	struct feed *f = feed_of_large(&r, n_all, size, first);
 	long long before = info(&r, "cmdstat_xrange:calls=");
 	begin(&r, f, ear, first);
 	hear(&r, ear, (size_t)n_all);
