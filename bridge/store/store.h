@@ -288,7 +288,7 @@ struct store_run_change {
 	int64_t signal;			/* 0 none */
 	struct str artifacts_json;	/* [{"name":…,"size":…}] */
 	struct str params_json;		/* as they were executed */
-	struct str runbook_sha256;	/* of what was executed */
+	struct str runbook_sha256;	/* of what was executed; empty with "release": it had not begun, and that was no attempt */
 	int64_t duration_ms;
 	const struct str *emitted;	/* events that the script wrote, JSON each, for the inbox */
 	size_t emitted_n;

@@ -448,6 +448,7 @@ static inline struct store_held rig_held(const struct rig_claimed *c)
 	return (struct store_held){str_of(c->run), c->fence};
 }
 
+/* What was executed ended, with the file that the rule was decided with. */
 static inline enum err_code rig_change(struct rig *r, const struct rig_claimed *run, const char *state, int exit_code)
 {
 	struct store_run_change c = {
@@ -455,9 +456,18 @@ static inline enum err_code rig_change(struct rig *r, const struct rig_claimed *
 		.state = str_of(state),
 		.has_exit = true,
 		.exit_code = exit_code,
+		.runbook_sha256 = STR("5ha"),
 		.duration_ms = 42,
 		.who = STR("worker w1"),
 	};
+
+	return rig_await(r, store_run_change(r->s, &c, rig_done, r, &r->e));
+}
+
+/* It goes back before anything was executed. */
+static inline enum err_code rig_give_back(struct rig *r, const struct rig_claimed *run)
+{
+	struct store_run_change c = {.run = rig_held(run), .state = STR("release"), .who = STR("worker w1")};
 
 	return rig_await(r, store_run_change(r->s, &c, rig_done, r, &r->e));
 }

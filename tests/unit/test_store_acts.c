@@ -244,6 +244,8 @@ static void runs_that_have_not_begun(void **state)
 	ev = rig_with_rule(ev, "asked", two_steps, 1, 0);
 	ev.rules[1].approval = true;
 	put(&r, ev);
+	struct rig_claimed back = rig_claim(&r);
+	assert_int_equal(rig_give_back(&r, &back), ERR_NONE);
 	assert_act(&r, STORE_CLOSE, a.incident, "known");
 	assert_int_equal(rows_with(&r, STORE_RUNS, "",
 				 "\"state\":\"cancelled\",\"reason\":\"its incident was closed by "

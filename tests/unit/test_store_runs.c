@@ -413,6 +413,37 @@ static void try_again(void **state)
 	rig_stop(&r);
 }
 
+static void given_back(void **state)
+{
+	struct rig r;
+	struct store_step_in safe = rig_step;
+
+	(void)state;
+	rig_start(&r, true);
+	safe.idempotent = true;
+	struct rig_answer a = start(&r, A, &safe, 1);
+	/* Not begun: that was no attempt. */
+	for (int i = 0; i < 2; i++) {
+		struct rig_claimed c = rig_claim(&r);
+		assert_int_equal(c.attempt, 1);
+		assert_int_equal(rig_give_back(&r, &c), ERR_NONE);
+		assert_int_equal(rig_give_back(&r, &c), ERR_NONE);	/* told again */
+		assert_run(&r, a.d[0].run, "queued", "");
+		assert_text(rig_get(&r, STORE_RUN, a.d[0].run), "\"worker\":null,\"attempt\":0");
+		assert_text(rig_get(&r, STORE_RUN, a.d[0].run), "\"started\":null");
+	}
+	/* Begun: the next one is another. */
+	struct rig_claimed c = rig_claim(&r);
+	assert_int_equal(rig_change(&r, &c, "release", 0), ERR_NONE);
+	for (int i = 0; i < 2; i++) {
+		c = rig_claim(&r);
+		assert_int_equal(c.attempt, 2);
+		assert_int_equal(rig_give_back(&r, &c), ERR_NONE);
+	}
+	assert_int_equal(server_number(&r.server, "HGET " RIG_KEY ":stats start|0|disk-full"), 1);
+	rig_stop(&r);
+}
+
 static void nobody_claims(void **state)
 {
 	struct rig r;
@@ -645,6 +676,6 @@ TESTS_MAIN(cmocka_unit_test(from_rule_to_end), cmocka_unit_test(told_again), cmo
 	cmocka_unit_test(always_after_a_failure), cmocka_unit_test(oldest_of_the_pools),
 	cmocka_unit_test(leases_and_fences), cmocka_unit_test(a_poisonous_run_ends),
 	cmocka_unit_test(hello_takes_what_was_held), cmocka_unit_test(two_of_one_name_are_two),
-	cmocka_unit_test(try_again), cmocka_unit_test(nobody_claims),
+	cmocka_unit_test(try_again), cmocka_unit_test(given_back), cmocka_unit_test(nobody_claims),
 	cmocka_unit_test(by_hand), cmocka_unit_test(output), cmocka_unit_test(result_and_emitted),
 	cmocka_unit_test(claim_again))

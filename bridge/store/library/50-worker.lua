@@ -102,13 +102,13 @@ function claim(keys, argv)
 		local r = run_get(p, best)
 		local queued = r and r.state == 'queued'
 		if queued and not cancel_closed(p, r, now) and not hold_queued(p, r, now, seen) then
-			local attempt = (num(r.attempt) or 0) + 1
+			local attempt, claimed_before = (num(r.attempt) or 0) + 1, r.fence ~= ''
 			set_state(p, r, 'running', now, 'worker ' .. worker, '', {
 				worker = worker, instance = instance, fence = call('INCR', p .. 'fence'),
 				attempt = attempt, started = now, claim = instance .. ':' .. argv[4], lease = lease,
 				home = home_of(p, worker, instance),
 			})
-			if attempt == 1 and r.first == '1' and r.event ~= '' then
+			if not claimed_before and r.first == '1' and r.event ~= '' then
 				count_time(p, 'start', r.rule, now - match(r.event, '^%d+'))
 			end
 			return claimed(p, r, now)
@@ -194,7 +194,19 @@ local function put_emitted(p, r, json)
 		(trail ~= '' and trail_member(trail) or ',"trail":[]') .. '}', 'trail', trail)
 end
 
+-- Run r goes back before it began: that was no attempt, and no start.
+local function no_attempt(p, r)
+	local key, n = p .. 'run:' .. r.id, num(r.attempt) - 1
+	if n > 0 then
+		call('HSET', key, 'attempt', n)
+	else
+		call('HDEL', key, 'attempt', 'started', 'worker')
+	end
+	r.attempt = n > 0 and n .. '' or ''
+end
+
 -- rb_run_change_v1 KEY run fence state reason exit signal artifacts params sha256 duration_ms who emitted…
+-- sha256 is that of what was executed. State release, which is queued again, without it: nothing was, it had not begun.
 function run_change(keys, argv)
 	local p = keys[1] .. ':'
 	local now = now_ms(p)
@@ -227,6 +239,9 @@ function run_change(keys, argv)
 	end
 	for i = 12, #argv do
 		put_emitted(p, r, argv[i])
+	end
+	if to == 'release' and argv[9] == '' then
+		no_attempt(p, r)
 	end
 	if r.cancel ~= '' and (to == 'release' or to == 'retry') then
 		to = 'cancelled' -- nobody wants it again
