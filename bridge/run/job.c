@@ -72,6 +72,11 @@ bool job_running(const struct job *j)
 	return j->child != NULL;
 }
 
+bool job_calling(const struct job *j)
+{
+	return j->calling;
+}
+
 static void job_log(const struct job *j, enum log_level level, const char *msg, const char *error)
 {
 	if (log_on(level))
@@ -437,6 +442,7 @@ static void start(struct job *j, const struct runbook *rb, struct err *e)
 		end_at_once(j, RUN_FAILED, false, e->text);
 }
 
+/* Nothing was prepared, so the change has no hash of a file: that says that it was no attempt. */
 static void not_begun(struct job *j)
 {
 	end_at_once(j, RUN_CANCELLED, true, "worker stopping; it had not begun");

@@ -53,6 +53,8 @@ void job_store_up(struct job *j);
 struct store_held job_held(const struct job *j);
 /* False: only Redis is waited for. */
 bool job_running(const struct job *j);
+/* Whether Redis was asked and has not answered; false, too, between an answer that it takes nothing and the next call. */
+bool job_calling(const struct job *j);
 
 /* For the worker's list. */
 struct job *job_next(const struct job *j);

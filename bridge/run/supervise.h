@@ -4,7 +4,7 @@
 
 #include "conf/conf.h"
 
-#define SUPERVISE_BRIDGE_STOP_MS 20000	/* the bridge lets requests under way end within 10 s */
+#define SUPERVISE_BRIDGE_STOP_MS 20000	/* the bridge lets requests under way end within 10 s, and be refused within 5 more */
 #define SUPERVISE_REDIS_STOP_MS 60000
 
 struct supervise_options {

@@ -88,8 +88,8 @@ struct worker {
 	uv_signal_t signals[SIGNALS];
 	bool stopping, ended, killed,
 		closing; /* no claims; TERM was sent; KILL was; the store is being closed */
-	int64_t stop_ms,
-		idle_ms; /* since when; since when only Redis is waited for, 0: it is not */
+	int64_t stop_ms; /* since when */
+	int64_t idle_ms; /* since when only Redis is waited for; 0: it is not */
 	int status;
 };
 
@@ -468,6 +468,16 @@ static size_t running_jobs(const struct worker *w)
 	return n;
 }
 
+/* A slow answer is one to wait for; where none comes, the store says so in the end. */
+static bool answer_is_owed(const struct worker *w)
+{
+	bool owed = w->claiming || w->waiting;
+
+	for (const struct job *j = w->jobs; j; j = job_next(j))
+		owed = owed || job_calling(j);
+	return owed;
+}
+
 /* Results that nobody takes. What was executed is dead; the guard and the kernel see to the rest.
  */
 static _Noreturn void give_up(struct worker *w)
@@ -504,7 +514,7 @@ static void on_stop_timer(uv_timer_t *t)
 		w->idle_ms = 0;
 	else if (!w->idle_ms)
 		w->idle_ms = now;
-	else if (now - w->idle_ms >= WORKER_RESULT_WAIT_MS)
+	else if (now - w->idle_ms >= WORKER_RESULT_WAIT_MS && !answer_is_owed(w))
 		give_up(w);
 }
 

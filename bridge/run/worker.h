@@ -4,7 +4,7 @@
 
 #include "conf/conf.h"
 
-#define WORKER_RESULT_WAIT_MS 5000	/* at the end: for Redis to take the last results, where it is away */
+#define WORKER_RESULT_WAIT_MS 5000	/* at the end: for Redis to take the last results; an answer that is owed then is waited for */
 #define WORKER_WAIT_WORK_MS 1000	/* one wait for work; then it looks anyway, for what became ready with time */
 
 struct worker_options {
