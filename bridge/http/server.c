@@ -45,7 +45,7 @@
 #define TIMER_MS 1000
 #define MIN_RATE 64	/* bytes a ms */
 #define ADDRESSES_MAX 8 /* that one entry of http.listen may stand for */
-#define CLOSE_WITHIN_MS 1000
+#define CLOSE_WITHIN_MS 5000 /* for the 503 of those who still send */
 #define DRAIN_LOOK_MS 10
 #define COMPLAIN_EVERY_MS 10000
 #define TRIM_CONNECTIONS 256 /* gone: memory is given back within a second */
