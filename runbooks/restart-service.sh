@@ -78,7 +78,6 @@ if [ "${RUNBOOK_DRY_RUN:-0}" = 1 ] || [ "${RUNBOOK_DRY_RUN:-}" = true ]; then
 fi
 # A unit that failed too often is refused a start until this.
 systemctl reset-failed -- "$unit" 2>/dev/null
-began=$(date +%s)
 if ! answer=$(systemctl restart -- "$unit" 2>&1); then
 	{
 		echo "restart of $unit on $here FAILED; it was $before, it is $(value ActiveState) ($(value SubState), $(value Result))"
@@ -90,8 +89,11 @@ fi
 main=$(value MainPID)
 restarts=$(value NRestarts)
 type=$(value Type)
-while [ $(($(date +%s) - began)) -lt "$stable" ]; do
+# Counted in looks after the restart, which may itself have taken longer than that.
+left=$stable
+while [ "$left" -gt 0 ]; do
 	sleep 1
+	left=$((left - 1))
 	state=$(value ActiveState)
 	[ "$type" = oneshot ] && [ "$state" != failed ] && continue
 	if [ "$state" != active ] || [ "$(value NRestarts)" != "$restarts" ] || [ "$(value MainPID)" != "$main" ]; then

@@ -209,6 +209,7 @@ show)
 	[ -f "$folder/$unit.unit" ] || { printf '%s\\n' "${value:-LoadState=}not-found"; exit 0; }
 	if [ -n "$value" ]; then sed -n "s/^$property=//p" "$folder/$unit.unit"; else cat "$folder/$unit.unit"; fi ;;
 restart) echo "$command $unit" >>"$folder/done"; sed -i 's/^ActiveState=.*/ActiveState=active/; s/^MainPID=.*/MainPID=77/' "$folder/$unit.unit"
+	if grep -q DIES "$folder/$unit.unit"; then sleep 1.1; sed -i 's/^ActiveState=.*/ActiveState=failed/' "$folder/$unit.unit"; fi
 	! grep -q BROKEN "$folder/$unit.unit" ;;
 *) echo "$command $unit" >>"$folder/done" ;;
 esac
@@ -259,6 +260,12 @@ def test_restart_service_that_does_not_start_fails(systemd):
     systemd("nginx.service", "Description=BROKEN")
     done = by_hand("restart-service", path=systemd.path, PARAM_unit="nginx.service", PARAM_stable="1")
     assert done.returncode == 1 and "restart of nginx.service" in done.stdout and "FAILED" in done.stdout
+
+
+def test_restart_service_looks_after_a_restart_that_took_long(systemd):
+    systemd("nginx.service", "Description=DIES")
+    done = by_hand("restart-service", path=systemd.path, PARAM_unit="nginx.service", PARAM_stable="1")
+    assert done.returncode == 1 and "did not stay up: it is failed" in done.stdout, done
 
 
 @pytest.mark.parametrize("unit", ["dbus", "ssh.service", "systemd-journald.service", "getty@tty1.service", "user@0.service",
