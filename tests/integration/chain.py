@@ -18,8 +18,9 @@ class SmallDisk:
 
     @property
     def full_expression(self):
-        where = f'{{mountpoint="{self.path}"}}'
-        return f"node_filesystem_avail_bytes{where} / node_filesystem_size_bytes{where} < 0.1"
+        """True also where the last second's scrape failed: an alert that ends and comes again is another."""
+        where = f'{{mountpoint="{self.path}"}}[1m]'
+        return f"last_over_time(node_filesystem_avail_bytes{where}) / last_over_time(node_filesystem_size_bytes{where}) < 0.1"
 
     def measure(self):
         pass
@@ -40,7 +41,7 @@ class CountedDisk:
 
     @property
     def full_expression(self):
-        return f'label_replace(test_disk_free_ratio < 0.1, "mountpoint", "{self.path}", "", "")'
+        return f'label_replace(last_over_time(test_disk_free_ratio[1m]) < 0.1, "mountpoint", "{self.path}", "", "")'
 
     def measure(self):
         used = sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())

@@ -1,16 +1,19 @@
 """Fixtures of the integration tests; what they give is in harness.py and chain.py."""
 import signal
+import time
 
 import pytest
 
-from harness import Runbookd, make_folder, remove_folder
+from harness import RedisServer, Runbookd, make_folder, remove_folder
 
 # Seconds: a test that hangs ends, as a failure. The longest takes a minute alone under ASan, and over five where
 # others keep all cores busy.
 TEST_DEADLINE = 900
 # Redis syncs its file at each write, and a disk shared with others stands still for seconds now and then. What a
 # bridge does then is test_redis_away.py's.
-DISK_MAY_TAKE = "1m"
+DISK_MAY_TAKE = "5m"
+# While it stands still no heartbeat is taken. A lease that runs out is one of the fixture leases.
+LEASE = "10m"
 
 
 def pytest_runtest_makereport(item, call):
@@ -48,7 +51,9 @@ def runbookd(request):
     request.node.logs = []
 
     def make(conf=None, **options):
-        rb = Runbookd(make_folder(), conf={"redis_slow_after": DISK_MAY_TAKE, **(conf or {})}, **options)
+        rb = Runbookd(make_folder(), **options)
+        rb.configure({"redis_slow_after": DISK_MAY_TAKE, "worker": {"lease": LEASE}})
+        rb.configure(conf or {})
         made.append(rb)
         request.node.logs.append((f"log of runbookd in {rb.folder}", rb.log))
         return rb
@@ -60,3 +65,14 @@ def runbookd(request):
         findings += rb.sanitizer_findings()
         remove_folder(rb.folder)
     assert not findings, "a sanitizer found:\n" + "\n".join(findings)
+
+
+@pytest.fixture
+def leases(folder):
+    """A Redis in which a lease of two seconds runs out where the test says so: leases.over()."""
+    redis = RedisServer(folder).start()
+    at = time.time_ns() // 1_000_000
+    redis.drive_clock(at)
+    redis.over = lambda: redis.set_clock(at + 2001)
+    yield redis
+    redis.kill()

@@ -13,6 +13,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import re
@@ -26,7 +27,7 @@ import urllib.parse
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-DEADLINE = 60  # seconds; how long a healthy program may take for anything. Only failures wait so long.
+DEADLINE = 240  # seconds; how long a healthy program may take for anything. Only failures wait so long.
 PAUSE = 0.02
 PR_SET_PDEATHSIG = 1
 PROGRAMS = {"bridge": "runbook-bridge", "worker": "runbook-worker", "redis": "redis-server"}
@@ -61,10 +62,23 @@ def wait_for(condition, what, deadline=DEADLINE):
         time.sleep(PAUSE)
 
 
+def ports():
+    """Below those that the kernel gives to whoever asks for any, and others in each of pytest's workers."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 9) % 10
+    for n in itertools.count(os.getpid()):
+        yield 20000 + worker * 1000 + n % 1000
+
+
+PORTS = ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody listens at, and that nobody else here will be given for long."""
+    for port in PORTS:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def die_with_parent():
@@ -89,13 +103,15 @@ def process_stat(pid):
     return name, rest[0], int(rest[1])
 
 
-def descendants(pid):
+def descendants(pid, only_children=False):
     """{pid: name} of all living processes below pid."""
     parents = {}
     for entry in os.listdir("/proc"):
         stat = process_stat(entry) if entry.isdigit() else None
         if stat and stat[1] != "Z":
             parents[int(entry)] = stat
+    if only_children:
+        return {p: s[0] for p, s in parents.items() if s[2] == pid}
     found, grew = {}, True
     while grew:
         new = {p: s[0] for p, s in parents.items() if p not in found and (s[2] == pid or s[2] in found)}
@@ -260,7 +276,13 @@ class Runbookd:
                 self.conf[key] = {**self.conf[key], **value}
             else:
                 self.conf[key] = value
-        self.conf_path.write_text(json.dumps(self.conf, indent=2) + "\n")
+        self.write(self.conf_path, json.dumps(self.conf, indent=2) + "\n")
+
+    def write(self, path, text):
+        """In one step: who starts or reloads meanwhile reads all of it or what was there."""
+        new = self.folder / "new"
+        new.write_text(text)
+        new.replace(path)
 
     @property
     def conf_path(self):
@@ -269,7 +291,7 @@ class Runbookd:
     def write_rules(self, rules):
         files = rules if isinstance(rules, dict) else {"test.yml": rules}
         for name, text in files.items():
-            (self.folder / "rules" / name).write_text(text)
+            self.write(self.folder / "rules" / name, text)
 
     def write_runbook(self, name, text):
         """DIR in the text stands for this server's folder."""
@@ -340,9 +362,10 @@ class Runbookd:
         return self.process.wait(timeout=DEADLINE)
 
     def pids(self, name):
-        """Of "bridge", "worker" or "redis", or of any other process name below runbookd."""
-        want = PROGRAMS.get(name, name)
-        return sorted(p for p, n in descendants(self.process.pid).items() if n == want[:15])
+        """Of "bridge", "worker" or "redis", runbookd's own children; or of any other process name below it."""
+        own = name in PROGRAMS  # what a worker forks has its name for a moment
+        below = descendants(self.process.pid, only_children=own)
+        return sorted(p for p, n in below.items() if n == PROGRAMS.get(name, name)[:15])
 
     def pid(self, name):
         if name == "runbookd":
@@ -362,7 +385,8 @@ class Runbookd:
         for pid in pids:
             kill_quietly(pid)
         self.process.wait(timeout=DEADLINE)
-        wait_for(lambda: not any(alive(p) for p in pids), "all programs to be gone")
+        # Also one that was started while they were counted.
+        wait_for(lambda: not any(alive(p) for p in pids) and not processes_with(str(self.conf_path)), "all programs to be gone")
 
     def close(self):
         """Ends whatever still runs; what the tests' teardown calls."""
@@ -379,6 +403,11 @@ class Runbookd:
 
     def log_text(self):
         return self.log.read_text(errors="replace")
+
+    def logged(self, *texts):
+        """The log's whole lines that hold all texts, once there is one: an answer may be there before the line about it."""
+        return wait_for(lambda: [line for line in self.log_text().split("\n")[:-1] if all(t in line for t in texts)],
+                        f"a log line with {texts}")
 
     def sanitizer_findings(self):
         """Lines that a sanitizer printed, each with what follows it."""

@@ -268,12 +268,12 @@ GLOBAL = [
 # Played in real time: what is decided hangs on seconds, so that a slow machine does not change it.
 REAL = [
     History("real-resent", rule(), [fire("0s", **A), fire("1s", **A)], "0s run, 1s duplicate"),
-    History("real-cool", rule(cooldown="4s"), [fire("0s", **A), resolve("1s", **A), fire("1s", **A), resolve("5s", **A), fire("5s", **A)],
-            "0s run, 1s cooldown, 5s run"),
-    History("real-limit", rule(limits={"runs": {"count": 1, "per": "4s"}}), [fire("0s", **A), fire("1s", **B), fire("5s", **C)],
-            "0s run, 1s limit, 5s run"),
+    History("real-cool", rule(cooldown="20s"), [fire("0s", **A), resolve("1s", **A), fire("1s", **A), resolve("21s", **A), fire("21s", **A)],
+            "0s run, 1s cooldown, 21s run"),
+    History("real-limit", rule(limits={"runs": {"count": 1, "per": "20s"}}), [fire("0s", **A), fire("1s", **B), fire("21s", **C)],
+            "0s run, 1s limit, 21s run"),
     History("real-for", rule(**{"for": "2s"}), [fire("0s", **A)], "0s pending, 2s run"),
-    History("real-for-gone", rule(**{"for": "5s"}), [fire("0s", **A), resolve("1s", **A)], "0s pending, 1s pending"),
+    History("real-for-gone", rule(**{"for": "20s"}), [fire("0s", **A), resolve("1s", **A)], "0s pending, 1s pending"),
     History("real-failure", rule(steps=["look", "mend"], on_failure=[{"runbook": "page"}]),
             [fire("0s", **A), end("1s", "look", "failed")], "0s run"),
 ]

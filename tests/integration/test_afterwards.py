@@ -84,14 +84,17 @@ def test_cancel_kills_what_does_not_listen_and_frees_its_slot(runbookd):
     rb.wait_run(id=other["run"], state="succeeded")
 
 
-def test_cancel_of_a_killed_worker(runbookd):
-    rb = runbookd(rules=CANCEL, conf={"worker": {"lease": "2s"}},
+def test_cancel_of_a_killed_worker(runbookd, leases):
+    rb = runbookd(rules=CANCEL, conf={"redis": leases.url, "worker": {"lease": "2s"}},
                   runbooks={"sleeper.sh": sleeper(), "words.sh": WORDS}).start()
     [decision] = fire(rb, "Down")
     wait_for(lambda: rb.lines("sleeper") == ["began"], "the script to run")
+    rb.process.send_signal(signal.SIGSTOP)  # no other worker tells of it before its lease is over
     rb.kill9("worker")
     fire(rb, "Down", "resolved")
+    leases.over()
     rb.wait_run(id=decision["run"], state="cancelled")
+    rb.process.send_signal(signal.SIGCONT)
     rb.wait_settled()
     assert rb.lines("sleeper").count("began") == 1
 

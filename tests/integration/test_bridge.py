@@ -31,6 +31,7 @@ def audit(rb, what):
 
 def test_data_of_a_newer_version_is_not_touched(make):
     rb = make(worker={"enabled": False}).start()
+    wait_for(lambda: audit(rb, "start"), "its own start in the audit")
     rb.redis_cli("HSET", "rb:{default:0}:meta", "schema", "99")
     entries = rb.redis_cli("XLEN", "rb:{default:0}:audit")
     log = rb.folder / "other.log"

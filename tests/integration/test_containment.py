@@ -12,7 +12,7 @@ WILD = """#!/bin/sh
 # ---
 # summary: Ignores TERM, leaves a daemon behind, prints for ever
 # kind: diagnose
-# timeout: 2s
+# timeout: 8s
 # grace: 1s
 # output_limit: 64KiB
 # ---

@@ -76,20 +76,30 @@ def test_runs_when_it_still_fires(runbookd):
     assert rb.metric("runbookd_decisions_total", rule="still", decision="run") == 1
 
 
-def test_on_time_after_everything_was_killed(runbookd):
-    rb = started(runbookd)
-    [decision] = fire(rb, {"alertname": "Down", "instance": "a"})
+def no_run_yet(runbookd):
+    """Without a worker, so that no kill hits a run."""
+    return started(runbookd, worker={"enabled": False})
+
+
+def kill_all_and_have_a_worker(rb):
     rb.kill9_all()
+    rb.configure({"worker": {"enabled": True}})
+
+
+def test_on_time_after_everything_was_killed(runbookd):
+    rb = no_run_yet(runbookd)
+    [decision] = fire(rb, {"alertname": "Down", "instance": "a"})
+    kill_all_and_have_a_worker(rb)
     rb.start()
     only_run(rb, decision)
     assert rb.lines("notes") == ["a"]
 
 
 def test_at_once_where_it_is_late(runbookd):
-    rb = started(runbookd)
+    rb = no_run_yet(runbookd)
     [decision] = fire(rb, {"alertname": "Down", "instance": "a"})
     due = time.time() + 2
-    rb.kill9_all()
+    kill_all_and_have_a_worker(rb)
     wait_for(lambda: time.time() > due, "the time when it would have been due")
     rb.start()
     only_run(rb, decision)

@@ -149,10 +149,11 @@ def test_everything_is_killed_midway(runbookd):
 
 
 def test_a_gate_that_was_over_while_all_were_down(runbookd):
-    rb = started(runbookd, within="1s")
+    rb = started(runbookd, within="1s", worker={"enabled": False})  # so that no kill hits a run
     part(rb, BUILT, "a")
     over = time.time() + 1
     rb.kill9_all()
+    rb.configure({"worker": {"enabled": True}})
     wait_for(lambda: time.time() > over, "the time when it was over")
     rb.start()
     noted(rb, "back a")
@@ -172,10 +173,14 @@ def test_absent_fires_once_also_across_a_downtime(runbookd):
     assert run["event"] == beat["event"]
     assert 3 <= (stamp(run["queued"]) - stamp(heard)) < 60
     ended(rb, 1)
-    # Again only after one came; it is due while nobody is there.
+    # Again only after one came; it is due while nobody is there, and no worker before, whose run a kill would hit.
+    assert rb.stop() == 0
+    rb.configure({"worker": {"enabled": False}})
+    rb.start()
     emit(rb, "heartbeat", host="a")
     due = time.time() + 3
     rb.kill9_all()
+    rb.configure({"worker": {"enabled": True}})
     wait_for(lambda: time.time() > due, "the time when it was due")
     rb.start()
     noted(rb, "silent a", "silent a")

@@ -383,13 +383,16 @@ class RealTime(Live):
     def play(self, due, restarts=()):
         self.known, start = {}, self.clock()
         entries = sorted(((ms(e["at"]), i, h, e) for h in self.histories for i, e in enumerate(h.events)), key=lambda x: x[:2])
-        for at, _, h, e in [*entries, (max(due), 0, None, None)]:
+        for at, i, h, e in [*entries, (max(due), 0, None, None)]:
             self.now = T0 + at  # on the histories' clock, for answer_runs
             wait_for(lambda: self.answer_runs() or self.clock() >= start + at, f"{at} ms to have passed")
+            if h and "run" in e:
+                wait_for(lambda: self.answer_runs() or (h.name, i) in self.taken, f"the run that ends at {at} ms")
             self.end_runs()
             if h and "run" not in e:
                 self.now = self.clock()
                 self.post(h, e)
+            start = max(start, self.clock() - at)  # what comes next comes as long after this as it says
 
 
 def test_real_time_is_the_same(runbookd, folder):
@@ -403,6 +406,7 @@ def test_real_time_is_the_same(runbookd, folder):
         want = [d[1:3] for d in trial_decisions(tests[h.name])]
         assert want == [d[1:] for d in h.decisions]
         wait_for(lambda: [d[1:3] for d in live.decisions(h)] == want, f"{h.name} to decide {want}")
-    live.items = rb.wait_settled()
+    live.items = rb.wait_runs(lambda runs: live.answer_runs() or all(r["state"] not in ("queued", "running") for r in runs),
+                              "all runs to end")
     for h in REAL:
         assert [r[1:] for r in live.runs(h)] == [r[1:] for r in trial_runs(tests[h.name])], h.name

@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import random
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def test_a_regex_that_gives_up_is_counted_and_said(runbookd):
     answer = send(rb, ["a" * 5000 + "b"])
     assert answer["events"] == 1 and answer["new"] == 1
     assert rb.metric("runbookd_log_lines_refused_total", pattern="slow", reason="regex") == 1
-    assert "pattern 'slow': '(a+)+$' gave up" in rb.log_text()
+    rb.logged("pattern 'slow': '(a+)+$' gave up")
 
 
 def lines_of(path):
@@ -332,7 +333,7 @@ def test_a_label_without_bound_meets_its_limit(runbookd):
     assert rb.metric("runbookd_log_lines_refused_total", pattern="slow", reason="series") == 54800
     told = [e for e in rb.items("events") if e["type"] == "limit"]
     assert len(told) == 1 and told[0]["labels"] == {"limit": "series", "pattern": "slow"}
-    wait_for(lambda: "pattern 'slow' is held back: it follows 200 alerts" in rb.log_text(), "the log to say it")
+    rb.logged("pattern 'slow' is held back: it follows 200 alerts")
     assert rb.log_text().count("pattern 'slow' is held back") == 1
 
 
@@ -348,18 +349,24 @@ def test_patterns_are_read_anew(runbookd):
     assert send(rb, ["boom 3"])["new"] == 1
 
 
-def test_an_alert_that_ended_by_quiet_fires_again(runbookd):
+def test_an_alert_that_ended_by_quiet_fires_again(runbookd, folder):
     """The bridge thinks that it still fires, and sends less at first: Redis knows better."""
     patterns = "patterns: [{name: boom, match: 'boom', resolve: {after: 1s}}]\n"
     rules = "rules: [{name: look, match: 'alertname = boom', steps: [{runbook: block, with: {ip: x}}]}]\n"
-    rb = logs(runbookd, patterns, rules).start()
-    for round_ in range(1, 4):
-        answer = send(rb, ["boom", "boom", "boom"])
-        assert answer["new"] == 1 and len(answer["decisions"]) == 1, (round_, answer)
-        assert send(rb, ["boom"])["new"] == 0
-        wait_for(lambda: rb.items("alerts", status="resolved"), "the alert to end")
-        assert rb.items("alerts")[0]["occurrences"] == round_
-    rb.wait_runs(lambda runs: len(runs) == 3, "a run for each time")
+    redis, now = RedisServer(folder).start(), time.time_ns() // 1_000_000
+    try:
+        redis.drive_clock(now)
+        rb = logs(runbookd, patterns, rules, {"redis": redis.url}).start()
+        for round_ in range(1, 4):
+            answer = send(rb, ["boom", "boom", "boom"])
+            assert answer["new"] == 1 and len(answer["decisions"]) == 1, (round_, answer)
+            assert send(rb, ["boom"])["new"] == 0
+            redis.set_clock(now + round_ * 2000)
+            wait_for(lambda: rb.items("alerts", status="resolved"), "the alert to end")
+            assert rb.items("alerts")[0]["occurrences"] == round_
+        rb.wait_runs(lambda runs: len(runs) == 3, "a run for each time")
+    finally:
+        redis.kill()
 
 
 def test_more_lines_than_patterns_may_want_of_one_body(runbookd):

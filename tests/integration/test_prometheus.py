@@ -72,7 +72,7 @@ class Prometheus:
 
     def start(self):
         self.process = spawn(["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.enable-lifecycle",
-                              f"--web.listen-address={self.address}", "--rules.alert.resend-delay=1s"], self.log, cwd=self.folder)
+                              f"--web.listen-address={self.address}", "--rules.alert.resend-delay=5s"], self.log, cwd=self.folder)
         wait_for(lambda: http_request(self.address, "GET", "/-/ready").status == 200, "Prometheus to be ready")
 
     def close(self):
@@ -97,8 +97,8 @@ def test_prometheus_fires_and_resolves(rb, prometheus):
     prometheus.fires(True)
     prometheus.start()
     rb.wait_run(rule="note", state="succeeded")
-    firing = wait_for(lambda: next((a for a in rb.items("alerts") if a["count"] > 2), None), "repetitions")
-    assert firing["status"] == "firing" and firing["source"] == "prometheus" and firing["severity"] == "critical"
+    firing = wait_for(lambda: next((a for a in rb.items("alerts") if a["count"] > 2 and a["status"] == "firing"), None), "repetitions")
+    assert firing["source"] == "prometheus" and firing["severity"] == "critical"
     assert firing["labels"]["cluster"] == "eu1" and firing["summary"] == "1 is down"
     assert moment(firing["expires_at"]) > moment(firing["last_seen"])
     prometheus.fires(False)
@@ -123,9 +123,10 @@ def test_prometheus_is_killed_while_it_fires(rb, prometheus):
 
 
 def test_resolved_at_its_end_though_nobody_was_up(rb):
-    ends = at(2)
+    ends = at(15)
     post(rb, [{**alert(), "endsAt": ends}])
     rb.wait_run(rule="note", state="succeeded")
+    the_alert(rb, "firing")
     rb.kill9_all()
     wait_for(lambda: moment(ends) < datetime.datetime.now(datetime.timezone.utc), "its end")
     rb.start()

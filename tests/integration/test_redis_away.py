@@ -34,7 +34,7 @@ def redis(folder):
 
 @pytest.fixture
 def server(runbookd, redis):
-    conf = {"redis": redis.url, "redis_slow_after": "500ms"}
+    conf = {"redis": redis.url, "redis_slow_after": "5s"}
     return runbookd(rules=RULES, runbooks={"note.sh": NOTE}, conf=conf).start()
 
 
@@ -77,6 +77,7 @@ def check_flows(rb, before):
 def test_redis_stops_and_comes_back(server, redis):
     before = everybody(server)
     assert server.post_alertmanager(message(0))["new"] == 1
+    server.wait_run(state="succeeded")
     redis.kill()
     check_refuses(server)
 

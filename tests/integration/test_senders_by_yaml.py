@@ -3,7 +3,7 @@ import json
 import socket
 from pathlib import Path
 
-from harness import http_request
+from harness import DEADLINE, http_request
 
 TESTS = Path(__file__).resolve().parent.parent
 GOLDEN = TESTS / "golden"
@@ -33,7 +33,7 @@ def raw(rb, request):
     host, _, port = rb.address.rpartition(":")
     head, _, rest = request.partition(b"\r\n")
     request = b"POST /ingest/cloudevents HTTP/1.1\r\nConnection: close\r\n" + rest.replace(b"\r\nConnection: keep-alive", b"")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=30) as s:
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE) as s:
         s.sendall(request)
         answer = b""
         while piece := s.recv(65536):

@@ -198,78 +198,82 @@ ALTER = {"at": alter_at, "rule": alter_rule, "decision": alter_decision, **{f"pa
 REFUSED = ("rule without such a step", "runbook", "runbook with parameters")  # as the file is read
 
 
-def seen_and_ran(configuration):
+def seen_and_ran(configuration, paths):
     """By (file, line of the test): rules that it names or that something was decided for, and those that ran in it."""
     seen, ran = {}, {}
-    for test in play("-c", configuration, *TESTS)["tests"]:
+    for test in play("-c", configuration, *paths)["tests"]:
         key = (Path(test["file"]).name, test["line"])
         seen[key] = {d["rule"] for d in test["decisions"]}
         ran[key] = {d["rule"] for d in test["decisions"] if d["decision"] in ("run", "dry_run")}
-    for path in TESTS:
+    for path in paths:
         for line, _, none in parts(path):
             for _, text in none:
                 seen[path.name, line] |= set(re.findall(r"[a-z-]+", text.split("[")[1]))
     return seen, ran
 
 
-def test_each_expectation_that_is_altered_fails(configuration, tmp_path):
-    """All entries of all files, one part of each altered: each of them has to be reported, in each test.
+def alter_all(path, folder, seen, ran):
+    """Writes the file once for each part of its entries, that part of all entries altered; {name of a file: the lines that are}."""
+    tests, expected = parts(path), {}
+
+    def write(what, lines, altered):
+        target = folder / f"{path.name.removesuffix('.test.yml')}-{what.replace(' ', '-')}.test.yml"
+        target.write_text("\n".join(lines) + "\n")
+        expected[target.name] = altered
+
+    for what, alter in ALTER.items():
+        lines, altered = path.read_text().splitlines(), set()
+        for line, entries, _ in tests:
+            for number, text in entries:
+                new = alter(text, seen[path.name, line])
+                if new is not None and can_be_read(new) == (what not in REFUSED):
+                    assert new != text, (what, text)
+                    lines[number - 1] = new
+                    altered.add(number)
+        if altered:
+            write(what, lines, altered)
+    # What must not run: altered to what does.
+    lines, altered = path.read_text().splitlines(), set()
+    for line, entries, none in tests:
+        for number, text in none:
+            # That both is expected is refused; blank lines keep the others where they are.
+            for n in [entries[0][0] - 1, *(n for n, _ in entries)]:
+                lines[n - 1] = ""
+            lines[number - 1] = re.sub(r"\[.*\]", f"[{sorted(ran[path.name, line])[0]}]", text)
+            assert lines[number - 1] != text
+            altered.add(number)
+    write("none", lines, altered)
+    return expected
+
+
+@pytest.mark.parametrize("path", TESTS, ids=DOMAINS)
+def test_each_expectation_that_is_altered_fails(configuration, tmp_path, path):
+    """All entries of a file, one part of each altered: each of them has to be reported, in each test.
 
     An entry is met by something that no other entry took. So with all of them altered at once there is more to be met by
     than with one alone: what fails here fails alone, too.
     """
-    seen, ran = seen_and_ran(configuration)
-
-    expected = {}  # file: lines of what was altered
-    for path in TESTS:
-        tests = parts(path)
-        for what, alter in ALTER.items():
-            lines = path.read_text().splitlines()
-            altered = set()
-            for line, entries, _ in tests:
-                for number, text in entries:
-                    new = alter(text, seen[path.name, line])
-                    if new is not None and can_be_read(new) == (what not in REFUSED):
-                        assert new != text, (what, text)
-                        lines[number - 1] = new
-                        altered.add(number)
-            if altered:
-                target = tmp_path / f"{path.name.removesuffix('.test.yml')}-{what.replace(' ', '-')}.test.yml"
-                target.write_text("\n".join(lines) + "\n")
-                expected[target.name] = altered
-        # What must not run: altered to what does.
-        lines = path.read_text().splitlines()
-        altered = set()
-        for line, entries, none in tests:
-            for number, text in none:
-                # That both is expected is refused; blank lines keep the others where they are.
-                for n in [entries[0][0] - 1, *(n for n, _ in entries)]:
-                    lines[n - 1] = ""
-                lines[number - 1] = re.sub(r"\[.*\]", f"[{sorted(ran[path.name, line])[0]}]", text)
-                assert lines[number - 1] != text
-                altered.add(number)
-        target = tmp_path / f"{path.name.removesuffix('.test.yml')}-none.test.yml"
-        target.write_text("\n".join(lines) + "\n")
-        expected[target.name] = altered
+    expected = alter_all(path, tmp_path, *seen_and_ran(configuration, [path]))
+    entries = sum(len(e) for _, e, _ in parts(path))
+    assert sum(map(len, expected.values())) >= 3 * entries > 0  # its time, rule and decision at least
 
     failed = {name: set() for name in expected}
     # What is refused by its place is refused with its whole file, and one call shows 200 findings at most.
-    refused = [tmp_path / f"{d}-{what.replace(' ', '-')}.test.yml" for d in DOMAINS for what in REFUSED]
-    calls = [[p] for p in refused if p.exists()] + [[p for p in sorted(tmp_path.glob("*.test.yml")) if p not in refused]]
-    for files in calls:
-        answer = play("-c", configuration, *files)
-        assert len(answer["findings"]) < 200 and bool(answer["findings"]) == (files[0] in refused)
+    files = sorted(tmp_path.glob("*.test.yml"))
+    refused = [f for f in files if f.name.endswith(tuple(f"-{what.replace(' ', '-')}.test.yml" for what in REFUSED))]
+    for call in [[f] for f in refused] + [[f for f in files if f not in refused]]:
+        answer = play("-c", configuration, *call)
+        assert len(answer["findings"]) < 200 and bool(answer["findings"]) == (call[0] in refused)
         for where, line in [(t["file"], f["line"]) for t in answer["tests"] for f in t["failures"]] + [(f["file"], f["line"]) for f in answer["findings"]]:
             failed[Path(where).name].add(line)
     assert {n: sorted(expected[n] - failed[n]) for n in expected if expected[n] - failed[n]} == {}
     assert {n: sorted(failed[n] - expected[n]) for n in expected if failed[n] - expected[n]} == {}
-    assert sum(map(len, expected.values())) > 2000
 
 
 def test_one_altered_expectation_fails_its_test_alone(configuration, tmp_path):
     """The same one by one, for the shorter tests: a copy of the test for each entry and part of it."""
     copies = []
-    seen, _ = seen_and_ran(configuration)
+    seen, _ = seen_and_ran(configuration, TESTS)
     for path in TESTS:
         lines = path.read_text().splitlines()
         starts = [line for line, _, _ in parts(path)] + [len(lines) + 1]

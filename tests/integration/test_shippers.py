@@ -1,5 +1,6 @@
 """The endpoints of log shippers: what an unmodified client of Loki, Elasticsearch, Splunk and OpenTelemetry is answered."""
 import base64
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -274,14 +275,14 @@ def entry(cursor, text):
 
 def test_journal_entries_are_taken_as_they_come(runbookd):
     # The pauses between entries are longer than any other request may take.
-    rb = bridge(runbookd, {"http": {"request_timeout": "1s"}}).start()
+    rb = bridge(runbookd, {"http": {"request_timeout": "5s"}}).start()
     host, port = rb.address.rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=DEADLINE) as s:
         s.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.fdo.journal\r\n"
                   b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
         assert s.recv(1000).startswith(b"HTTP/1.1 100")
         seen = set()
-        for n in range(4):
+        for n in range(2):
             data = entry(f"c{n}", f"first\nneedle {n}")
             for part in (data[:50], data[50:]):
                 s.sendall(b"%x\r\n%s\r\n" % (len(part), part))
@@ -290,11 +291,15 @@ def test_journal_entries_are_taken_as_they_come(runbookd):
             # Another sender's connection of that age is cut off by now.
             with socket.create_connection((host, int(port)), timeout=DEADLINE) as other:
                 other.sendall(b"POST /ingest/logs HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nx")
-                while other.recv(1000):
-                    pass
+                with contextlib.suppress(ConnectionResetError):
+                    while other.recv(1000):
+                        pass
         s.sendall(b"0\r\n\r\n")
         answer = s.recv(4000)
     assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"OK.\n")
+
+
+def test_upload_that_is_no_journal_is_refused(rb):
     post(rb, "/upload", "A\n", {"Content-Type": "application/vnd.fdo.journal"}, expect=400)
     post(rb, "/upload", "x", {"Content-Type": "text/plain"}, expect=415)
 

@@ -119,7 +119,7 @@ def test_subscription_is_confirmed_once_and_audited(guarded, amazon, signer):
     assert paths(amazon) == [CERT_PATH, CONFIRM_PATH + "abc"]
     acts = wait_for(lambda: [a for a in rb.items("audit") if a.get("what") == "confirm_subscription"], "the act in the audit")
     assert [(a["source"], a["topic_arn"]) for a in acts] == [("sns", TOPIC)]
-    assert "confirmed a subscription" in rb.log_text()
+    rb.logged("confirmed a subscription")
 
 
 def test_subscription_to_another_topic_is_not_confirmed(guarded, amazon, signer):
@@ -134,7 +134,7 @@ def test_without_auth_nothing_is_followed(runbookd, amazon, signer):
     post(rb, signer.confirmation("abc"))
     event, = [e for e in rb.items("events") if e["type"] == "sns_subscription_confirmation"]
     assert event["links"] == {"subscribe": f"https://{HOST}{CONFIRM_PATH}abc"}
-    wait_for(lambda: "a subscription waits" in rb.log_text() and f"https://{HOST}{CONFIRM_PATH}abc" in rb.log_text(), "the URL in the log")
+    rb.logged("a subscription waits", f"https://{HOST}{CONFIRM_PATH}abc")
     post(rb, alarm("ALARM", 1), **{"x-amz-sns-rawdelivery": "true", "x-amz-sns-message-id": "7"})
     assert len(rb.items("alerts")) == 1
     assert amazon.asked == []

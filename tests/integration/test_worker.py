@@ -1,9 +1,11 @@
 """What the worker checks before it executes anything, what becomes of a run when its worker goes, and what a run leaves."""
+import concurrent.futures
 import json
 import os
 import pwd
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -263,11 +265,13 @@ def test_run_of_a_worker_that_is_told_to_stop(runbookd, idempotent):
     nothing_of_it_is_left(rb)
 
 
-def test_worker_that_was_silent_too_long_loses_its_run(runbookd):
-    rb = server(runbookd, ONCE, idempotent=True, conf={"worker": {"lease": "2s"}}).start()
+def test_worker_that_was_silent_too_long_loses_its_run(runbookd, leases):
+    rb = server(runbookd, ONCE, idempotent=True, conf={"redis": leases.url, "worker": {"lease": "2s"}}).start()
     begun(rb)
     worker = rb.pid("worker")
     os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: "cmd=blpop" not in leases.ask("CLIENT", "LIST"), "nothing to be under way to it")
+    leases.over()
     rb.wait_run(rule="go", state="queued")
     os.kill(worker, signal.SIGCONT)
     run = rb.wait_run(rule="go", state="succeeded")
@@ -281,7 +285,7 @@ def test_worker_waits_for_a_run_that_ends_within_its_grace(runbookd):
     wait_for(lambda: rb.lines("began"), "the runbook to begin")
     worker = rb.pid("worker")
     os.kill(worker, signal.SIGTERM)
-    wait_for(lambda: "program=runbook-worker msg=stopping" in rb.log_text(), "the worker to stop claiming")
+    rb.logged("program=runbook-worker msg=stopping")
     fire(rb, instance="b")  # not for this one
     (rb.folder / "end").touch()
     runs = rb.wait_runs(lambda runs: [r["state"] for r in runs] == ["succeeded"] * 2, "both runs to succeed")
@@ -289,12 +293,80 @@ def test_worker_waits_for_a_run_that_ends_within_its_grace(runbookd):
     assert process_stat(worker) is None
 
 
+def test_stopping_worker_waits_for_a_redis_that_is_slow(runbookd, folder):
+    """One that is away is waited for five seconds only; this one is there, and takes a little longer."""
+    redis = RedisServer(folder).start()
+    try:
+        rb = server(runbookd, "until [ -e DIR/end ]; do sleep 0.02; done\n", conf={"redis": redis.url, "worker": {"lease": "1h"}}).start()
+        fire(rb)
+        rb.wait_run(rule="go", state="running")
+        redis.signal(signal.SIGSTOP)
+        (rb.folder / "end").touch()
+        os.kill(rb.pid("worker"), signal.SIGTERM)
+        rb.logged("program=runbook-worker msg=stopping")
+        rb.logged("run ended")
+        slow = time.monotonic() + 6
+        wait_for(lambda: time.monotonic() > slow, "Redis to have been slow")
+        redis.signal(signal.SIGCONT)
+        rb.wait_run(rule="go", state="succeeded")
+        assert "stopping without redis" not in rb.log_text()
+    finally:
+        redis.signal(signal.SIGCONT)
+        redis.kill()
+
+
+@pytest.mark.parametrize("how", ["away", "takes nothing"])
+def test_stopping_worker_leaves_what_nobody_takes(runbookd, folder, how):
+    redis = RedisServer(folder).start()
+    try:
+        rb = server(runbookd, "until [ -e DIR/end ]; do sleep 0.02; done\n", conf={"redis": redis.url}).start()
+        fire(rb)
+        rb.wait_run(rule="go", state="running")
+        worker = rb.pid("worker")
+        if how == "away":
+            redis.kill()
+        else:
+            assert redis.ask("CONFIG", "SET", "maxmemory", "1") == "OK"
+        (rb.folder / "end").touch()
+        rb.logged("run ended")
+        os.kill(worker, signal.SIGTERM)
+        rb.logged("stopping without redis", "runs=1")
+        wait_for(lambda: process_stat(worker) is None, "the worker to be gone")
+    finally:
+        redis.kill()
+
+
+def test_run_that_is_given_back_before_it_begins_is_no_attempt(runbookd, folder):
+    """Redis hears at once that the worker waits no longer and that there is a run: so the worker is given it."""
+    redis = RedisServer(folder).start()
+    try:
+        rb = server(runbookd, "echo begun >> DIR/began\nuntil [ -e DIR/end ]; do sleep 0.02; done\n", conf={"redis": redis.url}).start()
+        fire(rb)
+        wait_for(lambda: rb.lines("began"), "the runbook to begin")
+        wait_for(lambda: "cmd=blpop" in redis.ask("CLIENT", "LIST"), "the worker to wait for another one")
+        redis.signal(signal.SIGSTOP)
+        os.kill(rb.pid("worker"), signal.SIGTERM)
+        rb.logged("program=runbook-worker msg=stopping")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            other = pool.submit(fire, rb, instance="b")
+            heard = time.monotonic() + 1
+            wait_for(lambda: time.monotonic() > heard, "both to have been sent, most likely")
+            redis.signal(signal.SIGCONT)
+            other.result()
+        (rb.folder / "end").touch()
+        runs = rb.wait_runs(lambda runs: [r["state"] for r in runs] == ["succeeded"] * 2, "both runs to succeed")
+        assert [r["attempt"] for r in runs] == [1, 1]
+    finally:
+        redis.signal(signal.SIGCONT)
+        redis.kill()
+
+
 def test_second_signal_ends_it_at_once(runbookd):
     rb = server(runbookd, "trap '' TERM\n" + ONCE, conf={"worker": {"grace": "1h"}}).start()
     begun(rb)
     worker = rb.pid("worker")
     os.kill(worker, signal.SIGTERM)
-    wait_for(lambda: "program=runbook-worker msg=stopping" in rb.log_text(), "the first signal to be heard")
+    rb.logged("program=runbook-worker msg=stopping")
     os.kill(worker, signal.SIGTERM)
     run = rb.wait_run(rule="go", state="cancelled")
     assert run["signal"] == signal.SIGKILL
@@ -361,34 +433,31 @@ def test_worker_checks_and_dumps_like_the_others(runbookd):
 
 def test_one_worker_a_state_dir(runbookd):
     rb = server(runbookd, "exit 0\n").start()
-    wait_for(lambda: "program=runbookd msg=ready" in rb.log_text(), "the first worker to be ready")
+    rb.logged("program=runbookd msg=ready")
     done = subprocess.run([program("runbook-worker"), "-c", str(rb.conf_path)], timeout=DEADLINE, capture_output=True, text=True,
                           env=rb.environment())
     assert done.returncode == 1 and f"process {rb.pid('worker')} holds" in done.stderr
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-def test_worker_of_the_same_name_elsewhere_takes_nothing(runbookd, folder, idempotent):
+def test_worker_of_the_same_name_elsewhere_takes_nothing(runbookd, leases, idempotent):
     """Two state_dirs on one Redis and one host: the later one waits until the earlier is gone for a lease."""
-    redis = RedisServer(folder).start()
-    try:
-        conf = {"redis": redis.url, "worker": {"lease": "2s", "slots": 1}}
-        text = "echo begun >> DIR/began\nuntil [ -e DIR/end ]; do sleep 0.02; done\n"
-        first = server(runbookd, text, conf=conf, idempotent=idempotent).start()
-        fire(first)
-        wait_for(lambda: first.lines("began"), "the runbook to begin")
-        second = server(runbookd, text.replace("DIR", str(first.folder)), conf=conf, idempotent=idempotent).start()
-        wait_for(lambda: "give this one another --name" in second.log_text(), "the second worker to be refused")
-        (first.folder / "end").touch()
-        run = first.wait_run(rule="go", state="succeeded")
-        assert run["attempt"] == 1 and first.lines("began") == ["begun"]
-        first.close()
-        fire(second, instance="b")
-        second.wait_runs(lambda runs: [r["state"] for r in runs] == ["succeeded"] * 2, "the second worker to take over")
-        assert first.lines("began") == ["begun"] * 2
-        assert second.log_text().count("give this one another --name") == 1
-    finally:
-        redis.kill()
+    conf = {"redis": leases.url, "worker": {"lease": "2s", "slots": 1}}
+    text = "echo begun >> DIR/began\nuntil [ -e DIR/end ]; do sleep 0.02; done\n"
+    first = server(runbookd, text, conf=conf, idempotent=idempotent).start()
+    fire(first)
+    wait_for(lambda: first.lines("began"), "the runbook to begin")
+    second = server(runbookd, text.replace("DIR", str(first.folder)), conf=conf, idempotent=idempotent).start()
+    second.logged("give this one another --name")
+    (first.folder / "end").touch()
+    run = first.wait_run(rule="go", state="succeeded")
+    assert run["attempt"] == 1 and first.lines("began") == ["begun"]
+    first.close()
+    leases.over()
+    fire(second, instance="b")
+    second.wait_runs(lambda runs: [r["state"] for r in runs] == ["succeeded"] * 2, "the second worker to take over")
+    assert first.lines("began") == ["begun"] * 2
+    assert second.log_text().count("give this one another --name") == 1
 
 
 def test_two_workers_by_name(runbookd):
