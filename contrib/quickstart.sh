@@ -173,6 +173,9 @@ write_files() {
 		        labels: {severity: critical}
 		        annotations: {summary: "less than 10% is free on {{ \$labels.mountpoint }}"}
 	END
+}
+# Once runbookd has its address. The files of a program that runs are left as they are: it may be reading them.
+write_alertmanager() {
 	cat >"$work/alertmanager.yml" <<-END
 		route: {receiver: runbookd, group_by: [alertname, instance], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
 		receivers:
@@ -182,7 +185,7 @@ write_files() {
 }
 start_chain() {
 	say "starting runbookd, node_exporter, Prometheus and Alertmanager in $work"
-	exporter=$(free_port); alertmanager=$(free_port); prometheus=$(free_port); address=127.0.0.1:1
+	exporter=$(free_port); alertmanager=$(free_port); prometheus=$(free_port)
 	write_files
 	mount -t tmpfs -o size=64m,mode=755 quickstart "$work/disk" ||
 		die "cannot mount a small file system (64 MB tmpfs); a container needs the capability SYS_ADMIN for that"
@@ -191,7 +194,7 @@ start_chain() {
 	ROTATE_LOGS_ROOTS=$work/disk start runbookd "$build/runbookd" -c "$work/etc/runbookd.yml"
 	wait_for 20 "runbookd to write its address to $work/state/http.addr" test -s "$work/state/http.addr"
 	address=$(head -n 1 "$work/state/http.addr")
-	write_files
+	write_alertmanager
 	wait_for 20 "runbookd to be ready" curl -fsS "http://$address/-/ready"
 	start node_exporter prometheus-node-exporter --web.listen-address="127.0.0.1:$exporter" \
 		--collector.disable-defaults --collector.filesystem --collector.filesystem.mount-points-exclude='^/(dev|proc|sys)($|/)'

@@ -145,6 +145,8 @@ static void stop(struct supervisor *s, int status, const char *why)
 	stop_next(s);
 }
 
+/* A part that finds its files bad is started again, as any other: we have read them whole before we
+ * started it, so they were changed since, and may be half written. */
 static void on_end(struct part *p, int status)
 {
 	struct supervisor *s = p->ctx;
@@ -156,10 +158,8 @@ static void on_end(struct part *p, int status)
 		redis_server_ended(&s->server);
 	if (s->stopping) {
 		stop_next(s);
-	} else if (p != &s->redis && !p->was_ready && (code == EXIT_CONFIG || code == EXIT_NEWER)) {
-		stop(s, code,
-			code == EXIT_NEWER ? "redis holds data of a newer version"
-					   : "bad configuration");
+	} else if (p != &s->redis && !p->was_ready && code == EXIT_NEWER) {
+		stop(s, code, "redis holds data of a newer version");
 	} else if (!unwanted) {
 		part_start_later(p);
 		log_kv(LOG_INFO, "will start it again", "part", p->name, "in_ms",
