@@ -10,6 +10,7 @@ import re
 LOOK = """#!/bin/sh
 # ---
 # summary: waits until it is told how to end, where it is told anything
+# timeout: 1h
 # params: {what: {default: nothing}}
 # retries: {max: 2, backoff: 1m}
 # ---

@@ -42,7 +42,7 @@ SLOW = """#!/bin/sh
 # ---
 # summary: Prints, waits to be let go, prints
 # kind: diagnose
-# timeout: 2m
+# timeout: 10m
 # ---
 echo before
 while [ ! -e DIR/go ]; do sleep 0.05; done

@@ -34,6 +34,7 @@ PATIENT = """#!/bin/sh
 # ---
 # summary: Prints, waits for a file, prints
 # kind: diagnose
+# timeout: 10m
 # ---
 echo one
 while [ ! -e DIR/go ]; do sleep 0.05; done

@@ -42,6 +42,7 @@ HANGING = """#!/bin/sh
 # ---
 # summary: Does not end by itself the first time
 # kind: diagnose
+# timeout: 1h
 # idempotent: IDEMPOTENT
 # ---
 echo begun >> DIR/hanging-KIND

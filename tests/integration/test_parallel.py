@@ -13,7 +13,7 @@ MEET = """#!/bin/sh
 #   me: {type: string}
 #   other: {type: string}
 #   at: {type: string}
-# timeout: 30s
+# timeout: 10m
 # ---
 : >"$PARAM_at/$PARAM_me"
 while [ ! -e "$PARAM_at/$PARAM_other" ]; do sleep 0.02; done

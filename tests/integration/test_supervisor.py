@@ -22,6 +22,7 @@ WAIT = """#!/bin/sh
 # ---
 # summary: Has a daemon that hides, and waits
 # kind: diagnose
+# timeout: 10m
 # ---
 touch DIR/hold
 (setsid sh -c 'trap "" TERM HUP; exec tail -f /dev/null DIR/hold' > /dev/null &)

@@ -53,7 +53,7 @@ def test_messages_come_in_pieces_of_any_size(runbookd):
 def test_equal_lines_of_one_second_each_count_and_what_is_sent_again_does_not(runbookd):
     patterns = "patterns: [{name: refused, match: 'upstream refused', threshold: {count: 7, within: 5m, by: [host]}}]\n"
     rb = syslogs.bridge(runbookd, patterns).start()
-    line = older("upstream refused", at=datetime.now(timezone.utc) + timedelta(seconds=600))
+    line = older("upstream refused", at=datetime.now(timezone.utc) + timedelta(seconds=120))
     with connection(rb) as s:
         for i in range(5):  # each in a read of its own
             s.sendall(lines(line))

@@ -33,8 +33,9 @@ ROOT = os.geteuid() == 0
 
 
 def script(text, **front):
-    """A runbook; front: its other keys, as JSON is YAML."""
-    return HEAD.format("".join(f"# {k}: {json.dumps(v)}\n" for k, v in front.items())) + text
+    """A runbook that may wait for its test a while; front: its other keys, as JSON is YAML."""
+    keys = {"timeout": "10m", **front}
+    return HEAD.format("".join(f"# {k}: {json.dumps(v)}\n" for k, v in keys.items())) + text
 
 
 def fire(rb, instance="a"):
