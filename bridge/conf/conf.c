@@ -62,14 +62,6 @@ static struct conf *load_path(const char *path, struct str bytes, bool some, str
 	return c;
 }
 
-/* As a file is for a moment that is being written anew: its defaults are somebody else's state_dir,
- * user and Redis. What is no file, as /dev/null, is not written. */
-static bool looks_half_written(const char *path, struct str bytes)
-{
-	struct stat st;
-	return bytes.n == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 static struct conf *load(const char *path, bool some, struct diags *d)
 {
 	struct buf bytes;
@@ -79,13 +71,10 @@ static struct conf *load(const char *path, bool some, struct diags *d)
 	if (!path || !*path)
 		return conf_build(STR_NONE, "", "", RB_SYSCONFDIR, some, d);
 	buf_init(&bytes, YAML_FILE_LIMIT);
-	if (file_read(path, &bytes, &e) < 0)
-		diag_add(d, DIAG_ERROR, path, 0, 0, "%s", e.text);
-	else if (looks_half_written(path, buf_as_str(&bytes)))
-		diag_add(d, DIAG_ERROR, path, 0, 0,
-			"the file is empty; write {} into it where all is to be as by default");
-	else
+	if (file_read(path, &bytes, &e) == 0)
 		c = load_path(path, buf_as_str(&bytes), some, d);
+	else
+		diag_add(d, DIAG_ERROR, path, 0, 0, "%s", e.text);
 	buf_release(&bytes);
 	return c;
 }

@@ -235,7 +235,7 @@ def tree(folder):
     """A configuration with a rule and a runbook."""
     for name in ("rules", "runbooks"):
         (folder / name).mkdir(mode=0o755)
-    (folder / "runbookd.yml").write_text("{}\n")
+    (folder / "runbookd.yml").write_text("")
     (folder / "rules" / "a.yml").write_text("rules:\n  - name: a\n    match: 'alertname = a'\n    steps: [{runbook: fail}]\n")
     (folder / "runbooks" / "fail.sh").write_text(FAIL)
     (folder / "runbooks" / "fail.sh").chmod(0o755)
@@ -252,7 +252,7 @@ def test_check_prints_all_errors_with_their_place(tree):
     done = run_ctl("check", str(tree / "runbookd.yml"))
     assert done.returncode == 1
     assert re.match(rf"{tree}/runbookd.yml:1:1: .*'http'", done.stdout), done
-    (tree / "runbookd.yml").write_text("{}\n")
+    (tree / "runbookd.yml").write_text("")
     (tree / "rules" / "a.yml").write_text("rules:\n  - name: a\n    match: 'alertname'\n    steps: [{runbook: fial}]\n")
     done = run_ctl("check", str(tree / "runbookd.yml"))
     assert done.returncode == 1
