@@ -235,17 +235,24 @@ static size_t beat(struct rig *r, const struct rig_claimed *a, const struct rig_
 	return (size_t)out.attempt;
 }
 
+/* The run of A, of a runbook that may be started again. */
+static struct rig_answer start_safe(struct rig *r)
+{
+	struct store_step_in safe = rig_step;
+
+	rig_start(r, true);
+	safe.idempotent = true;
+	return start(r, A, &safe, 1);
+}
+
 static void leases_and_fences(void **state)
 {
 	struct rig r;
-	struct store_step_in safe = rig_step;
 	struct store_line line = {T0, false, STR("late")};
 	unsigned first;
 
 	(void)state;
-	rig_start(&r, true);
-	safe.idempotent = true;
-	struct rig_answer a = start(&r, A, &safe, 1);
+	struct rig_answer a = start_safe(&r);
 	struct rig_answer b = start(&r, B, &rig_step, 1);
 	struct rig_claimed c = rig_claim(&r), d = rig_claim(&r);
 	assert_true(d.fence > c.fence);
@@ -280,12 +287,9 @@ static void leases_and_fences(void **state)
 static void a_poisonous_run_ends(void **state)
 {
 	struct rig r;
-	struct store_step_in safe = rig_step;
 
 	(void)state;
-	rig_start(&r, true);
-	safe.idempotent = true;
-	struct rig_answer a = start(&r, A, &safe, 1);
+	struct rig_answer a = start_safe(&r);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(rig_claim(&r).attempt, i + 1);
 		rig_pass(&r, MINUTE);
@@ -312,12 +316,9 @@ static void hello(struct rig *r, const char *worker, const char *instance, const
 static void hello_takes_what_was_held(void **state)
 {
 	struct rig r;
-	struct store_step_in safe = rig_step;
 
 	(void)state;
-	rig_start(&r, true);
-	safe.idempotent = true;
-	struct rig_answer a = start(&r, A, &safe, 1);
+	struct rig_answer a = start_safe(&r);
 	struct rig_answer b = start(&r, B, &rig_step, 1);
 	hello(&r, "w1", "i1", "h1");
 	hello(&r, "w2", "i1", "h1");
@@ -350,12 +351,9 @@ static void beat_as(struct rig *r, const char *instance, const struct rig_claime
 static void two_of_one_name_are_two(void **state)
 {
 	struct rig r;
-	struct store_step_in safe = rig_step;
 
 	(void)state;
-	rig_start(&r, true);
-	safe.idempotent = true;
-	struct rig_answer a = start(&r, A, &safe, 1);
+	struct rig_answer a = start_safe(&r);
 	hello(&r, "w1", "i1", "h1");
 	struct rig_claimed c = rig_claim(&r);
 	rig_pass(&r, 14 * SECOND);
@@ -416,12 +414,9 @@ static void try_again(void **state)
 static void given_back(void **state)
 {
 	struct rig r;
-	struct store_step_in safe = rig_step;
 
 	(void)state;
-	rig_start(&r, true);
-	safe.idempotent = true;
-	struct rig_answer a = start(&r, A, &safe, 1);
+	struct rig_answer a = start_safe(&r);
 	/* Not begun: that was no attempt. */
 	for (int i = 0; i < 2; i++) {
 		struct rig_claimed c = rig_claim(&r);
